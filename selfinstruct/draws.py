@@ -1,0 +1,55 @@
+"""Random draws by keyed hash: the same key gives the same draws on every machine, Python and library version."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def key_of(*parts: str | int) -> bytes:
+    """A 32-byte key from parts; different lists of parts give different keys."""
+    digest = hashlib.blake2b(digest_size=32)
+    for part in parts:
+        data = str(part).encode()
+        digest.update(len(data).to_bytes(8, "little") + data)
+    return digest.digest()
+
+
+def seed_of(*parts: str | int) -> int:
+    """A 63-bit unsigned integer from parts."""
+    return int.from_bytes(key_of(*parts)[:8], "little") >> 1
+
+
+class Draws:
+    """A stream of draws under one key: blake2b of the key and a counter."""
+
+    def __init__(self, *parts: str | int) -> None:
+        self._words = _words(key_of(*parts))
+
+    def below(self, n: int) -> int:
+        """A uniform integer in [0, n), without modulo bias."""
+        limit = (1 << 64) - (1 << 64) % n
+        return next(word for word in self._words if word < limit) % n
+
+    def sample(self, population: Sequence[T], k: int) -> list[T]:
+        """`k` distinct elements in random order (all of them, shuffled, when there are fewer). O(k) draws."""
+        k = min(k, len(population))
+        moved: dict[int, int] = {}  # a partial Fisher-Yates shuffle that remembers only what it moved
+        chosen = []
+        for last in range(len(population) - 1, len(population) - 1 - k, -1):
+            at = self.below(last + 1)
+            chosen.append(population[moved.get(at, at)])
+            moved[at] = moved.get(last, last)
+        return chosen
+
+
+def _words(key: bytes) -> Iterator[int]:
+    counter = 0
+    while True:
+        block = hashlib.blake2b(counter.to_bytes(8, "little"), key=key, digest_size=64).digest()
+        for at in range(0, 64, 8):
+            yield int.from_bytes(block[at : at + 8], "little")
+        counter += 1

@@ -1,0 +1,207 @@
+"""What flows through a run: frozen values, the reasons for dropping one, and the ids that name them.
+
+Ids are readable paths and are never reused: request `000012/00345`, candidate `000012/00345/03`,
+labelling request `000012/00345/03/classify`, instance `000012/00345/03/0`; a seed task is `seed/<its id>`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+
+class Kind(StrEnum):
+    """The kinds of request; each has its own prompt (paper, sections 2.2.1 to 2.2.3)."""
+
+    PROPOSE = "propose"
+    CLASSIFY = "classify"
+    INPUT_FIRST = "input_first"
+    OUTPUT_FIRST = "output_first"
+
+
+class Finish(StrEnum):
+    """Why a completion ended."""
+
+    STOP = "stop"  # a stop string or the end-of-text token
+    LENGTH = "length"  # cut at max_tokens
+    FAILED = "failed"  # the request itself cannot be served; `Completion.error` says why
+
+
+class Origin(StrEnum):
+    """Where an instruction comes from."""
+
+    SEED = "seed"
+    IMPORTED = "imported"
+    MODEL = "model"
+
+
+class Reason(StrEnum):
+    """Why a request, a candidate or an instance was dropped. Accepted rows have none."""
+
+    # a whole request
+    FAILED = "failed"
+    CUT_BY_LENGTH = "cut_by_length"
+    NOTHING_PARSED = "nothing_parsed"
+    # an instruction (paper, section 2.2.4, and the released code)
+    TOO_SHORT = "too_short"
+    TOO_LONG = "too_long"
+    BANNED_WORD = "banned_word"
+    ASKS_FOR_PROGRAM = "asks_for_program"
+    STARTS_WITH_PUNCTUATION = "starts_with_punctuation"
+    STARTS_NON_ASCII = "starts_non_ascii"
+    SIMILAR = "similar"
+    # an instance
+    EMPTY_OUTPUT = "empty_output"
+    OUTPUT_IS_INPUT = "output_is_input"
+    ENDS_WITH_COLON = "ends_with_colon"
+    CONFLICTING = "conflicting"
+    DUPLICATE = "duplicate"
+    SURPLUS = "surplus"
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One input and its output; the input may be empty."""
+
+    input: str
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class SeedTask:
+    """A task written by a person."""
+
+    id: str
+    instruction: str
+    instances: tuple[Instance, ...]
+    is_classification: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One prompt to complete: `prefix(kind) + suffix + tail(kind)`.
+
+    Engines hold prefixes, tails and sampling settings per kind (`prompts.PromptSet`); only the suffix travels.
+    The seed is a hash of the run's seed and the id, so a request gives the same completion wherever it runs.
+    """
+
+    id: str
+    kind: Kind
+    suffix: str
+    seed: int  # unsigned, 63 bits
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """The answer to one request, as the engine gave it. The stop string itself is not part of the text."""
+
+    request_id: str
+    text: str
+    finish: Finish
+    prompt_tokens: int
+    completion_tokens: int
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """The text of the pool nearest to a candidate, and how near: ROUGE-L F in [0, 1]."""
+
+    ordinal: int
+    rouge_l: float
+
+
+# The rows of the four tables. The field order is the column order.
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """One propose request and its raw completion."""
+
+    request_id: str
+    round: int
+    strategy: str
+    demonstrations: tuple[str, ...]  # ids, in the order in which the prompt shows them
+    text: str
+    finish: Finish
+    prompt_tokens: int
+    completion_tokens: int
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One proposed instruction, or one request that gave none (then `position` is None and the text is empty)."""
+
+    id: str
+    round: int
+    request_id: str | None
+    position: int | None
+    origin: Origin
+    text: str
+    accepted: bool
+    reason: Reason | None
+    nearest_id: str | None  # the highest ROUGE-L in the shortlist; for accepted rows that is a lower bound
+    rouge_l: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """One labelling request (classify, input_first or output_first) and its raw completion."""
+
+    request_id: str
+    round: int
+    instruction_id: str
+    kind: Kind
+    text: str
+    finish: Finish
+    prompt_tokens: int
+    completion_tokens: int
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceRow:
+    """One generated instance, or one instruction that gave none (then input and output are empty)."""
+
+    id: str
+    round: int
+    instruction_id: str
+    instruction: str
+    is_classification: bool | None  # None when the question itself failed
+    input: str
+    output: str
+    accepted: bool
+    reason: Reason | None
+
+
+class Table(StrEnum):
+    """The four tables of a run: one file per round and table. Proposals and labels begin with round 1."""
+
+    PROPOSALS = "proposals"
+    CANDIDATES = "candidates"
+    LABELS = "labels"
+    INSTANCES = "instances"
+
+
+Row: TypeAlias = Proposal | Candidate | Label | InstanceRow
+
+
+@dataclass(frozen=True, slots=True)
+class RoundFile:
+    """The content of one file: all rows of one round of one table, in canonical order.
+
+    `notes` are facts about the round that are data too (the bounds under which it was planned, say): JSON values.
+    """
+
+    table: Table
+    round: int
+    rows: tuple[Row, ...]
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+
+def round_name(number: int) -> str:
+    """`12` as `000012`, in ids and file names."""
+    return f"{number:06d}"

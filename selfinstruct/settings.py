@@ -1,0 +1,51 @@
+"""How an option says whether it alters a run's data.
+
+Every field of a settings dataclass counts as altering data unless it is declared with `unaltering`: a forgotten mark
+then refuses a resume that would have been fine, and never mixes two kinds of data in one run.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+Facts = Mapping[str, Any]
+"""What a run's data depends on: dotted option or input -> JSON value."""
+
+
+def unaltering(default: T) -> T:
+    """A dataclass field whose value never changes what a run writes."""
+    return dataclasses.field(default=default, metadata={"alters_data": False})
+
+
+def facts_of(settings: Any, prefix: str = "") -> dict[str, Any]:
+    """The options of a (nested) settings dataclass that alter data, by dotted key."""
+    facts: dict[str, Any] = {}
+    for field in dataclasses.fields(settings):
+        value = getattr(settings, field.name)
+        if not field.metadata.get("alters_data", True):
+            continue
+        if dataclasses.is_dataclass(value):
+            facts |= facts_of(value, f"{prefix}{field.name}.")
+        else:
+            facts[prefix + field.name] = list(value) if isinstance(value, tuple) else value
+    return facts
+
+
+def fingerprint(facts: Facts) -> str:
+    """The digest under which files of one run recognise each other."""
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def differences(ours: Facts, theirs: Facts) -> list[str]:
+    """One line per fact that differs, `theirs` being what the run was begun with."""
+    return [
+        f"{key}: the run has {theirs.get(key)!r}, this command {ours.get(key)!r}"
+        for key in sorted({*ours, *theirs})
+        if ours.get(key) != theirs.get(key)
+    ]
