@@ -1,0 +1,16 @@
+"""Asking whether an instruction is a classification task (paper, section 2.2.2)."""
+
+from __future__ import annotations
+
+from selfinstruct.prompts import PromptSet
+from selfinstruct.records import Kind
+
+
+def render_classify(instruction: str, prompts: PromptSet) -> str:
+    """The suffix of the classification question."""
+    return prompts[Kind.CLASSIFY].fill(instruction=instruction)
+
+
+def parse_classify(text: str) -> bool:
+    """Whether the answer is yes. Anything else counts as no, as in the released code."""
+    return text.strip().rstrip(".") in ("Yes", "yes", "YES")

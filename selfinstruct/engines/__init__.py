@@ -1,0 +1,97 @@
+"""Engines by name: each completes requests (`protocols.Engine`). Heavy imports happen only when one is opened."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass, field
+from typing import Protocol, cast
+
+from selfinstruct.errors import InputError
+from selfinstruct.prompts import PromptSet
+from selfinstruct.protocols import Engine
+
+EMBEDDED = "tiny"
+"""The name under which `--model` finds the embedded demonstration model."""
+
+
+@dataclass(frozen=True)
+class TransformersOptions:
+    """Options of the transformers engine.
+
+    Args:
+        dtype: Number format of weights and activations (auto: as the checkpoint says, float32 on a CPU).
+        device: Where the model runs (auto: the first GPU, else the CPU).
+        tokens_per_batch: Padded tokens, prompt and completion, that one batch may hold.
+        revision: Branch, tag or commit of a model from the hub.
+        trust_remote_code: Run code that comes with the model.
+    """
+
+    dtype: str = "auto"
+    device: str = "auto"
+    tokens_per_batch: int = 32_768
+    revision: str = "main"
+    trust_remote_code: bool = False
+
+
+@dataclass(frozen=True)
+class TemplateOptions:
+    """Options of the template engine, which fills a grammar's templates without a model.
+
+    Args:
+        latency: Seconds that one batch takes.
+        batch: Requests in one batch.
+        failure_rate: Share of requests that fail.
+        cut_rate: Share of completions that are cut by length.
+    """
+
+    latency: float = 0.0
+    batch: int = 32
+    failure_rate: float = 0.0
+    cut_rate: float = 0.0
+
+
+@dataclass(frozen=True)
+class EngineSettings:
+    """Which engine serves a stage, and how."""
+
+    engine: str = "transformers"
+    model: str = EMBEDDED
+    transformers: TransformersOptions = field(default_factory=TransformersOptions)
+    template: TemplateOptions = field(default_factory=TemplateOptions)
+
+
+class _EngineModule(Protocol):
+    """What each module in this folder offers."""
+
+    def open_engine(self, settings: EngineSettings, prompts: PromptSet) -> Engine: ...
+
+    def identify(self, settings: EngineSettings) -> dict[str, str]: ...
+
+
+ENGINES = ("transformers", "template")
+
+
+def open_engine(settings: EngineSettings, prompts: PromptSet) -> Engine:
+    """Load the engine: weights into memory, prompts' constant parts encoded.
+
+    Raises:
+        InputError: no such engine or model, or the model's context cannot hold the prompts.
+    """
+    return _module(settings).open_engine(settings, prompts)
+
+
+def identify(settings: EngineSettings) -> dict[str, str]:
+    """What of an engine alters the data (weights' hash or revision, dtype ...), for the run's fingerprint.
+
+    Reads files, loads no weights. The path of a local model is no part of it; its content is.
+
+    Raises:
+        InputError: no such engine, or the model cannot be reached.
+    """
+    return _module(settings).identify(settings)
+
+
+def _module(settings: EngineSettings) -> _EngineModule:
+    if settings.engine not in ENGINES:
+        raise InputError(f"--engine: there is no engine {settings.engine!r} (there are: {', '.join(ENGINES)})")
+    return cast(_EngineModule, importlib.import_module(f"selfinstruct.engines.{settings.engine}"))

@@ -1,0 +1,175 @@
+"""Driving a run: do what `rounds.Run` asks for, and tell it what came of it.
+
+The same loop serves one process and a cluster; what differs is who completes requests (`Line`), which index is asked,
+and whether writing and asking happen beside the engines' work (`hands`) or in between.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future
+from typing import Any, Protocol
+
+from selfinstruct.errors import FingerprintError
+from selfinstruct.protocols import Engine, NoveltyIndex
+from selfinstruct.records import Completion, Request, RoundFile, Table
+from selfinstruct.rounds import Check, Effect, Insert, Run, Stage, Write
+from selfinstruct.settings import Facts, differences, fingerprint
+from selfinstruct.store import RunStore
+
+
+class Line(Protocol):
+    """An engine that says how many more requests it wants at hand."""
+
+    @property
+    def room(self) -> int: ...
+
+    def add(self, requests: Sequence[Request]) -> None: ...
+
+    def step(self) -> list[Completion]: ...
+
+
+class Watch(Protocol):
+    """Somebody who looks on: a display, a log, metrics. Must return quickly."""
+
+    def committed(self, file: RoundFile) -> None:
+        """A file was committed."""
+
+    def completed(self, completion: Completion) -> None:
+        """A completion came in."""
+
+    def tick(self, run: Run) -> None:
+        """The loop went round once more."""
+
+
+class SingleLine:
+    """A `Line` of one engine that holds up to `limit` requests."""
+
+    def __init__(self, engine: Engine, limit: int) -> None:
+        self._engine = engine
+        self.room = limit
+
+    def add(self, requests: Sequence[Request]) -> None:
+        """Queue requests."""
+        self.room -= len(requests)
+        self._engine.add(requests)
+
+    def step(self) -> list[Completion]:
+        """The engine's next completions."""
+        completions = self._engine.step()
+        self.room += len(completions)
+        return completions
+
+
+def restore(run: Run, store: RunStore, facts: Facts) -> None:
+    """Report the files that are committed already, then begin.
+
+    Raises:
+        FingerprintError: the run was begun with other facts.
+        CorruptError: files are missing or unreadable.
+    """
+    committed = {table: store.rounds(table) for table in Table}
+    if committed[Table.CANDIDATES]:
+        check_facts(store, facts)
+    for number in committed[Table.CANDIDATES]:
+        run.committed(store.read_accepted(number))
+        if number in committed[Table.INSTANCES]:
+            run.committed(RoundFile(Table.INSTANCES, number, ()))
+        elif number in committed[Table.LABELS]:
+            run.committed(store.read(Table.LABELS, number))
+    for number in committed[Table.PROPOSALS]:
+        if number not in committed[Table.CANDIDATES]:
+            run.committed(store.read(Table.PROPOSALS, number))
+    run.begin(facts)
+
+
+def check_facts(store: RunStore, facts: Facts) -> None:
+    """FingerprintError, naming the keys, unless the run was begun with the same facts."""
+    begun = store.metadata(Table.CANDIDATES, 0).notes["facts"]
+    different = differences(facts, begun)
+    if different:
+        raise FingerprintError(
+            f"{store.blobs.url}: the run was begun with other options that alter data; give those, or another --out",
+            *different,
+        )
+
+
+def feed(run: Run, lines: Sequence[tuple[Line, Sequence[Stage]]]) -> None:
+    """Hand each line requests of its stages, the first stage first, as far as it has room."""
+    for line, stages in lines:
+        for stage in stages:
+            line.add(run.requests(stage, line.room))
+
+
+def drive(
+    run: Run,
+    store: RunStore,
+    index: NoveltyIndex,
+    lines: Sequence[tuple[Line, Sequence[Stage]]],
+    facts: Facts,
+    hands: Executor | None = None,
+    watch: Watch | None = None,
+) -> None:
+    """Take a run from wherever its files are to its end.
+
+    Args:
+        lines: The engines, each with the stages it serves, the first one first in line.
+        hands: One worker that writes files and asks the index while the engines are kept busy (default: in between).
+        watch: Is told of everything that happens.
+
+    Raises:
+        SelfInstructError: as `restore`, `Run.effects`, `RunStore.commit` and the engines do; what is committed stays.
+    """
+    restore(run, store, facts)
+    mark = fingerprint(facts)
+    hands, watch = hands or _Inline(), watch or _Unwatched()
+    under_way: deque[tuple[Effect, Future[Any]]] = deque()  # done in order, so the index is fed before it is asked
+    while not run.finished:
+        for effect in run.effects():
+            under_way.append((effect, hands.submit(_perform, effect, store, index, mark)))
+        while under_way and under_way[0][1].done():
+            effect, future = under_way.popleft()
+            _report(run, effect, future.result(), watch)
+        feed(run, lines)
+        for line, _ in lines:
+            for completion in line.step():
+                run.complete(completion)
+                watch.completed(completion)
+        watch.tick(run)
+
+
+def _perform(effect: Effect, store: RunStore, index: NoveltyIndex, mark: str) -> Any:
+    match effect:
+        case Insert(first, texts):
+            return index.insert(first, texts)
+        case Check(size, texts):
+            return index.nearest(size, texts)
+        case Write(file):
+            return store.commit(file, mark)
+
+
+def _report(run: Run, effect: Effect, outcome: Any, watch: Watch) -> None:
+    match effect:
+        case Check():
+            run.checked(outcome)
+        case Write():
+            run.committed(outcome)
+            watch.committed(outcome)
+
+
+class _Inline(Executor):
+    """Does what it is given at once."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_result(fn(*args, **kwargs))
+        return future
+
+
+class _Unwatched:
+    def committed(self, file: RoundFile) -> None: ...
+
+    def completed(self, completion: Completion) -> None: ...
+
+    def tick(self, run: Run) -> None: ...

@@ -1,0 +1,61 @@
+"""The task pool: every accepted instruction by its ordinal, kept small enough for millions of them."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+
+from selfinstruct.records import Candidate, Origin
+
+
+class Pool:
+    """Accepted instructions in the order of their acceptance: seeds, then imported ones, then the model's.
+
+    A cache of the candidates files: it can always be made again from them. Ids of the model's instructions are
+    packed (12 bytes each), the texts are plain strings.
+    """
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.seeds = 0
+        self._given = 0  # seeds and imported ones, whose ids are texts
+        self._given_ids: list[str] = []
+        self._packed = array("i")  # round, request, position of each of the model's
+        self._ends = [0]  # pool size before each round, and after the last one
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    @property
+    def rounds(self) -> int:
+        """How many rounds are in the pool, round 0 included."""
+        return len(self._ends) - 1
+
+    @property
+    def generated(self) -> int:
+        """How many instructions the model has given."""
+        return len(self.texts) - self._given
+
+    def size_after(self, round_number: int) -> int:
+        """The pool's size once that round was in it."""
+        return self._ends[round_number + 1]
+
+    def extend(self, accepted: Sequence[Candidate]) -> None:
+        """Take in the accepted candidates of the next round, in canonical order."""
+        for candidate in accepted:
+            self.texts.append(candidate.text)
+            if candidate.origin is Origin.MODEL:
+                self._packed.extend(int(part) for part in candidate.id.split("/"))
+            else:
+                self._given_ids.append(candidate.id)
+                self.seeds += candidate.origin is Origin.SEED
+        self._given = len(self._given_ids)
+        self._ends.append(len(self.texts))
+
+    def id(self, ordinal: int) -> str:
+        """The public id of an entry."""
+        if ordinal < self._given:
+            return self._given_ids[ordinal]
+        at = 3 * (ordinal - self._given)
+        round_number, request, position = self._packed[at : at + 3]
+        return f"{round_number:06d}/{request:05d}/{position:02d}"

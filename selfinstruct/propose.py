@@ -1,0 +1,67 @@
+"""Proposing instructions (paper, section 2.2.1): choose the demonstrations, render the prompt, parse the answer."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from selfinstruct.draws import Draws, seed_of
+from selfinstruct.pool import Pool
+from selfinstruct.prompts import PromptSet
+from selfinstruct.records import Kind, Request
+
+_ITEM = re.compile(r"\n\s*\d+\s?\.\s")
+_LEADING_ITEM = re.compile(r"\s*\d+\s?\.\s")
+
+
+@dataclass(frozen=True)
+class ProposeSettings:
+    """What each propose prompt shows.
+
+    Args:
+        seeds: Demonstrations drawn from the seed tasks.
+        generated: Demonstrations drawn from the instructions the run has accepted; seeds stand in while it has none.
+    """
+
+    seeds: int = 6
+    generated: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRequest:
+    """A propose request and the demonstrations (pool ordinals) that its prompt shows, in order."""
+
+    request: Request
+    strategy: str
+    demonstrations: tuple[int, ...]
+
+
+def plan_request(
+    id: str, run_seed: int, settings: ProposeSettings, pool: Pool, size: int, prompts: PromptSet
+) -> PlannedRequest:
+    """The propose request of this id, a pure function of its arguments and the first `size` entries of the pool."""
+    draws = Draws("plan", run_seed, id)
+    generated = draws.sample(range(pool.seeds, size), settings.generated)
+    seeds = draws.sample(range(pool.seeds), settings.seeds + settings.generated - len(generated))
+    shown = tuple(draws.sample([*seeds, *generated], len(seeds) + len(generated)))
+    suffix = prompts[Kind.PROPOSE].fill_demonstrations([pool.texts[ordinal] for ordinal in shown])
+    request = Request(id, Kind.PROPOSE, suffix, seed_of("request", run_seed, id))
+    return PlannedRequest(request, "paper", shown)
+
+
+def parse_proposals(text: str, continues_item: bool) -> list[str]:
+    """The instructions in a completion, white space collapsed and the first letter made a capital.
+
+    A base model continues the open item of the list, so the text before the next number is an instruction as well
+    (`continues_item`); what a chat model says before its first number is a preamble.
+    """
+    if not continues_item:
+        text = "\n" + text
+    first, *rest = _ITEM.split(text)
+    pieces = [_LEADING_ITEM.sub("", first, count=1), *rest] if continues_item else rest
+    return [clean for piece in pieces if (clean := _clean(piece))]
+
+
+def _clean(text: str) -> str:
+    text = " ".join(text.split())
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,522 @@
+"""The run: Self-Instruct (Wang et al. 2022) as a machine without I/O. The file to read first.
+
+A round is the paper's loop body, and each arrow is one file of the run:
+
+    plan -> propose     -> proposals   what the model answered to 6 + 2 demonstrations
+    parse, screen, novelty, admit
+                        -> candidates  every proposed instruction, accepted or with the reason why not
+    classify, instantiate
+                        -> labels      what the model answered about each accepted instruction
+    parse, filter       -> instances   its inputs and outputs, accepted or with the reason why not
+
+`Run` hands out requests, takes completions in any order, and says what is to be done now (`Effect`): write a file,
+ask the index, feed the index. A scheduler does these things and reports back; files committed earlier are reported
+in the same way, which is all there is to resuming. There is no clock, thread or randomness in here: given the same
+completions the files are the same, whatever the order, the number of replicas and of shards.
+
+Several rounds are under way at once. Round r is planned from the pool as it was after round r - lag, so proposing
+does not wait for the round before; labelling follows behind. The files of a table come in order, and a proposals
+file only once the candidates before it show that the run goes on, so the set of files is determined too.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from functools import cached_property
+from typing import Any, TypeAlias, cast
+
+from selfinstruct.classify import parse_classify, render_classify
+from selfinstruct.draws import seed_of
+from selfinstruct.errors import FailureError
+from selfinstruct.instantiate import InstanceSettings, filter_instances, parse_instances, render_instantiate
+from selfinstruct.novelty import NoveltySettings, admit
+from selfinstruct.pool import Pool
+from selfinstruct.prompts import PromptSet
+from selfinstruct.propose import PlannedRequest, ProposeSettings, parse_proposals, plan_request
+from selfinstruct.records import (
+    Candidate,
+    Completion,
+    Finish,
+    Instance,
+    InstanceRow,
+    Kind,
+    Label,
+    Neighbour,
+    Origin,
+    Proposal,
+    Reason,
+    Request,
+    RoundFile,
+    Row,
+    SeedTask,
+    Table,
+    round_name,
+)
+from selfinstruct.screen import Screen, ScreenSettings
+from selfinstruct.settings import Facts, unaltering
+
+
+@dataclass(frozen=True)
+class RoundSettings:
+    """How rounds are sized, overlapped and stopped.
+
+    Args:
+        lag: Round r is planned from the pool after round r - lag; 1 means that rounds do not overlap.
+        least: Fewest propose requests in a round; a round has an eighth of the pool, within these bounds.
+        most: Most propose requests in a round.
+        label_lag: Rounds by which labelling may be behind before proposing waits for it.
+        patience: Rounds in a row without an accepted instruction after which the run stops.
+        max_failed: Share of a round's requests that may fail (one may always); above it nothing is committed.
+    """
+
+    lag: int = 2
+    least: int = unaltering(16)
+    most: int = unaltering(2048)
+    label_lag: int = unaltering(4)
+    patience: int = unaltering(5)
+    max_failed: float = unaltering(0.01)
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """The options of the algorithm; those of engines and cluster are elsewhere."""
+
+    seed: int = 0
+    target: int = unaltering(1000)
+    propose: ProposeSettings = field(default_factory=ProposeSettings)
+    screen: ScreenSettings = field(default_factory=ScreenSettings)
+    novelty: NoveltySettings = field(default_factory=NoveltySettings)
+    instances: InstanceSettings = field(default_factory=InstanceSettings)
+    rounds: RoundSettings = field(default_factory=RoundSettings)
+
+
+class Stage(StrEnum):
+    """Who a request is for. Both may be served by the same engine."""
+
+    PROPOSE = "propose"
+    LABEL = "label"
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Commit this file, then report what was committed with `Run.committed`."""
+
+    file: RoundFile
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Ask the index for the nearest of each text among the first `size`, then report with `Run.checked`."""
+
+    size: int
+    texts: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Insert:
+    """Feed the index. Nothing is to be reported."""
+
+    first: int
+    texts: Sequence[str]
+
+
+Effect: TypeAlias = Write | Check | Insert
+
+
+class Run:
+    """One run of Self-Instruct, from its seed tasks to the last file.
+
+    Raises:
+        FailureError: from `effects`, when too many requests of a round failed.
+    """
+
+    def __init__(self, settings: RunSettings, prompts: PromptSet, seeds: Sequence[SeedTask]) -> None:
+        self.settings = settings
+        self.pool = Pool()
+        self.labelled = 0  # rounds that are complete, round 0 included
+        self._prompts = prompts
+        self._seeds = seeds
+        self._screen = Screen(settings.screen)
+        self._effects: deque[Effect] = deque()
+        self._proposing: dict[int, _Proposing] = {}  # rounds whose proposals are not committed, in order
+        self._screened: list[Candidate] = []  # the round whose proposals are committed and candidates are not
+        self._labelling: dict[int, _Labelling] = {}  # rounds whose labels are not committed, in order
+        self._next_round = 0  # the next one to plan
+        self._in_flight: dict[str, _Proposing | _Labelling] = {}  # by request id
+        self._barren = 0  # rounds in a row without an accepted instruction
+
+    # ---- what a scheduler asks and reports
+
+    def begin(self, facts: Facts) -> None:
+        """Start, or go on after the committed files were reported. Round 0 keeps what the run's data depends on."""
+        if self.pool.rounds == 0:
+            self._write(Table.CANDIDATES, 0, seed_candidates(self._seeds), {"facts": facts})
+        if self.labelled == 0:
+            self._write(Table.INSTANCES, 0, _seed_instances(self._seeds))
+
+    def requests(self, stage: Stage, most: int) -> list[Request]:
+        """Up to `most` requests to be completed now; each is handed out once."""
+        taken = self._take(self._proposing if stage is Stage.PROPOSE else self._labelling, most)
+        while stage is Stage.PROPOSE and len(taken) < most and self._may_open_round():
+            self._open_round()
+            taken += self._take(self._proposing, most - len(taken))
+        return taken
+
+    def complete(self, completion: Completion) -> None:
+        """Take a completion. One that is not waited for (repeated, or of a round no longer wanted) is ignored."""
+        batch = self._in_flight.pop(completion.request_id, None)
+        if batch is not None:
+            batch.complete(completion)
+
+    def effects(self) -> list[Effect]:
+        """What is to be done now, in this order; each is handed out once."""
+        self._write_proposals()
+        self._write_labels()
+        effects = list(self._effects)
+        self._effects.clear()
+        return effects
+
+    def checked(self, neighbours: Sequence[Neighbour | None]) -> None:
+        """The index's answer to the last `Check`."""
+        self._write(Table.CANDIDATES, self.pool.rounds, self._admit(neighbours))
+
+    def committed(self, file: RoundFile) -> None:
+        """A file that is in the store now: ours, another driver's equal one, or one of an earlier life of this run.
+
+        Of a candidates file only the accepted rows are looked at, of an instances file none: a reader may leave the
+        others out.
+        """
+        self._next_round = max(self._next_round, file.round + 1)
+        match file.table:
+            case Table.PROPOSALS:
+                self._proposing.pop(file.round, None)
+                self._parse(cast(Sequence[Proposal], file.rows))
+            case Table.CANDIDATES:
+                self._grow_pool(file.round, [row for row in cast(Sequence[Candidate], file.rows) if row.accepted])
+            case Table.LABELS:
+                instructions = self._labelling.pop(file.round).instructions
+                self._write(
+                    Table.INSTANCES, file.round, self._instances(instructions, cast(Sequence[Label], file.rows))
+                )
+            case Table.INSTANCES:
+                self._labelling.pop(file.round, None)
+                self.labelled += 1
+
+    @property
+    def finished(self) -> bool:
+        """Whether every file of the run is committed."""
+        return (
+            self.pool.rounds > 0
+            and not self.goes_on
+            and self._next_round == self.pool.rounds  # no proposals wait for their candidates
+            and self.labelled == self.pool.rounds
+        )
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the candidates committed so far ask for another round (the stop rule)."""
+        return self.pool.generated < self.settings.target and not self.barren
+
+    @property
+    def barren(self) -> bool:
+        """Whether several rounds in a row accepted nothing."""
+        return self._barren >= self.settings.rounds.patience
+
+    # ---- plan, propose
+
+    def _may_open_round(self) -> bool:
+        number, rounds = self._next_round, self.settings.rounds
+        return (
+            self.pool.rounds > 0
+            and self.goes_on
+            and number - rounds.lag < self.pool.rounds
+            and number - self.labelled < rounds.lag + rounds.label_lag
+        )
+
+    def _open_round(self) -> None:
+        """Plan the next round: a pure function of the run's seed, its number, and the pool `lag` rounds before."""
+        number, settings = self._next_round, self.settings
+        size = self.pool.size_after(max(0, number - settings.rounds.lag))
+        bounds = {"least": settings.rounds.least, "most": settings.rounds.most}
+        count = min(max(size // 8, bounds["least"]), bounds["most"])
+        ids = (f"{round_name(number)}/{position:05d}" for position in range(count))
+        self._proposing[number] = _Proposing(
+            bounds,
+            [plan_request(id, settings.seed, settings.propose, self.pool, size, self._prompts) for id in ids],
+        )
+        self._next_round += 1
+
+    def _write_proposals(self) -> None:
+        """The next proposals, once they are all there and the candidates before them show that the run goes on."""
+        number = self.pool.rounds
+        proposing = self._proposing.get(number)
+        if proposing is None or proposing.missing or proposing.written or not self.goes_on:
+            return
+        proposing.written = True
+        rows = proposing.rows(number, self.pool)
+        self._refuse_failures(Table.PROPOSALS, number, rows)
+        self._write(Table.PROPOSALS, number, rows, proposing.bounds)
+
+    # ---- parse, screen, novelty, admit
+
+    def _parse(self, proposals: Sequence[Proposal]) -> None:
+        self._screened = [candidate for proposal in proposals for candidate in self._candidates(proposal)]
+        survivors = [candidate.text for candidate in self._screened if candidate.reason is None]
+        self._effects.append(Check(len(self.pool), survivors))
+
+    def _candidates(self, proposal: Proposal) -> Iterable[Candidate]:
+        """What one request proposed, screened, or one row that says why nothing came of it."""
+        lost = _LOST.get(proposal.finish)
+        texts = [] if lost else parse_proposals(proposal.text, continues_item=not self._prompts.chat)
+        if not texts:
+            yield _candidate(proposal, None, "", lost or Reason.NOTHING_PARSED)
+        for position, text in enumerate(texts):
+            yield _candidate(proposal, position, text, self._screen(text))
+
+    def _admit(self, neighbours: Sequence[Neighbour | None]) -> Iterable[Candidate]:
+        """The round's candidates with their verdicts, in canonical order (request, position)."""
+        size = len(self.pool)
+        survivors = [candidate for candidate in self._screened if candidate.reason is None]
+        verdicts = iter(admit(self.settings.novelty, size, [each.text for each in survivors], neighbours))
+        admitted: list[str] = []  # ids, from the ordinal `size` on
+        for candidate in self._screened:
+            if candidate.reason is None:
+                new, nearest = next(verdicts)
+                if nearest is not None:
+                    inside = nearest.ordinal - size
+                    nearest_id = admitted[inside] if inside >= 0 else self.pool.id(nearest.ordinal)
+                    candidate = replace(candidate, nearest_id=nearest_id, rouge_l=nearest.rouge_l)
+                candidate = replace(candidate, accepted=new, reason=None if new else Reason.SIMILAR)
+                if new:
+                    admitted.append(candidate.id)
+            yield candidate
+
+    def _grow_pool(self, number: int, accepted: Sequence[Candidate]) -> None:
+        self._effects.append(Insert(len(self.pool), [candidate.text for candidate in accepted]))
+        self.pool.extend(accepted)
+        self._screened = []
+        if number > 0:
+            self._barren = 0 if accepted else self._barren + 1
+            self._labelling[number] = _Labelling(self.settings.seed, self._prompts, accepted)
+        if not self.goes_on:  # rounds begun ahead are not wanted any more
+            self._proposing.clear()
+            self._next_round = self.pool.rounds
+
+    # ---- classify, instantiate, filter
+
+    def _write_labels(self) -> None:
+        """The next labels, once they are all there."""
+        number, labelling = next(iter(self._labelling.items()), (0, None))
+        if labelling is None or labelling.missing or labelling.written:
+            return
+        labelling.written = True
+        rows = labelling.rows(number)
+        self._refuse_failures(Table.LABELS, number, rows)
+        self._write(Table.LABELS, number, rows)
+
+    def _instances(self, instructions: Sequence[Candidate], labels: Sequence[Label]) -> Iterable[InstanceRow]:
+        """Every instance of the round with its verdict, and one row for each instruction that gave none."""
+        answers = {(label.instruction_id, label.kind is Kind.CLASSIFY): label for label in labels}
+        for instruction in instructions:
+            question = answers[instruction.id, True]
+            answer = answers.get((instruction.id, False))
+            is_classification = None if question.finish is Finish.FAILED else parse_classify(question.text)
+            if answer is None or answer.finish is Finish.FAILED:
+                yield _instance_row(instruction, is_classification, None, Instance("", ""), Reason.FAILED)
+                continue
+            instances = parse_instances(answer.kind, answer.text)
+            cut = answer.finish is Finish.LENGTH
+            verdicts = filter_instances(instances, cut, self.settings.instances, self.settings.seed, instruction.id)
+            if not verdicts:
+                yield _instance_row(instruction, is_classification, None, Instance("", ""), Reason.NOTHING_PARSED)
+            for position, (instance, reason) in enumerate(verdicts):
+                yield _instance_row(instruction, is_classification, position, instance, reason)
+
+    # ---- all stages
+
+    def _take(self, batches: dict[int, _Proposing] | dict[int, _Labelling], most: int) -> list[Request]:
+        taken: list[Request] = []
+        for batch in batches.values():
+            while batch.queue and len(taken) < most:
+                request = batch.queue.popleft()
+                self._in_flight[request.id] = batch
+                taken.append(request)
+        return taken
+
+    def _write(self, table: Table, number: int, rows: Iterable[Row], notes: Mapping[str, Any] | None = None) -> None:
+        self._effects.append(Write(RoundFile(table, number, tuple(rows), notes or {})))
+
+    def _refuse_failures(self, table: Table, number: int, rows: Sequence[Proposal] | Sequence[Label]) -> None:
+        """A round that lost many requests is no sample of the model: better wait than commit it."""
+        errors = Counter(row.error for row in rows if row.finish is Finish.FAILED)
+        failed = errors.total()
+        if failed > max(1, self.settings.rounds.max_failed * len(rows)):
+            raise FailureError(
+                f"round {number}: {failed} of {len(rows)} requests for {table} failed, most often with"
+                f" {errors.most_common(1)[0][0]!r}; nothing of them is committed. Mend the cause and run the same"
+                f" command again, or allow it with --rounds.max_failed {failed / len(rows):.3f}"
+            )
+
+
+class _Proposing:
+    """The propose requests of one round and what came back."""
+
+    def __init__(self, bounds: Mapping[str, int], planned: Sequence[PlannedRequest]) -> None:
+        self.bounds = bounds
+        self.queue = deque(each.request for each in planned)
+        self.written = False
+        self._planned = planned
+        self._completions: dict[str, Completion] = {}
+
+    def complete(self, completion: Completion) -> None:
+        self._completions[completion.request_id] = completion
+
+    @property
+    def missing(self) -> bool:
+        return len(self._completions) < len(self._planned)
+
+    def rows(self, number: int, pool: Pool) -> list[Proposal]:
+        """The rows of the proposals file, in the order of the plan."""
+        rows = []
+        for planned in self._planned:
+            completion = self._completions[planned.request.id]
+            rows.append(
+                Proposal(
+                    request_id=planned.request.id,
+                    round=number,
+                    strategy=planned.strategy,
+                    demonstrations=tuple(pool.id(ordinal) for ordinal in planned.demonstrations),
+                    text=completion.text,
+                    finish=completion.finish,
+                    prompt_tokens=completion.prompt_tokens,
+                    completion_tokens=completion.completion_tokens,
+                    error=completion.error,
+                )
+            )
+        return rows
+
+
+class _Labelling:
+    """The labelling requests of one round: a question for each instruction, then, by its answer, its instances."""
+
+    def __init__(self, seed: int, prompts: PromptSet, instructions: Sequence[Candidate]) -> None:
+        self.instructions = instructions
+        self.written = False
+        self._seed = seed
+        self._prompts = prompts
+        self._requests: dict[str, tuple[Candidate, Kind]] = {}  # not answered yet
+        self._answers: dict[tuple[str, bool], tuple[Kind, Completion]] = {}  # by instruction and "is the question"
+
+    @cached_property
+    def queue(self) -> deque[Request]:
+        """Requests to hand out; made on first sight, since rounds that were labelled long ago need none."""
+        return deque(
+            self._request(instruction, Kind.CLASSIFY, render_classify(instruction.text, self._prompts))
+            for instruction in self.instructions
+        )
+
+    def _request(self, instruction: Candidate, kind: Kind, suffix: str) -> Request:
+        id = f"{instruction.id}/{'classify' if kind is Kind.CLASSIFY else 'instances'}"
+        self._requests[id] = instruction, kind
+        return Request(id, kind, suffix, seed_of("request", self._seed, id))
+
+    def complete(self, completion: Completion) -> None:
+        instruction, kind = self._requests.pop(completion.request_id)
+        self._answers[instruction.id, kind is Kind.CLASSIFY] = kind, completion
+        if kind is Kind.CLASSIFY and completion.finish is not Finish.FAILED:
+            is_classification = parse_classify(completion.text)
+            self.queue.append(
+                self._request(instruction, *render_instantiate(instruction.text, is_classification, self._prompts))
+            )
+
+    @property
+    def missing(self) -> bool:
+        return bool(self.queue or self._requests)
+
+    def rows(self, number: int) -> list[Label]:
+        """The rows of the labels file: for each instruction the question, then the instances."""
+        rows = []
+        for instruction in self.instructions:
+            for is_question in (True, False):
+                if (instruction.id, is_question) not in self._answers:
+                    continue
+                kind, completion = self._answers[instruction.id, is_question]
+                rows.append(
+                    Label(
+                        request_id=completion.request_id,
+                        round=number,
+                        instruction_id=instruction.id,
+                        kind=kind,
+                        text=completion.text,
+                        finish=completion.finish,
+                        prompt_tokens=completion.prompt_tokens,
+                        completion_tokens=completion.completion_tokens,
+                        error=completion.error,
+                    )
+                )
+        return rows
+
+
+_LOST = {Finish.FAILED: Reason.FAILED, Finish.LENGTH: Reason.CUT_BY_LENGTH}
+"""A proposal that was cut by length is dropped whole, as in the released code."""
+
+
+def _candidate(proposal: Proposal, position: int | None, text: str, reason: Reason | None) -> Candidate:
+    return Candidate(
+        id=proposal.request_id if position is None else f"{proposal.request_id}/{position:02d}",
+        round=proposal.round,
+        request_id=proposal.request_id,
+        position=position,
+        origin=Origin.MODEL,
+        text=text,
+        accepted=False,
+        reason=reason,
+        nearest_id=None,
+        rouge_l=None,
+    )
+
+
+def _instance_row(
+    instruction: Candidate,
+    is_classification: bool | None,
+    position: int | None,
+    instance: Instance,
+    reason: Reason | None,
+) -> InstanceRow:
+    return InstanceRow(
+        id=instruction.id if position is None else f"{instruction.id}/{position}",
+        round=instruction.round,
+        instruction_id=instruction.id,
+        instruction=instruction.text,
+        is_classification=is_classification,
+        input=instance.input,
+        output=instance.output,
+        accepted=reason is None,
+        reason=reason,
+    )
+
+
+def seed_candidates(seeds: Sequence[SeedTask]) -> Iterable[Candidate]:
+    """Round 0: the seed tasks as they are, unscreened."""
+    for seed in seeds:
+        yield Candidate(
+            id=f"seed/{seed.id}",
+            round=0,
+            request_id=None,
+            position=None,
+            origin=Origin.SEED,
+            text=seed.instruction,
+            accepted=True,
+            reason=None,
+            nearest_id=None,
+            rouge_l=None,
+        )
+
+
+def _seed_instances(seeds: Sequence[SeedTask]) -> Iterable[InstanceRow]:
+    for seed, instruction in zip(seeds, seed_candidates(seeds), strict=True):
+        for position, instance in enumerate(seed.instances):
+            yield _instance_row(instruction, seed.is_classification, position, instance, None)

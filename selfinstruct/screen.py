@@ -1,0 +1,60 @@
+"""The heuristic filters on instructions (paper, section 2.2.4; the released code), as a table of rules."""
+
+from __future__ import annotations
+
+import re
+import string
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from selfinstruct.records import Reason
+
+
+@dataclass(frozen=True)
+class ScreenSettings:
+    """Limits on the text of an instruction.
+
+    Args:
+        shortest: Fewest words, separated by blanks.
+        longest: Most words.
+        banned: Words and phrases that ask for what a language model cannot see or do; whole words, any case.
+        ascii_start: Drop instructions that begin with a non-ASCII character.
+    """
+
+    shortest: int = 4
+    longest: int = 150
+    banned: tuple[str, ...] = (
+        "image",
+        "images",
+        "graph",
+        "graphs",
+        "picture",
+        "pictures",
+        "file",
+        "files",
+        "map",
+        "maps",
+        "draw",
+        "plot",
+        "go to",
+    )
+    ascii_start: bool = True
+
+
+class Screen:
+    """The rules under given settings; the first that holds names the reason."""
+
+    def __init__(self, settings: ScreenSettings) -> None:
+        banned = re.compile(rf"\b(?:{'|'.join(map(re.escape, settings.banned)) or '(?!)'})\b", re.IGNORECASE)
+        self._rules: list[tuple[Reason, Callable[[str], bool]]] = [
+            (Reason.TOO_SHORT, lambda text: len(text.split()) < settings.shortest),
+            (Reason.TOO_LONG, lambda text: len(text.split()) > settings.longest),
+            (Reason.BANNED_WORD, lambda text: banned.search(text) is not None),
+            (Reason.ASKS_FOR_PROGRAM, lambda text: text.startswith("Write a program")),
+            (Reason.STARTS_WITH_PUNCTUATION, lambda text: text[0] in string.punctuation),
+            (Reason.STARTS_NON_ASCII, lambda text: settings.ascii_start and not text[0].isascii()),
+        ]
+
+    def __call__(self, text: str) -> Reason | None:
+        """Why this instruction is dropped before the novelty check, or None."""
+        return next((reason for reason, holds in self._rules if holds(text)), None)
