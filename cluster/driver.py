@@ -1,0 +1,97 @@
+"""Generating on a cluster: check everything, start replicas and shards, let `selfinstruct.loop` drive, end tidily.
+
+The driver has no state of its own. Kill it at any time and give the same command again: the run's files say where
+it stands, the shards are fed from the pool, and requests that were under way are made again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+
+from cluster.connect import connected, replica_resources
+from cluster.replicas import ReplicaPool
+from cluster.settings import GenerateSettings, check, prompt_set_for
+from cluster.shards import ShardedIndex
+from selfinstruct.engines import identify
+from selfinstruct.errors import YieldError
+from selfinstruct.loop import Watch, check_facts, drive
+from selfinstruct.prompts import PromptSet, load_prompts
+from selfinstruct.records import SeedTask, Table
+from selfinstruct.rounds import Run, Stage
+from selfinstruct.seeds import load_seeds
+from selfinstruct.settings import Facts, facts_of
+from selfinstruct.store import RunStore
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Everything a run is made from, read and checked before any work."""
+
+    seeds: list[SeedTask]
+    prompts: PromptSet
+    facts: Facts
+
+
+def read_inputs(settings: GenerateSettings) -> Inputs:
+    """Read seeds and prompts, find the model, and say what the run's data depends on.
+
+    Raises:
+        InputError: something of it is wrong.
+    """
+    check(settings)
+    seeds = load_seeds(settings.seeds)
+    prompts = load_prompts(prompt_set_for(settings.prompts, settings.proposer))
+    facts = {
+        **facts_of(settings),
+        "seeds": _digest_of([asdict(seed) for seed in seeds]),
+        "prompts": prompts.digest,
+        **{f"proposer.{key}": value for key, value in identify(settings.proposer).items()},
+        **{f"labeller.{key}": value for key, value in identify(settings.labeller).items()},
+    }
+    return Inputs(seeds, prompts, facts)
+
+
+def generate(settings: GenerateSettings, inputs: Inputs, store: RunStore, watch: Watch) -> Run:
+    """Take a run from where its files are to its end; returns it finished.
+
+    Raises:
+        SelfInstructError: see `selfinstruct.errors`; what is committed stays, the same command goes on.
+    """
+    if store.rounds(Table.CANDIDATES):
+        check_facts(store, inputs.facts)  # before a cluster is asked for
+    run = Run(settings, inputs.prompts, inputs.seeds)
+    with connected(settings.ray, settings.replicas), _lines(settings, inputs.prompts) as lines:
+        index = ShardedIndex(settings.novelty, settings.shards)
+        with ThreadPoolExecutor(1, thread_name_prefix="hands") as hands:
+            try:
+                drive(run, store, index, lines, inputs.facts, hands, watch)
+            finally:
+                hands.shutdown(cancel_futures=True)
+    if run.barren:
+        raise YieldError(
+            f"{settings.out}: the last {settings.rounds.patience} rounds accepted nothing; {run.pool.generated}"
+            f" instructions are there. More varied seeds or a higher temperature help; --rounds.patience goes on longer"
+        )
+    return run
+
+
+@contextmanager
+def _lines(settings: GenerateSettings, prompts: PromptSet) -> Iterator[list[tuple[ReplicaPool, tuple[Stage, ...]]]]:
+    """One pool for both stages, proposing first in line, or one pool for each."""
+    resources = replica_resources(settings.ray)
+    proposer, labeller = settings.proposer, settings.labeller
+    pool = ReplicaPool(proposer, prompts, settings.replicas, settings.in_flight, resources)
+    if proposer == labeller:
+        yield [(pool, (Stage.PROPOSE, Stage.LABEL))]
+    else:
+        label_pool = ReplicaPool(labeller, prompts, settings.label.replicas, settings.in_flight, resources)
+        yield [(pool, (Stage.PROPOSE,)), (label_pool, (Stage.LABEL,))]
+
+
+def _digest_of(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,120 @@
+"""The options of a run on a cluster. No heavy imports, so that `--help` starts at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from selfinstruct.engines import EMBEDDED, EngineSettings, TemplateOptions, TransformersOptions
+from selfinstruct.errors import InputError
+from selfinstruct.rounds import RunSettings
+from selfinstruct.seeds import SEED_TASKS
+from selfinstruct.settings import unaltering
+
+
+@dataclass(frozen=True)
+class RaySettings:
+    """Where the actors run.
+
+    Args:
+        address: Address of a running cluster; without it (and without RAY_ADDRESS) a local one is started.
+        gpus: GPUs per replica; without it 1 where the cluster has any, else 0.
+        cpus: CPU cores per replica.
+    """
+
+    address: str | None = None
+    gpus: float | None = None
+    cpus: float = 1
+
+
+@dataclass(frozen=True)
+class LabelSettings:
+    """Another model for classifying and instantiating.
+
+    Args:
+        engine: Engine of the labelling model (default: that of --engine).
+        model: The labelling model (default: that of --model; then both stages share the replicas).
+        replicas: Replicas of the labelling model, if it is another one.
+    """
+
+    engine: str | None = None
+    model: str | None = None
+    replicas: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerateSettings(RunSettings):
+    """Grow a set of instructions and instances from seed tasks. The same command resumes a run.
+
+    Args:
+        out: Folder of the run, local or s3://, gs://, az://.
+        seed: Seed of everything that is drawn.
+        target: Accepted instructions to reach; the round that reaches it is finished whole.
+        seeds: File of seed tasks, JSON lines.
+        prompts: A shipped prompt set (base, chat, tiny) or a folder of one's own (auto: tiny for the embedded model
+            and the template engine, else base).
+        engine: What completes the requests: transformers, or template (a grammar, no model).
+        model: Name or folder of the model (tiny: the embedded demonstration model).
+        replicas: Copies of the model, each in a Ray actor of its own.
+        shards: Ray actors that hold the novelty index.
+        in_flight: Requests that each replica holds at most.
+    """
+
+    out: str = unaltering("")
+    seeds: Path = unaltering(SEED_TASKS)
+    prompts: str = unaltering("auto")
+    engine: str = unaltering("transformers")
+    model: str = unaltering(EMBEDDED)
+    replicas: int = unaltering(2)
+    shards: int = unaltering(2)
+    in_flight: int = unaltering(64)
+    label: LabelSettings = field(default_factory=LabelSettings, metadata={"alters_data": False})
+    transformers: TransformersOptions = field(default_factory=TransformersOptions, metadata={"alters_data": False})
+    template: TemplateOptions = field(default_factory=TemplateOptions, metadata={"alters_data": False})
+    ray: RaySettings = field(default_factory=RaySettings, metadata={"alters_data": False})
+
+    @property
+    def proposer(self) -> EngineSettings:
+        """The engine that proposes."""
+        return EngineSettings(self.engine, self.model, self.transformers, self.template)
+
+    @property
+    def labeller(self) -> EngineSettings:
+        """The engine that classifies and instantiates; equal to the proposer unless told otherwise."""
+        return replace(self.proposer, engine=self.label.engine or self.engine, model=self.label.model or self.model)
+
+
+def prompt_set_for(prompts: str, engine: EngineSettings) -> str:
+    """The prompt set meant by `auto`."""
+    if prompts != "auto":
+        return prompts
+    return "tiny" if engine.model == EMBEDDED else "base"
+
+
+def check(settings: GenerateSettings) -> None:
+    """InputError for what the types of the options let through."""
+    least = {
+        "target": (settings.target, 1),
+        "replicas": (settings.replicas, 1),
+        "shards": (settings.shards, 1),
+        "in_flight": (settings.in_flight, 1),
+        "label.replicas": (settings.label.replicas, 1),
+        "propose.seeds": (settings.propose.seeds, 1),
+        "propose.generated": (settings.propose.generated, 0),
+        "instances.most": (settings.instances.most, 1),
+        "rounds.lag": (settings.rounds.lag, 1),
+        "rounds.least": (settings.rounds.least, 1),
+        "rounds.most": (settings.rounds.most, settings.rounds.least),
+        "rounds.label_lag": (settings.rounds.label_lag, 1),
+        "rounds.patience": (settings.rounds.patience, 1),
+        "novelty.bands": (settings.novelty.bands, 2),
+        "novelty.rows": (settings.novelty.rows, 1),
+        "novelty.threshold": (settings.novelty.threshold, 0),
+    }
+    problems = [
+        f"--{key}: is {value}, must be at least {bound}" for key, (value, bound) in least.items() if value < bound
+    ]
+    if not settings.out:
+        problems.append("--out: is missing; name the run's folder, for example --out runs/first")
+    if problems:
+        raise InputError(*problems)

@@ -1,0 +1,120 @@
+"""What all commands share: options from a dataclass and a config file, and one clear line for every error."""
+
+from __future__ import annotations
+
+import dataclasses
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeVar
+
+import tyro
+
+from selfinstruct.errors import InputError, SelfInstructError
+
+T = TypeVar("T")
+
+
+def run(name: str, settings: type[T], do: Callable[[T], int], argv: Sequence[str] | None) -> int:
+    """Parse the options of a command, do it, and turn errors into a line on stderr and an exit code.
+
+    `--config FILE` reads options from a YAML file; those on the command line come after it and win.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return do(_parse(name, settings, arguments))
+    except SelfInstructError as error:
+        for line in str(error).splitlines():
+            print(f"selfinstruct {name}: {line}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print(f"selfinstruct {name}: interrupted; what is committed stays, the same command goes on", file=sys.stderr)
+        return 128 + signal.SIGINT
+    except BrokenPipeError:  # the reader of our output has gone, as `head` does
+        sys.stderr.close()
+        return 0
+
+
+def _parse(name: str, settings: type[T], arguments: list[str]) -> T:
+    return tyro.cli(
+        settings,
+        prog=f"selfinstruct {name}",
+        args=_with_config(settings, arguments),
+        use_underscores=True,
+        config=(tyro.conf.FlagConversionOff,),
+    )
+
+
+def _with_config(settings: type, arguments: list[str]) -> list[str]:
+    """Replace `--config FILE` by the options in it, ahead of all others."""
+    rest: list[str] = []
+    given: list[str] = []
+    remaining = iter(arguments)
+    for argument in remaining:
+        option, equals, value = argument.partition("=")
+        if option != "--config":
+            rest.append(argument)
+            continue
+        path = value if equals else next(remaining, "")
+        given += _read_config(Path(path), settings)
+    return given + rest
+
+
+def _read_config(path: Path, settings: type) -> list[str]:
+    """A YAML file as command-line options: `rounds: {lag: 3}` is `--rounds.lag 3`."""
+    import yaml
+
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"--config: {path} cannot be read: {' '.join(str(error).split())}") from error
+    if not isinstance(data, dict):
+        raise InputError(f"--config: {path} must hold options as 'key: value', not a {type(data).__name__}")
+    known = set(_keys(settings))
+    flat = dict(_flatten(data))
+    problems = [_unknown(path, key, known) for key in flat if key not in known]
+    if problems:
+        raise InputError(*problems)
+    return [text for key, value in flat.items() if value is not None for text in (f"--{key}", *_texts(value))]
+
+
+def _unknown(path: Path, key: str, known: set[str]) -> str:
+    close = get_close_matches(key, known, n=1)
+    return f"{path}: unknown option {key!r}" + (f"; did you mean {close[0]!r}?" if close else "")
+
+
+def _keys(settings: type, prefix: str = "") -> Iterator[str]:
+    for field in dataclasses.fields(settings):
+        nested = field.default_factory
+        if dataclasses.is_dataclass(nested):
+            yield from _keys(nested, f"{prefix}{field.name}.")
+        else:
+            yield prefix + field.name
+
+
+def _flatten(data: dict[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in data.items():
+        if isinstance(value, dict):
+            yield from _flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _texts(value: Any) -> list[str]:
+    return [str(item) for item in value] if isinstance(value, list) else [str(value)]
+
+
+def plain(text: str) -> str:
+    """Generated text made safe for a terminal, on one line: white space collapses, control characters are shown."""
+    return _printable(" ".join(text.split()))
+
+
+def plain_lines(text: str) -> str:
+    """Generated text made safe for a terminal, its lines kept."""
+    return "\n".join(_printable(line) for line in text.splitlines())
+
+
+def _printable(text: str) -> str:
+    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)

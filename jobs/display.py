@@ -1,0 +1,159 @@
+"""Showing a run: live on a terminal, a plain line every half minute in a job's log."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter, deque
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table as Grid
+from rich.text import Text
+
+from selfinstruct.accounts import tally
+from selfinstruct.records import Completion, Finish, RoundFile, Table
+from selfinstruct.rounds import Run
+
+LOG_EVERY = 30.0  # seconds between lines in a log
+LIVE_EVERY = 0.25  # seconds between updates of a terminal
+WINDOW = 60.0  # seconds over which rates are taken
+
+
+class Display:
+    """A `selfinstruct.loop.Watch`. Counts go on from those of the run's earlier lives (`RunStore.totals`)."""
+
+    def __init__(self, target: int, totals: Mapping[Table, Counter[str]]) -> None:
+        self._target = target
+        self._totals = {table: Counter(counts) for table, counts in totals.items()}
+        self._console = Console()
+        self._live = Live(console=self._console, auto_refresh=False) if self._console.is_terminal else None
+        self._begun = self._shown = time.monotonic()
+        self._tokens: deque[tuple[float, int]] = deque()
+        self._accepted: deque[tuple[float, int]] = deque()
+        self._received = 0
+        self._last = ""
+
+    def __enter__(self) -> Self:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live:
+            self._live.update(self._panel(), refresh=True)
+            self._live.stop()
+        elif kind is None:
+            self._log()
+
+    def committed(self, file: RoundFile) -> None:
+        """Count a committed file."""
+        counts = tally(file)
+        self._totals[file.table] += counts
+        if file.table is Table.CANDIDATES:
+            self._accepted.append((time.monotonic(), counts["accepted"]))
+
+    def completed(self, completion: Completion) -> None:
+        """Count a completion's tokens."""
+        self._received += completion.finish is not Finish.FAILED
+        self._tokens.append((time.monotonic(), completion.completion_tokens))
+
+    def tick(self, run: Run) -> None:
+        """Show, if it is time to."""
+        now = time.monotonic()
+        if now - self._shown < (LIVE_EVERY if self._live else LOG_EVERY):
+            return
+        self._shown = now
+        if self._live:
+            self._live.update(self._panel(), refresh=True)
+        else:
+            self._log()
+
+    def _log(self) -> None:
+        line = self.line()
+        if line != self._last:
+            print(line, flush=True)
+        self._last = line
+
+    def line(self) -> str:
+        """The state of the run in one line."""
+        candidates, instances = self._totals[Table.CANDIDATES], self._totals[Table.INSTANCES]
+        rejected = ", ".join(f"{count} {reason}" for reason, count in self._reasons().most_common())
+        return " | ".join(
+            [
+                f"accepted {candidates['accepted']}/{self._target}",
+                f"rejected {rejected or 'none'}",
+                f"instances {instances['instances.accepted']}",
+                self._cut() or "none cut by length",
+                f"{self._tokens_per_second():.0f} tokens/s",
+                self._time_left(),
+            ]
+        )
+
+    def _panel(self) -> Group:
+        candidates, instances = self._totals[Table.CANDIDATES], self._totals[Table.INSTANCES]
+        accepted = candidates["accepted"]
+        grid = Grid.grid(padding=(0, 2))
+        grid.add_row(
+            "accepted", f"{accepted} of {self._target}", ProgressBar(self._target, min(accepted, self._target), 40)
+        )
+        grid.add_row(
+            "instances", str(instances["instances.accepted"]), f"{instances['instances.empty_input']} without input"
+        )
+        reasons = self._reasons()
+        share = accepted / max(1, accepted + reasons.total())
+        grid.add_row("rejected", str(reasons.total()), Text(", ".join(f"{r} {n}" for r, n in reasons.most_common(6))))
+        grid.add_row("acceptance", f"{share:.0%}", self._cut() or "nothing cut by length")
+        grid.add_row("tokens/s", f"{self._tokens_per_second():,.0f}", self._time_left())
+        return Group(grid)
+
+    def _reasons(self) -> Counter[str]:
+        prefix = "rejected."
+        counts = self._totals[Table.CANDIDATES]
+        return Counter({key[len(prefix) :]: n for key, n in counts.items() if key.startswith(prefix)})
+
+    def _cut(self) -> str:
+        """The share of requests cut by length, per kind, where there were any."""
+        proposals, labels = self._totals[Table.PROPOSALS], self._totals[Table.LABELS]
+        kinds = {"propose": (proposals["requests.cut_by_length"], proposals["requests"])}
+        for kind in ("input_first", "output_first"):  # an answer to classify is cut on purpose
+            kinds[kind] = labels[f"{kind}.cut_by_length"], labels[f"{kind}.requests"]
+        shares = [f"{kind} {cut / total:.0%}" for kind, (cut, total) in kinds.items() if cut]
+        return "cut by length: " + ", ".join(shares) if shares else ""
+
+    def _tokens_per_second(self) -> float:
+        return _rate(self._tokens, self._begun)
+
+    def _time_left(self) -> str:
+        missing = self._target - self._totals[Table.CANDIDATES]["accepted"]
+        rate = _rate(self._accepted, self._begun)
+        if missing <= 0:
+            return "target reached, labelling the rest"
+        if rate == 0:
+            return f"running for {time.monotonic() - self._begun:.0f} s"
+        return f"about {_span(missing / rate)} left"
+
+
+def _rate(events: deque[tuple[float, int]], begun: float) -> float:
+    """Per second, over the window or the time since the beginning."""
+    now = time.monotonic()
+    while events and events[0][0] < now - WINDOW:
+        events.popleft()
+    return sum(count for _, count in events) / max(1.0, min(WINDOW, now - begun))
+
+
+def _span(seconds: float) -> str:
+    hours, rest = divmod(round(seconds), 3600)
+    minutes, seconds = divmod(rest, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds:.0f} s" if minutes else f"{seconds:.0f} s"
+
+
+def note(text: str) -> None:
+    """A line for whoever looks on, beside the output."""
+    print(text, file=sys.stderr, flush=True)

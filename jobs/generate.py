@@ -1,0 +1,51 @@
+"""`selfinstruct generate`: the main job, from seed tasks to a growing instruction set."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from cluster.settings import GenerateSettings
+from jobs.command_line import run
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Generate, or go on with a run; returns the exit code."""
+    return run("generate", GenerateSettings, generate, argv)
+
+
+def generate(settings: GenerateSettings) -> int:
+    """Check everything, run, and show what came out."""
+    from cluster import driver
+    from jobs.display import Display
+    from jobs.sample import show
+    from selfinstruct.store import RunStore
+
+    inputs = driver.read_inputs(settings)
+    shown = settings.propose.seeds + settings.propose.generated
+    if len(inputs.seeds) < shown:
+        _note(
+            f"warning: {len(inputs.seeds)} seed tasks, fewer than the {shown} demonstrations of a prompt; all are used"
+        )
+    store = RunStore(settings.out)
+    store.blobs.check_writable()
+    _note(
+        f"{settings.out}: {len(inputs.seeds)} seed tasks, {settings.engine} engine, model {settings.model},"
+        f" {settings.replicas} replicas and {settings.shards} index shards on Ray"
+    )
+    with Display(settings.target, store.totals()) as display:
+        finished = driver.generate(settings, inputs, store, display)
+    print("\nA few of the accepted tasks:\n")
+    show(store, number=5)
+    print(f"{finished.pool.generated} accepted instructions and their instances lie in")
+    for table in ("candidates", "instances", "proposals", "labels"):
+        print(f"  {settings.out.rstrip('/')}/{table}/*.parquet")
+    return 0
+
+
+def _note(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,62 @@
+"""The console script: `selfinstruct COMMAND ...` runs the job of that name."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+COMMANDS = {
+    "generate": ("jobs.generate", "grow a set of instructions and instances from seed tasks; the same command resumes"),
+    "try": ("jobs.try_prompts", "a few requests against a model: prompt, raw text, parsed result, reasons; no run"),
+    "status": ("jobs.status", "how far a run is, from its files"),
+    "sample": ("jobs.sample", "accepted tasks of a run, or rejected ones with their reasons"),
+    "verify": ("jobs.verify", "check that a run's files are whole and fit together"),
+}
+
+EXIT_CODES = """exit codes:
+  0  done                                     4  several rounds in a row accepted nothing
+  1  an unexpected error                      5  too many requests failed, or the cluster did
+  2  wrong options, seeds, prompts or model   6  a file of the run is damaged
+  3  another driver holds the run             130  interrupted; the same command goes on"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_help())
+        return 0 if arguments else 2
+    name, *rest = arguments
+    if name == "--version":
+        from selfinstruct import __version__
+
+        print(f"selfinstruct {__version__}")
+        return 0
+    if name not in COMMANDS:
+        close = get_close_matches(name, COMMANDS, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(COMMANDS)}"
+        print(f"selfinstruct: there is no command {name!r}; {hint}", file=sys.stderr)
+        return 2
+    job = importlib.import_module(COMMANDS[name][0])
+    return int(job.main(rest))
+
+
+def _help() -> str:
+    lines = [f"  {name:<10}{what}" for name, (_, what) in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: selfinstruct COMMAND [options]",
+            "",
+            *lines,
+            "",
+            "selfinstruct COMMAND --help lists a command's options.",
+            "",
+            EXIT_CODES,
+        ]
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,60 @@
+"""`selfinstruct status`: how far a run is, from one footer per table."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tyro.conf import Positional
+
+from jobs.command_line import run
+from selfinstruct.records import Table
+
+
+@dataclass(frozen=True)
+class StatusSettings:
+    """Say how far a run is.
+
+    Args:
+        run: Folder of the run.
+        json: Print it as JSON.
+    """
+
+    run: Positional[str]
+    json: bool = False
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print the state of a run; returns the exit code."""
+    return run("status", StatusSettings, status, argv)
+
+
+def status(settings: StatusSettings) -> int:
+    """Print rounds and cumulative counts of each table."""
+    import json
+
+    from selfinstruct.store import open_run
+
+    store = open_run(settings.run)
+    totals = store.totals()
+    rounds = {table: len(store.rounds(table)) for table in Table}
+    if settings.json:
+        print(json.dumps({table: {"rounds": rounds[table], **totals[table]} for table in Table}, indent=2))
+        return 0
+    accepted = totals[Table.CANDIDATES]["accepted"]
+    rejected = sum(count for key, count in totals[Table.CANDIDATES].items() if key.startswith("rejected."))
+    share = f"{accepted / (accepted + rejected):.1%}" if accepted else "none"
+    print(
+        f"{settings.run}: {accepted} of {accepted + rejected} candidates accepted ({share}),"
+        f" {totals[Table.INSTANCES]['instances.accepted']} instances, {rounds[Table.CANDIDATES] - 1} rounds"
+    )
+    for table in Table:
+        print(f"\n{table} ({rounds[table]} files)")
+        for key, count in sorted(totals[table].items(), key=lambda item: (-item[1], item[0])):
+            print(f"  {count:>12,}  {key}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

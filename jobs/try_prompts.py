@@ -1,0 +1,176 @@
+"""`selfinstruct try`: a few requests against a model, shown from prompt to verdict, before money is spent."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cluster.settings import prompt_set_for
+from jobs.command_line import plain_lines, run
+from selfinstruct.classify import parse_classify, render_classify
+from selfinstruct.draws import seed_of
+from selfinstruct.engines import EMBEDDED, EngineSettings, TemplateOptions, TransformersOptions
+from selfinstruct.errors import InputError
+from selfinstruct.instantiate import InstanceSettings, filter_instances, parse_instances, render_instantiate
+from selfinstruct.prompts import PromptSet
+from selfinstruct.protocols import Engine
+from selfinstruct.records import Completion, Finish, Kind, Reason, Request, SeedTask
+from selfinstruct.seeds import SEED_TASKS
+
+
+@dataclass(frozen=True)
+class TrySettings:
+    """Show what a model makes of the prompts. Writes nothing and needs no cluster.
+
+    Args:
+        number: Requests in all: a fifth of them propose, the others label what was proposed.
+        seed: Seed of demonstrations and sampling.
+        seeds: File of seed tasks, JSON lines.
+        prompts: A shipped prompt set (base, chat, tiny) or a folder of one's own (auto: tiny for the embedded model).
+        engine: What completes the requests: transformers, or template.
+        model: Name or folder of the model.
+        prefixes: Show the constant part of each prompt too.
+    """
+
+    number: int = 20
+    seed: int = 0
+    seeds: Path = SEED_TASKS
+    prompts: str = "auto"
+    engine: str = "transformers"
+    model: str = EMBEDDED
+    prefixes: bool = False
+    transformers: TransformersOptions = field(default_factory=TransformersOptions)
+    template: TemplateOptions = field(default_factory=TemplateOptions)
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One request with its raw answer and what was made of it, line by line."""
+
+    request: Request
+    completion: Completion
+    parsed: list[str]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Try the prompts; returns the exit code."""
+    return run("try", TrySettings, try_prompts, argv)
+
+
+def try_prompts(settings: TrySettings) -> int:
+    """Propose, label what was proposed, and print prompt, raw text and verdicts side by side."""
+    from selfinstruct.engines import open_engine
+    from selfinstruct.prompts import load_prompts
+    from selfinstruct.seeds import load_seeds
+
+    if settings.number < 3:
+        raise InputError(f"--number: is {settings.number}, must be at least 3: one request of each step")
+    engine_settings = EngineSettings(settings.engine, settings.model, settings.transformers, settings.template)
+    seeds = load_seeds(settings.seeds)
+    prompts = load_prompts(prompt_set_for(settings.prompts, engine_settings))
+    engine = open_engine(engine_settings, prompts)
+    proposals, new = _propose(settings, seeds, prompts, engine)
+    labelled = (settings.number - len(proposals)) // 2
+    _show(proposals, prompts, settings.prefixes)
+    _show(
+        _label((new or [seed.instruction for seed in seeds])[:labelled], settings, prompts, engine),
+        prompts,
+        settings.prefixes,
+    )
+    return 0
+
+
+def _propose(
+    settings: TrySettings, seeds: Sequence[SeedTask], prompts: PromptSet, engine: Engine
+) -> tuple[list[Trial], list[str]]:
+    """Propose requests with the verdict on each instruction, and the instructions that are new."""
+    from selfinstruct.novelty import MinHashIndex, NoveltySettings, admit
+    from selfinstruct.pool import Pool
+    from selfinstruct.propose import ProposeSettings, parse_proposals, plan_request
+    from selfinstruct.rounds import seed_candidates
+    from selfinstruct.screen import Screen, ScreenSettings
+
+    pool = Pool()
+    pool.extend(list(seed_candidates(seeds)))
+    screen, novelty = Screen(ScreenSettings()), NoveltySettings()
+    index = MinHashIndex(novelty)
+    index.insert(0, pool.texts)
+    trials, new = [], []
+    for number in range(max(1, settings.number // 5)):
+        planned = plan_request(f"try/{number:02d}", settings.seed, ProposeSettings(), pool, len(pool), prompts)
+        completion = _complete(engine, planned.request)
+        cut = completion.finish is not Finish.STOP
+        texts = [] if cut else parse_proposals(completion.text, continues_item=not prompts.chat)
+        size = len(index)
+        verdicts = admit(novelty, size, texts, index.nearest(size, texts))
+        parsed = (
+            []
+            if texts
+            else [f"dropped whole: {completion.error or Reason.CUT_BY_LENGTH if cut else Reason.NOTHING_PARSED}"]
+        )
+        for text, (is_new, nearest) in zip(texts, verdicts, strict=True):
+            reason = screen(text) or (None if is_new else Reason.SIMILAR)
+            near = f" {nearest.rouge_l:.2f}" if nearest else ""
+            parsed.append(f"{reason or 'accepted'}{near}: {text}")
+            if reason is None:
+                new.append(text)
+                index.insert(len(index), [text])
+        trials.append(Trial(planned.request, completion, parsed))
+    return trials, new
+
+
+def _label(instructions: Sequence[str], settings: TrySettings, prompts: PromptSet, engine: Engine) -> list[Trial]:
+    """For each instruction the classification question and the request for instances."""
+    trials = []
+    for number, instruction in enumerate(instructions):
+        id = f"try/label/{number:02d}"
+        question = _request(f"{id}/classify", settings.seed, Kind.CLASSIFY, render_classify(instruction, prompts))
+        answer = _complete(engine, question)
+        is_classification = parse_classify(answer.text)
+        trials.append(Trial(question, answer, ["classification" if is_classification else "no classification"]))
+        kind, suffix = render_instantiate(instruction, is_classification, prompts)
+        request = _request(f"{id}/instances", settings.seed, kind, suffix)
+        completion = _complete(engine, request)
+        instances = parse_instances(kind, completion.text)
+        cut = completion.finish is Finish.LENGTH
+        parsed = [
+            f"{reason or 'accepted'}\n  input: {instance.input}\n  output: {instance.output}"
+            for instance, reason in filter_instances(instances, cut, InstanceSettings(), settings.seed, id)
+        ]
+        trials.append(Trial(request, completion, parsed or [completion.error or Reason.NOTHING_PARSED]))
+    return trials
+
+
+def _request(id: str, seed: int, kind: Kind, suffix: str) -> Request:
+    return Request(id, kind, suffix, seed_of("request", seed, id))
+
+
+def _complete(engine: Engine, request: Request) -> Completion:
+    engine.add([request])
+    while not (completions := engine.step()):
+        pass
+    return completions[0]
+
+
+def _show(trials: Sequence[Trial], prompts: PromptSet, prefixes: bool) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    for trial in trials:
+        request, completion = trial.request, trial.completion
+        prompt = prompts[request.kind]
+        shown = (prompt.prefix if prefixes else "") + request.suffix + prompt.tail
+        grid = Table(title=f"{request.id}  {request.kind}", title_justify="left", expand=True)
+        grid.add_column("prompt" if prefixes else "prompt, after its constant part", ratio=4)
+        grid.add_column(f"raw text ({completion.finish}, {completion.completion_tokens} tokens)", ratio=4)
+        grid.add_column("parsed", ratio=5)
+        grid.add_row(*(Text(plain_lines(text)) for text in (shown, completion.text, "\n".join(trial.parsed))))
+        console.print(grid)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,47 @@
+"""`selfinstruct verify`: check that a run's files are whole and fit together."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tyro.conf import Positional
+
+from jobs.command_line import run
+from selfinstruct.errors import CorruptError
+
+
+@dataclass(frozen=True)
+class VerifySettings:
+    """Find torn, altered, foreign and missing files of a run.
+
+    Args:
+        run: Folder of the run.
+        digest: Print a digest of the run's content instead; equal content has an equal digest, wherever it was made.
+    """
+
+    run: Positional[str]
+    digest: bool = False
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Verify a run; returns the exit code."""
+    return run("verify", VerifySettings, check, argv)
+
+
+def check(settings: VerifySettings) -> int:
+    """Print "whole" or the digest; CorruptError with all problems otherwise."""
+    from selfinstruct.store import open_run
+    from selfinstruct.verify import digest, verify
+
+    store = open_run(settings.run)
+    problems = verify(store)
+    if problems:
+        raise CorruptError("\n".join(problems))
+    print(digest(store) if settings.digest else f"{settings.run}: whole")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
