@@ -45,7 +45,7 @@ class Screen:
     """The rules under given settings; the first that holds names the reason."""
 
     def __init__(self, settings: ScreenSettings) -> None:
-        banned = re.compile(rf"\b(?:{'|'.join(map(re.escape, settings.banned)) or '(?!)'})\b", re.IGNORECASE)
+        banned = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, settings.banned)) or '(?!)'})(?!\w)", re.IGNORECASE)
         self._rules: list[tuple[Reason, Callable[[str], bool]]] = [
             (Reason.TOO_SHORT, lambda text: len(text.split()) < settings.shortest),
             (Reason.TOO_LONG, lambda text: len(text.split()) > settings.longest),

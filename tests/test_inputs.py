@@ -1,0 +1,131 @@
+"""What users give: seed tasks and prompt folders. Wrong ones are named by file and line or key, all at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from selfinstruct.errors import InputError
+from selfinstruct.instantiate import parse_instances
+from selfinstruct.prompts import SHIPPED, load_prompts
+from selfinstruct.records import Kind
+from selfinstruct.rouge import rouge_l, tokenise
+from selfinstruct.screen import Screen, ScreenSettings
+from selfinstruct.seeds import SEED_TASKS, load_seeds
+
+GOOD = {"id": "a", "instruction": "Add the numbers.", "instances": [{"input": "1 2", "output": "3"}]} | {
+    "is_classification": False
+}
+
+
+def write_lines(path: Path, *lines: object) -> Path:
+    path.write_text("\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines))
+    return path
+
+
+def test_our_seed_tasks_are_many_and_varied() -> None:
+    seeds = load_seeds(SEED_TASKS)
+    assert len(seeds) >= 175
+    assert sum(seed.is_classification for seed in seeds) >= 25
+    assert sum(all(not each.input for each in seed.instances) for seed in seeds) >= len(seeds) / 4
+    screen = Screen(ScreenSettings())
+    assert not [seed.id for seed in seeds if screen(seed.instruction)]
+    tokens = [tokenise(seed.instruction, "rouge") for seed in seeds]
+    assert max(rouge_l(a, b) for i, a in enumerate(tokens) for b in tokens[:i]) <= 0.7
+
+
+def test_the_original_releases_file_loads_as_it_is() -> None:
+    folder = os.environ.get("SELFINSTRUCT_RELEASED_DATA")
+    if not folder:
+        pytest.skip("SELFINSTRUCT_RELEASED_DATA is not set")
+    seeds = load_seeds(Path(folder) / "seed_tasks.jsonl")
+    assert len(seeds) == 175
+    assert sum(seed.is_classification for seed in seeds) == 26
+    assert sum(not each.input for seed in seeds for each in seed.instances) == 50
+
+
+def test_bad_lines_are_all_named(tmp_path: Path) -> None:
+    path = write_lines(
+        tmp_path / "seeds.jsonl",
+        GOOD,
+        "{not json",
+        {**GOOD, "id": "b", "instruction": " "},
+        "",
+        {**GOOD, "id": "c", "instances": [{"input": 3, "output": ""}], "is_classification": "no"},
+        GOOD,
+        "[]",
+    )
+    with pytest.raises(InputError) as caught:
+        load_seeds(path)
+    numbers = [problem.split(":")[1] for problem in caught.value.problems]
+    assert numbers == ["2", "3", "5", "6", "7"]
+    assert "is_classification" in caught.value.problems[2]
+    assert "output" in caught.value.problems[2]
+    assert "'a' is that of line 1" in caught.value.problems[3]
+
+
+@pytest.mark.parametrize("content", ["", "\n\n"])
+def test_no_seed_is_an_error(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "none.jsonl"
+    path.write_text(content)
+    with pytest.raises(InputError, match="holds no seed task"):
+        load_seeds(path)
+    with pytest.raises(InputError, match="cannot be read"):
+        load_seeds(tmp_path / "absent.jsonl")
+
+
+@pytest.mark.parametrize("name", ["base", "chat", "tiny"])
+def test_shipped_prompts_load(name: str) -> None:
+    prompts = load_prompts(name)
+    assert prompts.chat == (name == "chat")
+    assert set(prompts.prompts) == set(Kind)
+
+
+def test_the_base_prompts_have_the_papers_structure_and_sampling() -> None:
+    prompts = load_prompts("base")
+    propose = prompts[Kind.PROPOSE].sampling
+    assert (propose.temperature, propose.top_p, propose.presence_penalty, propose.max_tokens) == (0.7, 0.5, 2, 1024)
+    classify = prompts[Kind.CLASSIFY]
+    assert (classify.sampling.temperature, classify.sampling.max_tokens) == (0, 3)
+    assert classify.prefix.count("Is it classification? Yes") == 12
+    assert classify.prefix.count("Is it classification? No") == 19
+    assert prompts[Kind.INPUT_FIRST].prefix.count("Task:") == 17
+    assert prompts[Kind.OUTPUT_FIRST].prefix.count("Task:") == 12
+
+
+@pytest.mark.parametrize("name", ["base", "chat"])
+@pytest.mark.parametrize("kind", [Kind.INPUT_FIRST, Kind.OUTPUT_FIRST])
+def test_demonstrations_parse_as_completions_would(name: str, kind: Kind) -> None:
+    for demonstration in load_prompts(name)[kind].prefix.split("Task:")[1:]:
+        instances = parse_instances(kind, demonstration.partition("\n")[2])
+        assert instances
+        assert all(instance.output for instance in instances)
+
+
+def test_a_prompt_folder_of_ones_own(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    shutil.copytree(SHIPPED / "base", folder)
+    assert load_prompts(str(folder)).digest == load_prompts("base").digest
+    (folder / "set.toml").write_text('description = "mine"\nchat = true\n')
+    assert load_prompts(str(folder)).chat
+    assert load_prompts(str(folder)).digest != load_prompts("base").digest
+
+
+def test_problems_of_a_prompt_folder_are_all_named(tmp_path: Path) -> None:
+    folder = tmp_path / "broken"
+    shutil.copytree(SHIPPED / "base", folder)
+    (folder / "set.toml").unlink()
+    (folder / "classify.toml").write_text('prefix = ""\nsuffix = "no placeholder"\ntail = ""\nextra = 1\n')
+    text = (folder / "propose.toml").read_text()
+    (folder / "propose.toml").write_text(text.replace("max_tokens = 1024", 'max_tokens = "many"'))
+    with pytest.raises(InputError) as caught:
+        load_prompts(str(folder))
+    problems = str(caught.value)
+    for part in ("set.toml: is missing", "unknown key 'extra'", "sampling.stop", "sampling.max_tokens must be"):
+        assert part in problems
+    with pytest.raises(InputError, match="there are: base, chat"):
+        load_prompts("bsae")

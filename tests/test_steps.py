@@ -1,0 +1,228 @@
+"""The pure steps: demonstrations, parsing, screening, labelling. Each case is a rule of the paper or the release."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from selfinstruct.classify import parse_classify, render_classify
+from selfinstruct.draws import Draws, seed_of
+from selfinstruct.instantiate import InstanceSettings, filter_instances, parse_instances, render_instantiate
+from selfinstruct.pool import Pool
+from selfinstruct.prompts import load_prompts
+from selfinstruct.propose import ProposeSettings, parse_proposals, plan_request
+from selfinstruct.records import Candidate, Instance, Kind, Origin, Reason
+from selfinstruct.screen import Screen, ScreenSettings
+
+BASE = load_prompts("base")
+
+
+def make_candidate(id: str, text: str, origin: Origin = Origin.MODEL) -> Candidate:
+    return Candidate(id, 0, None, None, origin, text, True, None, None, None)
+
+
+def make_pool(seeds: int, generated: int) -> Pool:
+    pool = Pool()
+    pool.extend([make_candidate(f"seed/s{n}", f"Seed task number {n}.", Origin.SEED) for n in range(seeds)])
+    pool.extend([make_candidate(f"000001/{n:05d}/00", f"Generated task number {n}.") for n in range(generated)])
+    return pool
+
+
+# ---- draws
+
+
+@given(st.integers(1, 10**12), st.text())
+def test_a_draw_is_below_its_bound_and_the_same_each_time(bound: int, key: str) -> None:
+    assert 0 <= Draws(key).below(bound) == Draws(key).below(bound) < bound
+
+
+@given(st.integers(0, 60), st.integers(0, 70), st.integers())
+def test_a_sample_has_no_repetition(population: int, count: int, key: int) -> None:
+    sample = Draws(key).sample(range(population), count)
+    assert len(sample) == len(set(sample)) == min(population, count)
+
+
+def test_samples_are_uniform() -> None:
+    counts = Counter(number for key in range(4000) for number in Draws("uniform", key).sample(range(10), 3))
+    assert all(abs(count - 1200) < 150 for count in counts.values())
+
+
+def test_seeds_differ_between_lists_of_parts_that_join_alike() -> None:
+    assert len({seed_of("ab", "c"), seed_of("a", "bc"), seed_of("abc"), seed_of("abc", "")}) == 4
+
+
+# ---- propose
+
+
+def test_a_prompt_shows_six_seeds_and_two_generated_shuffled() -> None:
+    pool = make_pool(20, 30)
+    plans = [plan_request(f"000002/{n:05d}", 0, ProposeSettings(), pool, 50, BASE) for n in range(60)]
+    for plan in plans:
+        assert sum(ordinal < 20 for ordinal in plan.demonstrations) == 6
+        assert len(set(plan.demonstrations)) == 8
+        for number, ordinal in enumerate(plan.demonstrations, start=1):
+            assert f"{number}. {pool.texts[ordinal]}\n" in plan.request.suffix
+        assert plan.request.suffix.endswith("9.")
+    assert len({ordinal >= 20 for plan in plans for ordinal in plan.demonstrations[:1]}) == 2  # shuffled
+
+
+def test_seeds_stand_in_while_nothing_is_generated_and_few_seeds_are_all_used() -> None:
+    plan = plan_request("000001/00000", 0, ProposeSettings(), make_pool(20, 0), 20, BASE)
+    assert len(set(plan.demonstrations)) == 8
+    few = plan_request("000001/00000", 0, ProposeSettings(), make_pool(3, 0), 3, BASE)
+    assert sorted(few.demonstrations) == [0, 1, 2]
+    assert few.request.suffix.endswith("4.")
+
+
+def test_a_plan_depends_on_the_first_entries_of_the_pool_only() -> None:
+    short, long = make_pool(20, 5), make_pool(20, 50)
+    plans = [plan_request("000003/00007", 9, ProposeSettings(), pool, 25, BASE) for pool in (short, long)]
+    assert plans[0] == plans[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (" first task here\n10. second  task\n11 . third\ttask", ["First task here", "Second task", "Third task"]),
+        (" Keep the REST as it Is.", ["Keep the REST as it Is."]),
+        (" one\ntwo\n10. three", ["One two", "Three"]),
+        (" version 2.5 of it\n10. next one", ["Version 2.5 of it", "Next one"]),
+        ("\n10. \n11. only this", ["Only this"]),
+        ("", []),
+    ],
+)
+def test_parsing_a_base_models_proposals(text: str, expected: list[str]) -> None:
+    assert parse_proposals(text, continues_item=True) == expected
+
+
+def test_parsing_a_chat_models_proposals() -> None:
+    text = "Here are new tasks:\n9. write a haiku\n10. sort these words"
+    assert parse_proposals(text, continues_item=False) == ["Write a haiku", "Sort these words"]
+    assert parse_proposals("9. write a haiku\n10. sort", continues_item=False) == ["Write a haiku", "Sort"]
+    assert parse_proposals("I cannot do that.", continues_item=False) == []
+
+
+# ---- screen
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("Write a poem now", None),
+        ("Write a poem", Reason.TOO_SHORT),
+        ("word " * 150, None),
+        ("word " * 151, Reason.TOO_LONG),
+        ("Describe the image in two sentences", Reason.BANNED_WORD),
+        ("Read the FILES and sum them", Reason.BANNED_WORD),
+        ("Please go to the next page now", Reason.BANNED_WORD),
+        ("Imagine a profile of a mapmaker", None),
+        ("Write a program that sorts numbers", Reason.ASKS_FOR_PROGRAM),
+        ("Explain how to write a program", None),
+        ('"Quote" is the first word here', Reason.STARTS_WITH_PUNCTUATION),
+        ("Été is a season in French", Reason.STARTS_NON_ASCII),
+        ("Translate été into English please", None),
+    ],
+)
+def test_screening(text: str, reason: Reason | None) -> None:
+    assert Screen(ScreenSettings())(text) is reason
+
+
+def test_screening_with_other_settings() -> None:
+    assert Screen(ScreenSettings(banned=(), ascii_start=False, shortest=1))("Été image") is None
+    assert Screen(ScreenSettings(banned=("c++",)))("Explain what C++ means") is Reason.BANNED_WORD
+
+
+# ---- classify, instantiate
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [(" Yes", True), ("yes\n", True), ("YES.", True), (" No", False), ("Yes, it is", False), ("", False)],
+)
+def test_reading_the_answer_to_the_classification_question(answer: str, expected: bool) -> None:
+    assert parse_classify(answer) is expected
+
+
+def test_prompts_hold_the_instruction_as_it_is() -> None:
+    instruction = "Format {instruction} as {number} with \\n kept"
+    assert instruction in render_classify(instruction, BASE)
+    assert render_instantiate(instruction, True, BASE)[0] is Kind.OUTPUT_FIRST
+    kind, suffix = render_instantiate(instruction, False, BASE)
+    assert kind is Kind.INPUT_FIRST
+    assert instruction in suffix
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "Example 1\nSentence: It rains.\nOutput: Il pleut.\n\nExample 2.\nSentence: It snows.\nOutput: Il neige.",
+            [("Sentence: It rains.", "Il pleut."), ("Sentence: It snows.", "Il neige.")],
+        ),
+        ("Example 1\nInput: 2, 3\nOutput: 5", [("2, 3", "5")]),
+        ("Example\nInput 1: a\nOutput 1: b\nInput 2: c\nOutput 2: d", [("a", "b")]),
+        ("Output: A haiku.\nLine two.", [("", "A haiku.\nLine two.")]),
+        ("Example 1\nJust the answer", [("", "Just the answer")]),
+        ("Sure!\nExample 1\nOutput: yes", [("", "yes")]),
+        ("Output: one\nExample 2\nOutput: two", [("", "one"), ("", "two")]),
+        ("Example 1\nText: An Example of rain.\nOutput: ok", [("Text: An Example of rain.", "ok")]),
+        ("Nothing of the kind", []),
+        ("", []),
+    ],
+)
+def test_parsing_input_first(text: str, expected: list[tuple[str, str]]) -> None:
+    assert parse_instances(Kind.INPUT_FIRST, text) == [Instance(*pair) for pair in expected]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "Class label: Positive\nReview: Great!\n\nClass label: Negative\nReview: Bad.\nVery bad.",
+            [("Review: Great!", "Positive"), ("Review: Bad.\nVery bad.", "Negative")],
+        ),
+        ("Class label: Yes\nInput: It is.", [("It is.", "Yes")]),
+        ("Class label: Yes", [("", "Yes")]),
+        ("Class label:\nReview: lost", [("", "Review: lost")]),
+        ("Positive", []),
+    ],
+)
+def test_parsing_output_first(text: str, expected: list[tuple[str, str]]) -> None:
+    assert parse_instances(Kind.OUTPUT_FIRST, text) == [Instance(*pair) for pair in expected]
+
+
+def reasons(pairs: list[tuple[str, str]], cut: bool = False, most: int = 5) -> list[Reason | None]:
+    instances = [Instance(*pair) for pair in pairs]
+    return [reason for _, reason in filter_instances(instances, cut, InstanceSettings(most), 0, "id")]
+
+
+def test_filtering_instances() -> None:
+    assert reasons([("a", "b"), ("c", "")]) == [None, Reason.EMPTY_OUTPUT]
+    assert reasons([("a", "a"), ("a:", "b"), ("c", "d:")]) == [
+        Reason.OUTPUT_IS_INPUT,
+        Reason.ENDS_WITH_COLON,
+        Reason.ENDS_WITH_COLON,
+    ]
+    assert reasons([("a", "b"), ("c", "d")], cut=True) == [None, Reason.CUT_BY_LENGTH]
+    assert reasons([("a", "b"), ("a", "c"), ("d", "e")]) == [Reason.CONFLICTING] * 3
+    assert reasons([("", "b"), ("", "c")]) == [None, None]  # without an input there is nothing to conflict on
+    assert reasons([("a", "b"), ("a", "b")]) == [None, Reason.DUPLICATE]
+    assert reasons([("a", "b"), ("a", "")]) == [None, Reason.EMPTY_OUTPUT]  # an invalid instance conflicts with none
+
+
+@given(st.integers(0, 12), st.integers(1, 6))
+def test_at_most_so_many_instances_are_kept(count: int, most: int) -> None:
+    verdicts = reasons([(str(n), f"out {n}") for n in range(count)], most=most)
+    assert verdicts.count(None) == min(count, most)
+    assert verdicts.count(Reason.SURPLUS) == max(0, count - most)
+
+
+@given(st.text())
+def test_any_text_parses_to_something(text: str) -> None:
+    for kind in (Kind.INPUT_FIRST, Kind.OUTPUT_FIRST):
+        parse_instances(kind, text)
+    assert all(parse_proposals(text, continues_item=True))
+    assert all(parse_proposals(text, continues_item=False))
