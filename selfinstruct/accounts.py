@@ -1,0 +1,86 @@
+"""What a round counts: the keys under which `status` and reports sum a run, table by table.
+
+Every count is of one file's rows, so counts of rounds add up; a key that would be 0 is left out.
+
+| table      | key                                           | counts                                            |
+|------------|-----------------------------------------------|---------------------------------------------------|
+| proposals  | `requests`                                    | requests                                          |
+|            | `requests.failed`, `requests.cut_by_length`   | those of them that ended so                       |
+|            | `tokens.prompt`, `tokens.completion`          | tokens read and written                           |
+| candidates | `accepted`                                    | instructions of the model that joined the pool    |
+|            | `accepted.seed`, `accepted.imported`          | those that were given (round 0)                   |
+|            | `rejected.<reason>`                           | instructions, or whole requests, that did not     |
+| labels     | `<kind>.requests`                             | requests of a kind                                |
+|            | `<kind>.failed`, `<kind>.cut_by_length`       | those of them that ended so                       |
+|            | `tokens.prompt`, `tokens.completion`          | tokens of all kinds                               |
+| instances  | `instances.seed`                              | instances that were given (round 0)               |
+|            | `instances.accepted`, `instances.empty_input` | generated instances; those with an empty input    |
+|            | `instances.rejected.<reason>`                 | generated instances, or instructions without any  |
+|            | `classification`                              | instructions of the model that are classification |
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from selfinstruct.records import Candidate, Finish, InstanceRow, Label, Origin, Proposal, RoundFile, Table
+
+ENDINGS = {Finish.FAILED: "failed", Finish.LENGTH: "cut_by_length"}
+
+
+def tally(file: RoundFile) -> Counter[str]:
+    """The counts of one file, by the keys above."""
+    return _TALLIES[file.table](file.rows)
+
+
+def _proposals(rows: Iterable[Proposal]) -> Counter[str]:
+    return _completions((row, "requests", "requests") for row in rows)
+
+
+def _labels(rows: Iterable[Label]) -> Counter[str]:
+    return _completions((row, f"{row.kind}.requests", str(row.kind)) for row in rows)
+
+
+def _completions(rows: Iterable[tuple[Proposal | Label, str, str]]) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for row, requests, stem in rows:
+        counts[requests] += 1
+        if row.finish in ENDINGS:
+            counts[f"{stem}.{ENDINGS[row.finish]}"] += 1
+        counts["tokens.prompt"] += row.prompt_tokens
+        counts["tokens.completion"] += row.completion_tokens
+    return +counts
+
+
+def _candidates(rows: Iterable[Candidate]) -> Counter[str]:
+    return Counter(_candidate(row) for row in rows)
+
+
+def _candidate(row: Candidate) -> str:
+    if not row.accepted:
+        return f"rejected.{row.reason}"
+    return "accepted" if row.origin is Origin.MODEL else f"accepted.{row.origin}"
+
+
+def _instances(rows: Iterable[InstanceRow]) -> Counter[str]:
+    counts = Counter(_instance(row) for row in rows)
+    generated = [row for row in rows if row.round > 0]
+    counts["instances.empty_input"] = sum(row.accepted and not row.input for row in generated)
+    counts["classification"] = len({row.instruction_id for row in generated if row.is_classification})
+    return +counts
+
+
+def _instance(row: InstanceRow) -> str:
+    if not row.accepted:
+        return f"instances.rejected.{row.reason}"
+    return "instances.accepted" if row.round > 0 else "instances.seed"
+
+
+_TALLIES: dict[Table, Callable[[Any], Counter[str]]] = {
+    Table.PROPOSALS: _proposals,
+    Table.CANDIDATES: _candidates,
+    Table.LABELS: _labels,
+    Table.INSTANCES: _instances,
+}

@@ -1,0 +1,310 @@
+"""A run on disk: four tables, one Parquet file per table and round, each committed once and never changed.
+
+The name of a file is the transaction (`blobs.Blobs.put`): `candidates/000012.parquet` is there, whole, or it is not.
+Two drivers may therefore work on one run without a lock. Whoever loses a `proposals` file learns that another one
+holds the run (HeldError); whoever loses a file of another table takes what is there and goes on.
+
+Each file's footer says, under the key `selfinstruct`, what it is (`Metadata`): who wrote it, under which fingerprint,
+the SHA-256 of the file before it in its table and of the file it was made from, and counts, cumulative ones too, so
+that a whole run is summed by reading four footers. Files thus form chains, which `verify.py` follows.
+
+"The same data" means equal schema, rows, order and bits (`content` in the metadata, `verify.digest` over a run), not
+equal files: writers, library versions and Parquet's encodings may differ. Nothing here depends on the time.
+
+A file that cannot be read, or is not what its name says, is a CorruptError that names it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import platform
+import re
+import secrets
+import socket
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from selfinstruct import __version__
+from selfinstruct.accounts import tally
+from selfinstruct.blobs import open_blobs
+from selfinstruct.errors import CorruptError, FailureError, HeldError, InputError, SelfInstructError
+from selfinstruct.records import RoundFile, Table, round_name
+from selfinstruct.tables import SCHEMAS, content_digest, to_arrow, to_rows
+
+FORMAT = 1
+KEY = b"selfinstruct"
+TRIES = 5  # puts of one file that is said to exist, and yet is not there when it is read
+FIRST = {Table.PROPOSALS: 1, Table.CANDIDATES: 0, Table.LABELS: 1, Table.INSTANCES: 0}
+NAME = re.compile(r"(\d{6})\.parquet")
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """The process that wrote a file."""
+
+    id: str
+    host: str
+    pid: int
+
+    def __str__(self) -> str:
+        return f"driver {self.id[:8]} (host {self.host}, process {self.pid})"
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """What a file says about itself. Digests are SHA-256 in hex."""
+
+    format: int
+    table: Table
+    round: int
+    writer: Writer
+    fingerprint: str
+    previous: str | None  # of the bytes of the file before it in its table; None for the first
+    source: str | None  # of the bytes of the file it was made from (`source_of`); None for round 0
+    content: str  # of its own rows (`tables.content_digest`)
+    counts: Mapping[str, int]  # `accounts.tally` of this file
+    total: Mapping[str, int]  # the same, summed over the table up to this file
+    notes: Mapping[str, Any]
+    versions: Mapping[str, str]  # recorded, never compared
+
+    def to_json(self) -> bytes:
+        return json.dumps(asdict(self), sort_keys=True).encode()
+
+    @classmethod
+    def from_json(cls, data: bytes) -> Metadata:
+        """ValueError, TypeError or KeyError for anything that `to_json` did not write."""
+        value = json.loads(data)
+        if value["format"] != FORMAT:
+            raise ValueError(f"format {value['format']} instead of {FORMAT}")
+        return cls(**{**value, "table": Table(value["table"]), "writer": Writer(**value["writer"])})
+
+
+def name_of(table: Table, number: int) -> str:
+    """`candidates/000012.parquet`."""
+    return f"{table}/{round_name(number)}.parquet"
+
+
+def source_of(table: Table, number: int) -> tuple[Table, int] | None:
+    """The file that a file was made from; its proposals follow from the candidates of the round before."""
+    if number == 0:
+        return None
+    return {
+        Table.PROPOSALS: (Table.CANDIDATES, number - 1),
+        Table.CANDIDATES: (Table.PROPOSALS, number),
+        Table.LABELS: (Table.CANDIDATES, number),
+        Table.INSTANCES: (Table.LABELS, number),
+    }[table]
+
+
+def open_run(url: str) -> RunStore:
+    """A run that is there. InputError if there is none."""
+    store = RunStore(url)
+    if not store.rounds(Table.CANDIDATES):
+        raise InputError(f"{url}: there is no run; `selfinstruct generate --out {url}` begins one")
+    return store
+
+
+class RunStore:
+    """One run's files, under a local folder or an object store's URL."""
+
+    def __init__(self, url: str, writer: str | None = None) -> None:
+        self.blobs = open_blobs(url)
+        self.writer = Writer(writer or secrets.token_hex(16), socket.gethostname(), os.getpid())
+        self._digests: dict[tuple[Table, int], str] = {}  # of committed files, as they become known
+        self._newest: dict[Table, Metadata] = {}
+
+    def commit(self, file: RoundFile, fingerprint: str) -> RoundFile:
+        """Write the next file of a table; returns the file as committed.
+
+        If another driver was first, that one's file for candidates, labels and instances. HeldError for proposals.
+        CorruptError if files that it follows are missing, or if the file there has another fingerprint.
+        """
+        name = name_of(file.table, file.round)
+        rows = to_arrow(file.table, file.rows)
+        metadata = self._describe(file, rows, fingerprint)
+        data = _encode(rows, metadata)
+        for _ in range(TRIES):
+            if self.blobs.put(name, data):
+                self._remember(metadata, data)
+                return file
+            with contextlib.suppress(KeyError):
+                return self._adopt(file, self.blobs.get(name), fingerprint)
+        raise FailureError(f"{self.blobs.url}/{name}: the store says that it exists, but does not show it")
+
+    def _describe(self, file: RoundFile, rows: Any, fingerprint: str) -> Metadata:
+        first = file.round == FIRST[file.table]
+        source = source_of(file.table, file.round)
+        counts = tally(file)
+        return Metadata(
+            format=FORMAT,
+            table=file.table,
+            round=file.round,
+            writer=self.writer,
+            fingerprint=fingerprint,
+            previous=None if first else self._digest(file.table, file.round - 1),
+            source=self._digest(*source) if source else None,
+            content=content_digest(rows),
+            counts=dict(counts),
+            total=dict(counts if first else counts + Counter(self._before(file).total)),
+            notes=dict(file.notes),
+            versions=_versions(),
+        )
+
+    def _adopt(self, file: RoundFile, data: bytes, fingerprint: str) -> RoundFile:
+        """What is there under the name of `file`: our own (a put whose answer was lost), or another driver's."""
+        name = name_of(file.table, file.round)
+        with self._corrupt(name):
+            metadata, there = decode(data, file.table, file.round)
+        if metadata.fingerprint != fingerprint:
+            raise self._error(name, f"{metadata.writer} wrote it with other options that alter data")
+        if file.table is Table.PROPOSALS and metadata.writer.id != self.writer.id:
+            raise HeldError(
+                f"{self.blobs.url}/{name}: {metadata.writer} holds this run; let it go on, or end it and start again"
+            )
+        self._remember(metadata, data)
+        return there
+
+    def rounds(self, table: Table) -> range:
+        """The committed rounds of a table; empty when there are none. CorruptError, naming the file, for a hole."""
+        found = [int(match[1]) for match in map(NAME.fullmatch, self.blobs.names(table)) if match]
+        expected = range(FIRST[table], FIRST[table] + len(found))
+        for number, present in zip(expected, found, strict=True):
+            if number != present:
+                raise self._error(
+                    name_of(table, min(number, present)), "is missing" if present > number else "no such round"
+                )
+        return expected
+
+    def read(self, table: Table, number: int) -> RoundFile:
+        """One file, with its rows and notes. CorruptError if it is missing or torn, or its rows were altered."""
+        name = name_of(table, number)
+        with self._corrupt(name):
+            return decode(self.blobs.get(name), table, number)[1]
+
+    def read_accepted(self, number: int) -> RoundFile:
+        """A candidates file with its accepted rows only: what the pool is made of. Its digest is not checked."""
+        rows = self.read_columns(Table.CANDIDATES, number, SCHEMAS[Table.CANDIDATES].names, accepted_only=True)
+        return RoundFile(Table.CANDIDATES, number, to_rows(Table.CANDIDATES, rows))
+
+    def read_columns(
+        self, table: Table, number: int, columns: Sequence[str], *, accepted_only: bool = False
+    ) -> pa.Table:
+        """Some columns of one file as a `pa.Table`; only those are fetched.
+
+        `accepted_only` drops rejected rows (of candidates and instances). Pages are checked, the file's digest is not.
+        """
+        wanted = [*columns, *(["accepted"] if accepted_only and "accepted" not in columns else [])]
+        with self._open(table, number) as file:
+            _metadata_of(file, table, number)
+            data = file.read(columns=wanted).replace_schema_metadata(None)
+        return data.filter(data["accepted"]).select(columns) if accepted_only else data.select(columns)
+
+    def metadata(self, table: Table, number: int) -> Metadata:
+        """What a file says about itself; reads its footer only."""
+        with self._open(table, number) as file:
+            return _metadata_of(file, table, number)
+
+    def totals(self) -> dict[Table, Counter[str]]:
+        """The cumulative counts of each table (keys: `accounts`), from one footer per table."""
+        rounds = {table: self.rounds(table) for table in Table}
+        return {
+            table: Counter(self.metadata(table, numbers[-1]).total) if numbers else Counter()
+            for table, numbers in rounds.items()
+        }
+
+    def _before(self, file: RoundFile) -> Metadata:
+        newest = self._newest.get(file.table)
+        if newest is None or newest.round != file.round - 1:
+            return self.metadata(file.table, file.round - 1)
+        return newest
+
+    def _remember(self, metadata: Metadata, data: bytes) -> None:
+        self._digests[metadata.table, metadata.round] = sha256(data)
+        self._newest[metadata.table] = metadata
+
+    def _digest(self, table: Table, number: int) -> str:
+        """Of the bytes of a committed file; read once, and only if this process did not write it."""
+        if (table, number) not in self._digests:
+            with self._corrupt(name_of(table, number)):
+                self._digests[table, number] = sha256(self.blobs.get(name_of(table, number)))
+        return self._digests[table, number]
+
+    @contextlib.contextmanager
+    def _open(self, table: Table, number: int) -> Iterator[Any]:
+        name = name_of(table, number)
+        with (
+            self._corrupt(name),
+            self.blobs.open(name) as source,
+            pq.ParquetFile(source, page_checksum_verification=True, pre_buffer=True) as file,
+        ):
+            yield file
+
+    @contextlib.contextmanager
+    def _corrupt(self, name: str) -> Iterator[None]:
+        """Damaged bytes make pyarrow raise nearly anything; all of it means that this file is not what was written."""
+        try:
+            yield
+        except SelfInstructError:
+            raise
+        except KeyError as error:
+            raise self._error(name, "is missing" if error.args == (name,) else f"has no {error}") from None
+        except Exception as error:
+            raise self._error(name, one_line(error)) from error
+
+    def _error(self, name: str, problem: str) -> CorruptError:
+        return CorruptError(f"{self.blobs.url}/{name}: {problem}")
+
+
+def _encode(rows: Any, metadata: Metadata) -> bytes:
+    """A Parquet file. The metadata goes into the footer alone, not into the Arrow schema that is kept beside it."""
+    sink = io.BytesIO()
+    with pq.ParquetWriter(sink, rows.schema, compression="zstd", write_page_checksum=True) as writer:
+        writer.write_table(rows)
+        writer.add_key_value_metadata({KEY: metadata.to_json()})
+    return sink.getvalue()
+
+
+def decode(data: bytes, table: Table, number: int) -> tuple[Metadata, RoundFile]:
+    """The bytes of one file. ValueError, or whatever pyarrow raises, if they are not those that were written."""
+    with pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True) as file:
+        metadata = _metadata_of(file, table, number)
+        rows = file.read()
+    if not rows.schema.equals(SCHEMAS[table]):
+        raise ValueError("its columns are not those of this table")
+    if content_digest(rows) != metadata.content:
+        raise ValueError("its rows are not those that were written")
+    return metadata, RoundFile(table, number, to_rows(table, rows), metadata.notes)
+
+
+def _metadata_of(file: Any, table: Table, number: int) -> Metadata:
+    """The metadata of an open file. ValueError if it is not that of this table and round."""
+    pairs = file.metadata.metadata or {}
+    if KEY not in pairs:
+        raise ValueError("it was not written by this program")
+    metadata = Metadata.from_json(pairs[KEY])
+    if (metadata.table, metadata.round) != (table, number):
+        raise ValueError(f"it says that it is {name_of(metadata.table, metadata.round)}")
+    return metadata
+
+
+def _versions() -> dict[str, str]:
+    return {"python": platform.python_version(), "pyarrow": pa.__version__, "selfinstruct": __version__}
+
+
+def sha256(data: bytes) -> str:
+    """Of a file's bytes, in hex: what `previous` and `source` name."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def one_line(error: Exception) -> str:
+    """The text of an error, which pyarrow may spread over several lines."""
+    return " ".join(str(error).split()) or type(error).__name__
