@@ -21,6 +21,7 @@ def connected(settings: RaySettings, replicas: int) -> Iterator[None]:
         FailureError: there is no cluster at the address.
     """
     address = os.environ.get("RAY_ADDRESS") or settings.address
+    logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)  # that tokens are on is no warning
     # Ray would otherwise start Python in the workers through a package manager that it finds in the environment.
     os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
     try:

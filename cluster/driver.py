@@ -56,14 +56,25 @@ def read_inputs(settings: GenerateSettings) -> Inputs:
     return Inputs(seeds, prompts, facts)
 
 
+def open_store(settings: GenerateSettings, facts: Facts) -> RunStore:
+    """The run's files, writable, and begun with the same facts if they were begun.
+
+    Raises:
+        InputError: the folder cannot be written, or the run's options differ.
+    """
+    store = RunStore(settings.out)
+    if store.rounds(Table.CANDIDATES):
+        check_facts(store, facts)
+    store.blobs.check_writable()
+    return store
+
+
 def generate(settings: GenerateSettings, inputs: Inputs, store: RunStore, watch: Watch) -> Run:
     """Take a run from where its files are to its end; returns it finished.
 
     Raises:
         SelfInstructError: see `selfinstruct.errors`; what is committed stays, the same command goes on.
     """
-    if store.rounds(Table.CANDIDATES):
-        check_facts(store, inputs.facts)  # before a cluster is asked for
     run = Run(settings, inputs.prompts, inputs.seeds)
     with connected(settings.ray, settings.replicas), _lines(settings, inputs.prompts) as lines:
         index = ShardedIndex(settings.novelty, settings.shards)

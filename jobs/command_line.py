@@ -43,7 +43,7 @@ def _parse(name: str, settings: type[T], arguments: list[str]) -> T:
         prog=f"selfinstruct {name}",
         args=_with_config(settings, arguments),
         use_underscores=True,
-        config=(tyro.conf.FlagConversionOff,),
+        config=(tyro.conf.EnumChoicesFromValues,),
     )
 
 
@@ -77,7 +77,7 @@ def _read_config(path: Path, settings: type) -> list[str]:
     problems = [_unknown(path, key, known) for key in flat if key not in known]
     if problems:
         raise InputError(*problems)
-    return [text for key, value in flat.items() if value is not None for text in (f"--{key}", *_texts(value))]
+    return [text for key, value in flat.items() if value is not None for text in _option(key, value)]
 
 
 def _unknown(path: Path, key: str, known: set[str]) -> str:
@@ -102,8 +102,11 @@ def _flatten(data: dict[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]
             yield f"{prefix}{key}", value
 
 
-def _texts(value: Any) -> list[str]:
-    return [str(item) for item in value] if isinstance(value, list) else [str(value)]
+def _option(key: str, value: Any) -> list[str]:
+    if isinstance(value, bool):
+        group, dot, name = key.rpartition(".")
+        return [f"--{key}" if value else f"--{group}{dot}no_{name}"]
+    return [f"--{key}", *map(str, value if isinstance(value, list) else [value])]
 
 
 def plain(text: str) -> str:

@@ -19,7 +19,6 @@ def generate(settings: GenerateSettings) -> int:
     from cluster import driver
     from jobs.display import Display
     from jobs.sample import show
-    from selfinstruct.store import RunStore
 
     inputs = driver.read_inputs(settings)
     shown = settings.propose.seeds + settings.propose.generated
@@ -27,8 +26,7 @@ def generate(settings: GenerateSettings) -> int:
         _note(
             f"warning: {len(inputs.seeds)} seed tasks, fewer than the {shown} demonstrations of a prompt; all are used"
         )
-    store = RunStore(settings.out)
-    store.blobs.check_writable()
+    store = driver.open_store(settings, inputs.facts)
     _note(
         f"{settings.out}: {len(inputs.seeds)} seed tasks, {settings.engine} engine, model {settings.model},"
         f" {settings.replicas} replicas and {settings.shards} index shards on Ray"

@@ -90,7 +90,7 @@ def check_facts(store: RunStore, facts: Facts) -> None:
     different = differences(facts, begun)
     if different:
         raise FingerprintError(
-            f"{store.blobs.url}: the run was begun with other options that alter data; give those, or another --out",
+            f"{store.blobs.url}: this run was begun with other options that alter data; give those, or another --out",
             *different,
         )
 
