@@ -1,0 +1,215 @@
+"""On a real Ray: the same tables as in one process, whatever dies."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray
+
+from cluster.replicas import ReplicaPool
+from cluster.shards import ShardedIndex
+from selfinstruct.engines import EngineSettings, TemplateOptions, open_engine
+from selfinstruct.errors import FailureError, InputError
+from selfinstruct.loop import SingleLine, drive
+from selfinstruct.novelty import MinHashIndex, NoveltySettings
+from selfinstruct.prompts import load_prompts
+from selfinstruct.records import Completion, Kind, Request, RoundFile, Table
+from selfinstruct.rounds import RoundSettings, Run, RunSettings, Stage, seed_candidates
+from selfinstruct.seeds import SEED_TASKS, load_seeds
+from selfinstruct.settings import facts_of
+from selfinstruct.store import RunStore
+from selfinstruct.verify import digest, verify
+
+PROMPTS = load_prompts("tiny")
+SEEDS = load_seeds(SEED_TASKS)
+SETTINGS = RunSettings(seed=3, target=250, rounds=RoundSettings(least=4, most=12))
+BOTH = (Stage.PROPOSE, Stage.LABEL)
+REPLICA = {"num_cpus": 0}
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[None]:
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The digest of the run in one process."""
+    store = RunStore(str(tmp_path_factory.mktemp("expected")))
+    engine = open_engine(EngineSettings("template"), PROMPTS)
+    index = MinHashIndex(SETTINGS.novelty)
+    drive(Run(SETTINGS, PROMPTS, SEEDS), store, index, [(SingleLine(engine, 64), BOTH)], facts_of(SETTINGS))
+    return digest(store)
+
+
+def make_pool(replicas: int, latency: float = 0.0, in_flight: int = 8) -> ReplicaPool:
+    settings = EngineSettings("template", template=TemplateOptions(latency=latency, batch=4))
+    return ReplicaPool(settings, PROMPTS, replicas, in_flight, REPLICA)
+
+
+def step_on(pool: ReplicaPool, seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        pool.step()
+
+
+class Saboteur:
+    """Looks on, and does harm every so many commits."""
+
+    def __init__(self, harm: Any, every: int) -> None:
+        self._harm, self._every, self.commits, self.done = harm, every, 0, 0
+
+    def committed(self, file: RoundFile) -> None:
+        self.commits += 1
+        if self.commits % self._every == 0:
+            self._harm()
+            self.done += 1
+
+    def completed(self, completion: Completion) -> None: ...
+
+    def tick(self, run: Run) -> None: ...
+
+
+def run_on_ray(folder: Path, pool: ReplicaPool, index: ShardedIndex, watch: Any = None) -> RunStore:
+    store = RunStore(str(folder))
+    with ThreadPoolExecutor(1) as hands:
+        drive(Run(SETTINGS, PROMPTS, SEEDS), store, index, [(pool, BOTH)], facts_of(SETTINGS), hands, watch)
+    pool.close()
+    index.close()
+    assert verify(store) == []
+    return store
+
+
+@pytest.mark.parametrize(("replicas", "shards"), [(1, 1), (4, 3)])
+def test_the_tables_do_not_depend_on_replicas_and_shards(
+    cluster: None, tmp_path: Path, expected: str, replicas: int, shards: int
+) -> None:
+    store = run_on_ray(tmp_path, make_pool(replicas), ShardedIndex(SETTINGS.novelty, shards))
+    assert digest(store) == expected
+
+
+def test_killed_replicas_and_shards_lose_nothing(cluster: None, tmp_path: Path, expected: str) -> None:
+    pool, index = make_pool(3, latency=0.02), ShardedIndex(SETTINGS.novelty, 2)
+    draw = random.Random(0)
+
+    def harm() -> None:
+        ray.kill(draw.choice(pool._seats).actor)
+        ray.kill(draw.choice(index._shards), no_restart=False)
+
+    watch = Saboteur(harm, every=4)
+    assert digest(run_on_ray(tmp_path, pool, index, watch)) == expected
+    assert watch.done >= 3
+
+
+def test_two_pools_label_beside_each_other(cluster: None, tmp_path: Path, expected: str) -> None:
+    store = RunStore(str(tmp_path))
+    proposers, labellers = make_pool(1), make_pool(2)
+    lines = [(proposers, (Stage.PROPOSE,)), (labellers, (Stage.LABEL,))]
+    drive(Run(SETTINGS, PROMPTS, SEEDS), store, ShardedIndex(SETTINGS.novelty, 1), lines, facts_of(SETTINGS))
+    proposers.close()
+    labellers.close()
+    assert digest(store) == expected
+
+
+def test_a_sharded_index_answers_as_one_index_does(cluster: None) -> None:
+    texts = [seed.instruction for seed in SEEDS]
+    varied = [" ".join(text.split()[1:]) for text in texts]
+    single, sharded = MinHashIndex(NoveltySettings()), ShardedIndex(NoveltySettings(), 3)
+    for index in (single, sharded):
+        index.insert(0, texts[:100])
+        index.insert(100, texts[100:])
+        index.insert(50, texts[50:150])  # a repeated call
+    assert sharded.nearest(len(texts), varied) == single.nearest(len(texts), varied)
+    sharded.close()
+
+
+def test_an_engine_that_cannot_be_opened_is_one_clear_line(cluster: None, tmp_path: Path) -> None:
+    pool = ReplicaPool(EngineSettings(model=str(tmp_path / "absent")), PROMPTS, 1, 8, REPLICA)
+    with pytest.raises(InputError, match="absent"):
+        step_on(pool)
+    pool.close()
+
+
+def test_replicas_that_fail_again_and_again_are_given_up(cluster: None) -> None:
+    pool = make_pool(1)
+    pool.add([Request("000001/00000", Kind.CLASSIFY, None, 0)])  # type: ignore[arg-type]
+    with pytest.raises(FailureError, match=r"died 5 times.*NoneType"):
+        step_on(pool)
+    pool.close()
+
+
+def test_each_replica_is_held_at_its_share(cluster: None) -> None:
+    """A slow engine and plenty of requests: all replicas are busy, and none holds more than it may."""
+    pool = make_pool(3, latency=0.05, in_flight=8)
+    run = Run(SETTINGS, PROMPTS, SEEDS)
+    run.committed(RoundFile(Table.CANDIDATES, 0, tuple(seed_candidates(SEEDS))))
+    while pool.alive < 3:
+        pool.step()
+    pool.add(run.requests(Stage.PROPOSE, 200)[:24])
+    completions: list[Completion] = []
+    while len(completions) < 12:
+        completions += pool.step()
+        assert all(len(seat.held) <= 8 for seat in pool._seats)
+    while len(completions) < 24:
+        completions += pool.step()
+    assert len({completion.request_id for completion in completions}) == 24
+    pool.close()
+
+
+# ---- the whole command
+
+
+def generate(folder: Path, *options: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "jobs.generate", "--out", str(folder), "--engine", "template", "--target", "250"]
+    command += ["--template.latency", "0.02", "--rounds.least", "4", "--rounds.most", "12", *options]
+    return subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+
+def finished(process: subprocess.Popen[str]) -> tuple[int, str]:
+    output, _ = process.communicate(timeout=180)
+    return process.returncode, output
+
+
+def test_the_driver_is_killed_at_random_moments_and_run_again(tmp_path: Path) -> None:
+    assert finished(generate(tmp_path / "whole"))[0] == 0
+    draw = random.Random(1)
+    kills = 0
+    for _ in range(3):
+        process = generate(tmp_path / "killed")
+        begun = time.monotonic()
+        while not (tmp_path / "killed/candidates/000000.parquet").exists():
+            assert process.poll() is None
+            assert time.monotonic() - begun < 120
+            time.sleep(0.05)
+        time.sleep(draw.uniform(0, 2.5))
+        kills += process.poll() is None
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert kills >= 1
+    code, output = finished(generate(tmp_path / "killed", "--replicas", "3", "--shards", "1"))
+    assert code == 0, output
+    whole, killed = RunStore(str(tmp_path / "whole")), RunStore(str(tmp_path / "killed"))
+    assert verify(killed) == []
+    assert digest(killed) == digest(whole)
+    assert not [path for path in (tmp_path / "killed").rglob(".*") if path.is_file()]
+
+
+def test_of_two_drivers_on_one_folder_exactly_one_goes_on(tmp_path: Path) -> None:
+    drivers = [generate(tmp_path / "run") for _ in range(2)]
+    outcomes = [finished(driver) for driver in drivers]
+    assert sorted(code for code, _ in outcomes) == [0, 3], outcomes
+    assert "holds this run" in next(output for code, output in outcomes if code == 3)
+    assert verify(RunStore(str(tmp_path / "run"))) == []

@@ -1,0 +1,268 @@
+"""Whole runs in one process with the template engine: same run, same tables, whatever the circumstances."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from selfinstruct.engines import EngineSettings, TemplateOptions, open_engine
+from selfinstruct.errors import FailureError, FingerprintError, HeldError
+from selfinstruct.loop import SingleLine, drive
+from selfinstruct.novelty import MinHashIndex, NoveltySettings
+from selfinstruct.prompts import load_prompts
+from selfinstruct.protocols import Engine
+from selfinstruct.records import Completion, Finish, Neighbour, Request, RoundFile, Table
+from selfinstruct.rouge import rouge_l, tokenise
+from selfinstruct.rounds import RoundSettings, Run, RunSettings, Stage
+from selfinstruct.seeds import SEED_TASKS, load_seeds
+from selfinstruct.settings import facts_of
+from selfinstruct.store import RunStore
+from selfinstruct.verify import digest, verify
+
+PROMPTS = load_prompts("tiny")
+SEEDS = load_seeds(SEED_TASKS)[:24]
+BOTH = (Stage.PROPOSE, Stage.LABEL)
+
+
+def make_settings(target: int = 60, **rounds: Any) -> RunSettings:
+    return RunSettings(seed=7, target=target, rounds=RoundSettings(**{"least": 2, "most": 6, **rounds}))
+
+
+def make_engine(**options: Any) -> Engine:
+    return open_engine(EngineSettings("template", template=TemplateOptions(**options)), PROMPTS)
+
+
+def run_to_the_end(
+    folder: Path | str,
+    run_settings: RunSettings | None = None,
+    engine: Engine | None = None,
+    in_flight: int = 50,
+    index: Any = None,
+    store: RunStore | None = None,
+) -> RunStore:
+    run_settings = run_settings or make_settings()
+    store = store or RunStore(str(folder))
+    run = Run(run_settings, PROMPTS, SEEDS)
+    index = index or MinHashIndex(run_settings.novelty)
+    drive(run, store, index, [(SingleLine(engine or make_engine(), in_flight), BOTH)], facts_of(run_settings))
+    return store
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The digest of the uninterrupted run."""
+    store = run_to_the_end(tmp_path_factory.mktemp("expected"))
+    assert verify(store) == []
+    return digest(store)
+
+
+class Shuffling:
+    """The template engine, with completions held back and given out in random order, some of them twice."""
+
+    def __init__(self, seed: int) -> None:
+        self._engine = make_engine(batch=8)
+        self._draw = random.Random(seed)
+        self._held: list[Completion] = []
+
+    def add(self, requests: Sequence[Request]) -> None:
+        self._engine.add(requests)
+
+    def step(self) -> list[Completion]:
+        self._held += self._engine.step()
+        self._draw.shuffle(self._held)
+        keep = self._draw.randint(0, len(self._held))
+        out, self._held = self._held[keep:], self._held[:keep]
+        return out
+
+
+class Shards:
+    """An index by document, without Ray."""
+
+    def __init__(self, count: int) -> None:
+        self._parts = [MinHashIndex(NoveltySettings()) for _ in range(count)]
+
+    def insert(self, first: int, texts: Sequence[str]) -> None:
+        for ordinal, text in enumerate(texts, start=first):
+            self._parts[ordinal % len(self._parts)].insert(ordinal // len(self._parts), [text])
+
+    def nearest(self, size: int, texts: Sequence[str]) -> list[Neighbour | None]:
+        count = len(self._parts)
+        answers = [
+            [near and Neighbour(near.ordinal * count + at, near.rouge_l) for near in part.nearest(len(part), texts)]
+            for at, part in enumerate(self._parts)
+        ]
+        return [
+            max((near for near in nears if near), key=lambda near: (near.rouge_l, -near.ordinal), default=None)
+            for nears in zip(*answers, strict=True)
+        ]
+
+
+@settings(max_examples=15)
+@given(st.integers(0, 10**6), st.integers(1, 120), st.integers(1, 4), st.integers(1, 5))
+def test_the_tables_do_not_depend_on_order_batches_shards_or_labelling_lag(
+    tmp_path_factory: pytest.TempPathFactory, expected: str, seed: int, in_flight: int, shards: int, label_lag: int
+) -> None:
+    store = run_to_the_end(
+        tmp_path_factory.mktemp("run"),
+        make_settings(label_lag=label_lag),
+        Shuffling(seed),
+        in_flight,
+        Shards(shards),
+    )
+    assert digest(store) == expected
+
+
+class StoppedError(Exception):
+    """The process would have died here."""
+
+
+class StoppingStore(RunStore):
+    """A store whose process dies before or after a given commit."""
+
+    def __init__(self, url: str, commits: int, after: bool) -> None:
+        super().__init__(url)
+        self._commits = commits
+        self._after = after
+
+    def commit(self, file: RoundFile, fingerprint: str) -> RoundFile:
+        self._commits -= 1
+        if self._commits == 0 and not self._after:
+            raise StoppedError
+        committed = super().commit(file, fingerprint)
+        if self._commits == 0:
+            raise StoppedError
+        return committed
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_stopped_at_every_commit_and_resumed_the_tables_are_the_same(
+    tmp_path: Path, expected: str, after: bool
+) -> None:
+    stops = 0
+    for commits in range(1, 100):
+        folder = tmp_path / str(commits)
+        try:
+            run_to_the_end(folder, store=StoppingStore(str(folder), commits, after))
+            break
+        except StoppedError:
+            stops += 1
+        assert digest(run_to_the_end(folder)) == expected
+    assert stops >= 12
+
+
+def test_dying_again_and_again_still_ends_with_the_same_tables(tmp_path: Path, expected: str) -> None:
+    for _ in range(100):
+        try:
+            store = run_to_the_end(tmp_path, store=StoppingStore(str(tmp_path), 1, after=True))
+            break
+        except StoppedError:
+            continue
+    assert digest(store) == expected
+
+
+def test_the_tables_for_a_target_begin_those_for_a_larger_one(tmp_path: Path) -> None:
+    small = run_to_the_end(tmp_path / "small", make_settings(40))
+    large = run_to_the_end(tmp_path / "large", make_settings(150))
+    grown = run_to_the_end(tmp_path / "small", make_settings(150))
+    assert digest(grown) == digest(large)
+    assert len(large.rounds(Table.CANDIDATES)) > len(RunStore(str(tmp_path / "small")).rounds(Table.CANDIDATES)) - 3
+    for table in Table:
+        for number in small.rounds(table):
+            assert small.read(table, number) == large.read(table, number)
+
+
+def test_the_run_stops_after_the_round_that_reaches_the_target(tmp_path: Path) -> None:
+    store = run_to_the_end(tmp_path, make_settings(60))
+    rounds = store.rounds(Table.CANDIDATES)
+    accepted = [store.metadata(Table.CANDIDATES, number).total.get("accepted", 0) for number in rounds]
+    assert accepted[-2] < 60 <= accepted[-1]
+    assert [len(store.rounds(table)) for table in Table] == [len(rounds) - 1, len(rounds), len(rounds) - 1, len(rounds)]
+
+
+def test_no_two_accepted_instructions_are_similar(tmp_path: Path) -> None:
+    store = run_to_the_end(tmp_path, make_settings(150))
+    texts = [row.text for n in store.rounds(Table.CANDIDATES) for row in store.read_accepted(n).rows]
+    tokens = [tokenise(text, "rouge") for text in texts]
+    seeds = len(SEEDS)
+    assert all(rouge_l(tokens[i], tokens[j]) <= 0.7 for i in range(seeds, len(tokens)) for j in range(i))
+
+
+def test_every_request_and_every_instruction_is_accounted_for(tmp_path: Path) -> None:
+    engine = make_engine(failure_rate=0.15, cut_rate=0.2)
+    store = run_to_the_end(tmp_path, make_settings(150, max_failed=1.0), engine)
+    assert verify(store) == []
+    totals = store.totals()
+    assert totals[Table.PROPOSALS]["requests.failed"] == totals[Table.CANDIDATES]["rejected.failed"] > 0
+    assert totals[Table.PROPOSALS]["requests.cut_by_length"] == totals[Table.CANDIDATES]["rejected.cut_by_length"] > 0
+    assert totals[Table.INSTANCES]["instances.rejected.failed"] > 0
+    for number in list(store.rounds(Table.CANDIDATES))[1:]:
+        requests = {row.request_id for row in store.read(Table.PROPOSALS, number).rows}
+        assert requests == {row.request_id for row in store.read(Table.CANDIDATES, number).rows}
+        accepted = {row.id for row in store.read_accepted(number).rows}
+        assert accepted == {row.instruction_id for row in store.read(Table.INSTANCES, number).rows}
+
+
+def test_seed_tasks_are_round_zero_verbatim(tmp_path: Path) -> None:
+    store = run_to_the_end(tmp_path)
+    candidates = pq.read_table(tmp_path / "candidates/000000.parquet").to_pylist()
+    instances = pq.read_table(tmp_path / "instances/000000.parquet").to_pylist()
+    assert [row["text"] for row in candidates] == [seed.instruction for seed in SEEDS]
+    assert [(row["input"], row["output"]) for row in instances] == [
+        (each.input, each.output) for seed in SEEDS for each in seed.instances
+    ]
+    assert store.totals()[Table.CANDIDATES]["accepted.seed"] == len(SEEDS)
+
+
+def test_many_failed_requests_leave_the_round_uncommitted(tmp_path: Path) -> None:
+    with pytest.raises(FailureError, match=r"--rounds\.max_failed"):
+        run_to_the_end(tmp_path, engine=make_engine(failure_rate=0.9))
+    assert list(RunStore(str(tmp_path)).rounds(Table.PROPOSALS)) == []
+
+
+def test_other_options_that_alter_data_are_refused_by_name(tmp_path: Path) -> None:
+    run_to_the_end(tmp_path)
+    with pytest.raises(FingerprintError, match=r"seed: the run has 7, this command 8"):
+        run_to_the_end(tmp_path, RunSettings(seed=8, target=60))
+    run_to_the_end(tmp_path, make_settings(label_lag=1, patience=2))  # these alter nothing
+
+
+class SameAnswer:
+    """A model that has one idea."""
+
+    def __init__(self) -> None:
+        self._requests: list[Request] = []
+
+    def add(self, requests: Sequence[Request]) -> None:
+        self._requests += requests
+
+    def step(self) -> list[Completion]:
+        done, self._requests = self._requests, []
+        return [Completion(each.id, "Tell me the same thing again", Finish.STOP, 1, 1) for each in done]
+
+
+def test_rounds_without_anything_new_end_the_run(tmp_path: Path) -> None:
+    store = run_to_the_end(tmp_path, make_settings(patience=3), SameAnswer())
+    accepted = [store.metadata(Table.CANDIDATES, n).counts.get("accepted", 0) for n in store.rounds(Table.CANDIDATES)]
+    assert accepted == [0, 1, 0, 0, 0]
+    assert verify(store) == []
+
+
+def test_the_driver_that_loses_a_round_stops_and_the_other_goes_on(tmp_path: Path, expected: str) -> None:
+    class Overtaken(RunStore):
+        """A store whose run is finished by another driver just before our second round of proposals."""
+
+        def commit(self, file: RoundFile, fingerprint: str) -> RoundFile:
+            if file.table is Table.PROPOSALS and file.round == 2:
+                run_to_the_end(tmp_path)
+            return super().commit(file, fingerprint)
+
+    with pytest.raises(HeldError, match="holds this run"):
+        run_to_the_end(tmp_path, store=Overtaken(str(tmp_path)))
+    assert digest(RunStore(str(tmp_path))) == expected
