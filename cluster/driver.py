@@ -21,11 +21,12 @@ from selfinstruct.engines import identify
 from selfinstruct.errors import YieldError
 from selfinstruct.loop import Watch, check_facts, drive
 from selfinstruct.prompts import PromptSet, load_prompts
-from selfinstruct.records import SeedTask, Table
+from selfinstruct.records import ImportedTask, SeedTask, Table
 from selfinstruct.rounds import Run, Stage
 from selfinstruct.seeds import load_seeds
 from selfinstruct.settings import Facts, facts_of
 from selfinstruct.store import RunStore
+from selfinstruct.texts import read_tasks
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Inputs:
     """Everything a run is made from, read and checked before any work."""
 
     seeds: list[SeedTask]
+    imported: list[ImportedTask]
     prompts: PromptSet
     facts: Facts
 
@@ -45,15 +47,17 @@ def read_inputs(settings: GenerateSettings) -> Inputs:
     """
     check(settings)
     seeds = load_seeds(settings.seeds)
+    imported = read_tasks(settings.pool)
     prompts = load_prompts(prompt_set_for(settings.prompts, settings.proposer))
     facts = {
         **facts_of(settings),
         "seeds": _digest_of([asdict(seed) for seed in seeds]),
+        "pool": _digest_of([asdict(task) for task in imported]),
         "prompts": prompts.digest,
         **{f"proposer.{key}": value for key, value in identify(settings.proposer).items()},
         **{f"labeller.{key}": value for key, value in identify(settings.labeller).items()},
     }
-    return Inputs(seeds, prompts, facts)
+    return Inputs(seeds, imported, prompts, facts)
 
 
 def open_store(settings: GenerateSettings, facts: Facts) -> RunStore:
@@ -75,7 +79,7 @@ def generate(settings: GenerateSettings, inputs: Inputs, store: RunStore, watch:
     Raises:
         SelfInstructError: see `selfinstruct.errors`; what is committed stays, the same command goes on.
     """
-    run = Run(settings, inputs.prompts, inputs.seeds)
+    run = Run(settings, inputs.prompts, inputs.seeds, inputs.imported)
     with connected(settings.ray, settings.replicas), _lines(settings, inputs.prompts) as lines:
         index = ShardedIndex(settings.novelty, settings.shards)
         with ThreadPoolExecutor(1, thread_name_prefix="hands") as hands:

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,16 +18,12 @@ from cluster.settings import RaySettings
 from jobs.command_line import run
 from selfinstruct.errors import InputError
 from selfinstruct.novelty import NoveltySettings
-from selfinstruct.records import Reason
 from selfinstruct.screen import Screen, ScreenSettings
 from selfinstruct.seeds import SEED_TASKS, load_seeds
 
 if TYPE_CHECKING:
+    from selfinstruct.dedup import Verdict
     from selfinstruct.protocols import NoveltyIndex
-    from selfinstruct.texts import Row
-
-BATCH = 20_000
-"""Texts that are checked together. The verdicts do not depend on it."""
 
 VERDICTS = "verdicts.parquet"
 
@@ -57,18 +52,6 @@ class DedupSettings:
     ray: RaySettings = dataclasses.field(default_factory=RaySettings)
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What became of one text. The nearest is the one with the highest ROUGE-L in the index's shortlist."""
-
-    id: str
-    text: str
-    accepted: bool
-    reason: Reason | None
-    nearest_id: str | None
-    rouge_l: float | None
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Deduplicate; returns the exit code."""
     return run("dedup", DedupSettings, dedup, argv)
@@ -77,6 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def dedup(settings: DedupSettings) -> int:
     """Check all texts in order and write the verdicts."""
     from selfinstruct.blobs import open_blobs
+    from selfinstruct.dedup import judge
     from selfinstruct.texts import read_rows
 
     if not settings.files:
@@ -85,45 +69,19 @@ def dedup(settings: DedupSettings) -> int:
     if VERDICTS in blobs.names(""):
         raise InputError(f"{settings.out}/{VERDICTS}: is there already; take another --out")
     blobs.check_writable()
-    seeds = {} if settings.seeds == "none" else {s.id: s.instruction for s in load_seeds(Path(settings.seeds))}
+    seeds = [] if settings.seeds == "none" else load_seeds(Path(settings.seeds))
+    pool = [(f"seed/{seed.id}", seed.instruction) for seed in seeds]
     rows = read_rows(settings.files, settings.field, [settings.field])
+    texts = ((row.id, str(row.values[settings.field])) for row in rows)
+    screen = Screen(settings.limits) if settings.screen else None
     with _index(settings) as index:
-        verdicts = list(judge(settings, index, seeds, rows))
+        verdicts = list(judge(texts, pool, index, settings.novelty, screen))
     if not blobs.put(VERDICTS, _parquet(verdicts)):
         raise InputError(f"{settings.out}/{VERDICTS}: was written by another process; take another --out")
     reasons = Counter(str(verdict.reason or "accepted") for verdict in verdicts)
     print(f"{len(verdicts)} texts: " + ", ".join(f"{count} {reason}" for reason, count in reasons.most_common()))
     print(f"verdicts are in {settings.out}/{VERDICTS}")
     return 0
-
-
-def judge(
-    settings: DedupSettings, index: NoveltyIndex, seeds: dict[str, str], rows: Iterator[Row]
-) -> Iterator[Verdict]:
-    """The verdicts in order; equal to checking and inserting one text after the other."""
-    from selfinstruct.novelty import admit
-
-    screen = Screen(settings.limits)
-    ids = [f"seed/{id}" for id in seeds]  # of the pool, by ordinal
-    index.insert(0, list(seeds.values()))
-    while batch := list(islice(rows, BATCH)):
-        texts = [str(row.values[settings.field]) for row in batch]
-        reasons = [screen(" ".join(text.split())) if settings.screen else None for text in texts]
-        survivors = [text for text, reason in zip(texts, reasons, strict=True) if reason is None]
-        size = len(ids)
-        outcomes = iter(admit(settings.novelty, size, survivors, index.nearest(size, survivors)))
-        admitted = []
-        for row, text, reason in zip(batch, texts, reasons, strict=True):
-            if reason is not None:
-                yield Verdict(row.id, text, False, reason, None, None)
-                continue
-            new, nearest = next(outcomes)
-            nearest_id, score = (ids[nearest.ordinal], nearest.rouge_l) if nearest else (None, None)
-            yield Verdict(row.id, text, new, None if new else Reason.SIMILAR, nearest_id, score)
-            if new:
-                ids.append(row.id)
-                admitted.append(text)
-        index.insert(size, admitted)
 
 
 @contextmanager
@@ -145,7 +103,7 @@ def _parquet(verdicts: Sequence[Verdict]) -> bytes:
     import pyarrow.parquet as pq
 
     types = {"accepted": pa.bool_(), "rouge_l": pa.float64()}
-    names = [field.name for field in dataclasses.fields(Verdict)]
+    names = ["id", "text", "accepted", "reason", "nearest_id", "rouge_l"]
     columns = [pa.array([getattr(each, name) for each in verdicts], types.get(name, pa.string())) for name in names]
     sink = io.BytesIO()
     pq.write_table(pa.table(dict(zip(names, columns, strict=True))), sink, compression="zstd")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from selfinstruct.errors import InputError
+from selfinstruct.records import ImportedTask, Instance
 
 MOST_PROBLEMS = 20
 """Bad rows that are named before reading stops."""
@@ -16,10 +17,16 @@ MOST_PROBLEMS = 20
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of a file; the id is the file as it was named and the row's number in it, from 1 on (of JSON lines, the line)."""
+    """One row of a file, and its number in it from 1 on (of JSON lines, the line's)."""
 
-    id: str
+    url: str
+    number: int
     values: Mapping[str, Any]
+
+    @property
+    def id(self) -> str:
+        """File and number."""
+        return f"{self.url}:{self.number}"
 
 
 def read_rows(urls: Sequence[str], required: str, columns: Sequence[str] | None = None) -> Iterator[Row]:
@@ -42,9 +49,34 @@ def read_rows(urls: Sequence[str], required: str, columns: Sequence[str] | None 
                 if len(problems) == MOST_PROBLEMS:
                     raise InputError(*problems)
             elif not problems:
-                yield Row(f"{url}:{number}", values)
+                yield Row(url, number, values)
     if problems:
         raise InputError(*problems)
+
+
+def read_tasks(urls: Sequence[str]) -> list[ImportedTask]:
+    """The tasks of all files: `instruction`, and `instances` (a list of input and output) or `input` and `output`.
+
+    Raises:
+        InputError: as `read_rows`.
+    """
+    return [
+        ImportedTask(
+            id=f"{urls.index(row.url)}:{row.number}",
+            instruction=" ".join(str(row.values["instruction"]).split()),
+            instances=tuple(_instances(row.values)),
+            is_classification=row.values.get("is_classification"),
+        )
+        for row in read_rows(urls, "instruction")
+    ]
+
+
+def _instances(values: Mapping[str, Any]) -> Iterator[Instance]:
+    """Those with an output; other forms are passed over, since the instruction alone is of use."""
+    given = values.get("instances")
+    for instance in given if isinstance(given, list) else [values]:
+        if isinstance(instance, dict) and isinstance(output := instance.get("output"), str) and output.strip():
+            yield Instance(str(instance.get("input") or "").strip(), output.strip())
 
 
 def _problem(values: Any, required: str) -> str | None:

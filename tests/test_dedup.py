@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -90,3 +91,39 @@ def test_verdicts_are_never_overwritten(tmp_path: Path, capsys: pytest.CaptureFi
     dedup(tmp_path / "out", path)
     assert main(["dedup", path, "--out", str(tmp_path / "out")]) == 2
     assert "is there already" in capsys.readouterr().err
+
+
+def test_a_run_that_begins_with_instructions_that_exist_already(tmp_path: Path) -> None:
+    pool = tmp_path / "pool.jsonl"
+    rows = [
+        {"instruction": "Name three lakes in the north.", "input": "", "output": "Ladoga, Onega, Inari."},
+        {"instruction": "Name three lakes in the north.", "input": "", "output": "Again."},
+        {"instruction": "Sort the  words by length.", "instances": [{"input": "bee, ox", "output": "ox, bee"}]},
+        {"instruction": "Explain how a lock on a canal works."},
+    ]
+    pool.write_text("\n".join(map(json.dumps, rows)))
+    run = [tmp_path / name for name in ("checked", "verbatim")]
+    options = ["--engine", "template", "--target", "20", "--pool", str(pool)]
+    assert main(["generate", "--out", str(run[0]), *options]) == 0
+    candidates = [row for row in read(run[0], "candidates") if row["origin"] == "imported"]
+    assert [(row["id"], row["reason"]) for row in candidates] == [
+        ("imported/0:1", None),
+        ("imported/0:2", "similar"),
+        ("imported/0:3", None),
+        ("imported/0:4", None),
+    ]
+    instances = [row for row in read(run[0], "instances") if row["id"].startswith("imported")]
+    assert [(row["instruction"], row["output"], row["reason"]) for row in instances] == [
+        ("Name three lakes in the north.", "Ladoga, Onega, Inari.", None),
+        ("Sort the words by length.", "ox, bee", None),
+        ("Explain how a lock on a canal works.", "", "empty_output"),
+    ]
+    assert main(["verify", str(run[0])]) == 0
+    assert main(["generate", "--out", str(run[1]), *options, "--no_check_pool"]) == 0
+    assert sum(row["accepted"] for row in read(run[1], "candidates") if row["origin"] == "imported") == 4
+    assert main(["generate", "--out", str(run[1]), *options]) == 2  # checking alters the data
+
+
+def read(run: Path, table: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = pq.read_table(run / table / "000000.parquet").to_pylist()
+    return rows
