@@ -16,7 +16,7 @@ from rich.text import Text
 
 from selfinstruct.accounts import tally
 from selfinstruct.records import Completion, RoundFile, Table
-from selfinstruct.rounds import Run
+from selfinstruct.rounds import Effect, Run
 
 LOG_EVERY = 30.0  # seconds between lines in a log
 LIVE_EVERY = 0.25  # seconds between updates of a terminal
@@ -61,6 +61,9 @@ class Display:
     def completed(self, completion: Completion) -> None:
         """Count a completion's tokens."""
         self._tokens.append((time.monotonic(), completion.completion_tokens))
+
+    def performed(self, effect: Effect, seconds: float) -> None:
+        """Of no interest here."""
 
     def tick(self, run: Run) -> None:
         """Show, if it is time to."""

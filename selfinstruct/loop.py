@@ -6,6 +6,7 @@ and whether writing and asking happen beside the engines' work (`hands`) or in b
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
@@ -38,6 +39,9 @@ class Watch(Protocol):
 
     def completed(self, completion: Completion) -> None:
         """A completion came in."""
+
+    def performed(self, effect: Effect, seconds: float) -> None:
+        """A file was written, the index asked or fed; it took so long."""
 
     def tick(self, run: Run) -> None:
         """The loop went round once more."""
@@ -130,7 +134,9 @@ def drive(
             under_way.append((effect, hands.submit(_perform, effect, store, index, mark)))
         while under_way and under_way[0][1].done():
             effect, future = under_way.popleft()
-            _report(run, effect, future.result(), watch)
+            outcome, seconds = future.result()
+            watch.performed(effect, seconds)
+            _report(run, effect, outcome, watch)
         feed(run, lines)
         for line, _ in lines:
             for completion in line.step():
@@ -139,7 +145,13 @@ def drive(
         watch.tick(run)
 
 
-def _perform(effect: Effect, store: RunStore, index: NoveltyIndex, mark: str) -> Any:
+def _perform(effect: Effect, store: RunStore, index: NoveltyIndex, mark: str) -> tuple[Any, float]:
+    begun = time.perf_counter()
+    outcome = _outcome(effect, store, index, mark)
+    return outcome, time.perf_counter() - begun
+
+
+def _outcome(effect: Effect, store: RunStore, index: NoveltyIndex, mark: str) -> Any:
     match effect:
         case Insert(first, texts):
             return index.insert(first, texts)
@@ -171,5 +183,7 @@ class _Unwatched:
     def committed(self, file: RoundFile) -> None: ...
 
     def completed(self, completion: Completion) -> None: ...
+
+    def performed(self, effect: Effect, seconds: float) -> None: ...
 
     def tick(self, run: Run) -> None: ...

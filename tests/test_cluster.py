@@ -24,7 +24,7 @@ from selfinstruct.loop import SingleLine, drive
 from selfinstruct.novelty import MinHashIndex, NoveltySettings
 from selfinstruct.prompts import load_prompts
 from selfinstruct.records import Completion, Kind, Request, RoundFile, Table
-from selfinstruct.rounds import RoundSettings, Run, RunSettings, Stage, seed_candidates
+from selfinstruct.rounds import Effect, RoundSettings, Run, RunSettings, Stage, seed_candidates
 from selfinstruct.seeds import SEED_TASKS, load_seeds
 from selfinstruct.settings import facts_of
 from selfinstruct.store import RunStore
@@ -79,6 +79,8 @@ class Saboteur:
             self.done += 1
 
     def completed(self, completion: Completion) -> None: ...
+
+    def performed(self, effect: Effect, seconds: float) -> None: ...
 
     def tick(self, run: Run) -> None: ...
 

@@ -43,12 +43,16 @@ class TemplateOptions:
         batch: Requests in one batch.
         failure_rate: Share of requests that fail.
         cut_rate: Share of completions that are cut by length.
+        words: Size of a made-up vocabulary in place of the grammar's (0: the grammar), for runs of millions.
+        diversity: With words: decimal logarithm of how many different tasks there are.
     """
 
     latency: float = 0.0
     batch: int = 32
     failure_rate: float = 0.0
     cut_rate: float = 0.0
+    words: int = 0
+    diversity: float = 12.0
 
 
 @dataclass(frozen=True)

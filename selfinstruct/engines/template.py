@@ -13,12 +13,13 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from selfinstruct.engines import EngineSettings, TemplateOptions
+from selfinstruct.engines import EngineSettings, TemplateOptions, wide
+from selfinstruct.engines.wide import WideTasks
 from selfinstruct.errors import InputError
 from selfinstruct.prompts import Prompt, PromptSet
 from selfinstruct.records import Completion, Finish, Instance, Kind, Request
 from selfinstruct.tiny import dialect, grammar
-from selfinstruct.tiny.grammar import Family, Source, Template
+from selfinstruct.tiny.grammar import Family, Template
 
 DIRTY = 12
 """One instruction, and one answer with instances, in this many is dirty."""
@@ -33,11 +34,13 @@ def open_engine(settings: EngineSettings, prompts: PromptSet) -> TemplateEngine:
     options = settings.template
     problems = []
     if options.batch < 1:
-        problems.append(f"--engine.template.batch: must be at least 1, not {options.batch}")
+        problems.append(f"--template.batch: must be at least 1, not {options.batch}")
+    if options.words and options.words < 1000:
+        problems.append(f"--template.words: must be 0 or at least 1000, not {options.words}")
     if options.latency < 0:
-        problems.append(f"--engine.template.latency: must not be below 0, and {options.latency} is")
+        problems.append(f"--template.latency: must not be below 0, and {options.latency} is")
     if not (options.failure_rate >= 0 and options.cut_rate >= 0 and options.failure_rate + options.cut_rate <= 1):
-        problems.append("--engine.template: failure_rate and cut_rate must be at least 0 and at most 1 together")
+        problems.append("--template: failure_rate and cut_rate must be at least 0 and at most 1 together")
     if problems:
         raise InputError(*problems)
     return TemplateEngine(options, prompts)
@@ -45,7 +48,7 @@ def open_engine(settings: EngineSettings, prompts: PromptSet) -> TemplateEngine:
 
 def identify(settings: EngineSettings) -> dict[str, str]:
     """The grammar's digest and the rates; latency and batch size leave the data alone."""
-    digest = hashlib.sha256(Path(__file__).read_bytes())
+    digest = hashlib.sha256(Path(__file__).read_bytes() + Path(wide.__file__).read_bytes())
     for path in sorted(Path(grammar.__file__).parent.glob("*.py")):
         if path.stem in ("dialect", "families", "grammar", "words"):
             digest.update(path.read_bytes())
@@ -55,6 +58,8 @@ def identify(settings: EngineSettings) -> dict[str, str]:
         "grammar": digest.hexdigest(),
         "failure_rate": repr(options.failure_rate),
         "cut_rate": repr(options.cut_rate),
+        "words": repr(options.words),
+        "diversity": repr(options.diversity),
     }
 
 
@@ -66,7 +71,8 @@ class TemplateEngine:
         self._prompts = prompts
         self._queue: deque[Request] = deque()
         self._constant_words = {kind: _words(prompts[kind].prefix) + _words(prompts[kind].tail) for kind in Kind}
-        self._answers: Mapping[Kind, Callable[[str, Source], str]] = {
+        self._wide = WideTasks(options.words, options.diversity) if options.words else None
+        self._answers: Mapping[Kind, Callable[[str, _Stream], str]] = {
             Kind.PROPOSE: self._propose,
             Kind.CLASSIFY: self._classify,
             Kind.INPUT_FIRST: self._input_first,
@@ -97,10 +103,10 @@ class TemplateEngine:
             text, finish = text[: source.below(len(text) + 1)], Finish.LENGTH
         return Completion(request.id, text, finish, prompt_tokens, _words(text))
 
-    def _propose(self, suffix: str, source: Source) -> str:
+    def _propose(self, suffix: str, source: _Stream) -> str:
         if not source.below(8 * DIRTY):
             return "\n"
-        texts = grammar.sample_instructions(source, 8)
+        texts = self._instructions(source)
         for at in range(8):
             if not source.below(DIRTY):
                 texts[at] = _dirty_instruction(texts, at, source)
@@ -109,19 +115,29 @@ class TemplateEngine:
         # a chat model begins a list of its own, a base model goes on after the open number
         return f"{first}.{text}" if self._prompts.chat else text
 
-    def _classify(self, suffix: str, source: Source) -> str:
-        known = grammar.recognise(_instruction(self._prompts[Kind.CLASSIFY], suffix))
+    def _instructions(self, source: _Stream) -> list[str]:
+        if self._wide:
+            return [self._wide.instruction(source) for _ in range(8)]
+        return grammar.sample_instructions(source, 8)
+
+    def _classify(self, suffix: str, source: _Stream) -> str:
+        instruction = _instruction(self._prompts[Kind.CLASSIFY], suffix)
+        if self._wide:
+            return dialect.yes_or_no(self._wide.is_classification(instruction))
+        known = grammar.recognise(instruction)
         return dialect.yes_or_no(known[0].is_classification if known else not source.below(4))
 
-    def _input_first(self, suffix: str, source: Source) -> str:
+    def _input_first(self, suffix: str, source: _Stream) -> str:
         instances = self._instances(Kind.INPUT_FIRST, suffix, source)
         return dialect.input_first(instances) if instances else _NO_ANSWER
 
-    def _output_first(self, suffix: str, source: Source) -> str:
+    def _output_first(self, suffix: str, source: _Stream) -> str:
         instances = self._instances(Kind.OUTPUT_FIRST, suffix, source)
         return dialect.output_first(instances) if instances else _NO_ANSWER
 
-    def _instances(self, kind: Kind, suffix: str, source: Source) -> list[Instance]:
+    def _instances(self, kind: Kind, suffix: str, source: _Stream) -> list[Instance]:
+        if self._wide:
+            return self._wide.instances(source)
         known = grammar.recognise(_instruction(self._prompts[kind], suffix))
         family, chosen = known or (_stand_in(kind, source), {})
         instances = list(family.instances(chosen, source))
@@ -172,7 +188,7 @@ _DIRT = tuple(
 )
 
 
-def _dirty_instruction(texts: Sequence[str], at: int, source: Source) -> str:
+def _dirty_instruction(texts: Sequence[str], at: int, source: _Stream) -> str:
     """Something in place of `texts[at]` that a filter ought to drop."""
     choice = source.below(len(_DIRT) + 4)
     if choice < len(_DIRT):
@@ -183,7 +199,7 @@ def _dirty_instruction(texts: Sequence[str], at: int, source: Source) -> str:
 
 
 def _dirty_instances(
-    instances: list[Instance], family: Family, chosen: Mapping[str, int], source: Source
+    instances: list[Instance], family: Family, chosen: Mapping[str, int], source: _Stream
 ) -> list[Instance]:
     """The instances with something wrong about them; none at all stands for an answer that cannot be parsed."""
     first = instances[0]
@@ -204,7 +220,7 @@ def _dirty_instances(
     return []
 
 
-def _stand_in(kind: Kind, source: Source) -> Family:
+def _stand_in(kind: Kind, source: _Stream) -> Family:
     """A family whose instances answer an instruction that is not of the grammar."""
     fitting = [
         family

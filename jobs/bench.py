@@ -1,0 +1,25 @@
+"""`selfinstruct bench`: measurements that print a table and write JSON, each with the machine it ran on."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+BENCHES = {
+    "scale": ("jobs.bench_scale", "a whole run without a model: rate, memory and time per step as the pool grows")
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one bench; returns the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] not in BENCHES:
+        print("usage: selfinstruct bench NAME [options]\n")
+        print("\n".join(f"  {name:<10}{what}" for name, (_, what) in BENCHES.items()))
+        return 0 if arguments in (["-h"], ["--help"]) else 2
+    return int(importlib.import_module(BENCHES[arguments[0]][0]).main(arguments[1:]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
