@@ -11,7 +11,7 @@ from selfinstruct.prompts import PromptSet
 from selfinstruct.records import Kind, Request
 
 _ITEM = re.compile(r"\n\s*\d+\s?\.\s")
-_LEADING_ITEM = re.compile(r"\s*\d+\s?\.\s")
+_LEADING_ITEM = re.compile(r"\A\s*\d+\s?\.\s")
 
 
 @dataclass(frozen=True)

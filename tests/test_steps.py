@@ -91,6 +91,8 @@ def test_a_plan_depends_on_the_first_entries_of_the_pool_only() -> None:
         (" one\ntwo\n10. three", ["One two", "Three"]),
         (" version 2.5 of it\n10. next one", ["Version 2.5 of it", "Next one"]),
         ("\n10. \n11. only this", ["Only this"]),
+        (" Add up a note of 50. How much is it?", ["Add up a note of 50. How much is it?"]),
+        (" 9. the number again\n10. next", ["The number again", "Next"]),
         ("", []),
     ],
 )

@@ -17,36 +17,8 @@ _COUNTS = {"two": 2, "three": 3, "four": 4, "five": 5}
 _HOURS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
 
-_TAILS = (
-    "{Name4} needs it {deadline4} for {use4}.",
-    "{Person4} wants to know.",
-    "It is for {relative4}, who {interest4}.",
-    "We will read it aloud at {occasion4}.",
-    "Send the result to {helper4} {deadline4}.",
-    "{Work4} from {workplace4} asked me.",
-    "Answer like {work4} who {trait4}.",
-    "{Club4} needs it for {event4}.",
-    "Show it to {group4} {deadline4}.",
-    "{Relative4} will check it {deadline4}.",
-    "It will help {club4} to {aim4}.",
-)
-"""Closing sentences, mostly slots, for the ways to ask that would otherwise read too much alike."""
-
-_SLOTS_SHARE = 0.34
-"""An ask of which slots make up less than this share of the words gets a closing sentence."""
-
-
 def _asks(texts: Sequence[str]) -> tuple[Template, ...]:
-    asks: list[Template] = []
-    for number, text in enumerate(texts):
-        ask = Template(text)
-        if ask.slots_share() >= _SLOTS_SHARE:
-            asks.append(ask)
-        else:
-            # tails in turn, so that a family has all of them and a way to ask has some
-            tails = _TAILS[number :: len(texts)]
-            asks += (Template(f"{text} {tail}") for tail in tails)
-    return tuple(asks)
+    return tuple(map(Template, texts))
 
 
 def _free(name: str, asks: Sequence[str], *outputs: str) -> Family:
@@ -693,7 +665,8 @@ _MATHS = [
     _made(
         "change",
         [
-            "{Name} buys {digit} {thing} for {digit2} euros each and pays with a 50 euro note. How much change is there?",
+            "{Name} buys {digit} {thing} for {digit2} euros each and pays with a 50 euro note. "
+            "How much change is there?",
             "At {venue}, {name} pays for {digit} {thing} at {digit2} euros each with 50 euros. What is the change?",
         ],
         _change,

@@ -104,16 +104,6 @@ class Template:
                     del chosen[part.key]
         return False
 
-    def slots_share(self) -> float:
-        """The share of words that slots give, on average, in [0, 1]."""
-        fixed, drawn = 0, 0.0
-        for part in self._parts:
-            if isinstance(part, str):
-                fixed += len(part.split())
-            else:
-                drawn += sum(len(value.split()) for value in part.values) / len(part.values)
-        return drawn / (fixed + drawn)
-
     def openings(self) -> set[str]:
         """Every first pair of words that `fill` can give."""
         texts = {""}
