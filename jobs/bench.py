@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 BENCHES = {
-    "scale": ("jobs.bench_scale", "a whole run without a model: rate, memory and time per step as the pool grows")
+    "scale": ("jobs.bench_scale", "a whole run without a model: rate, memory and time as the pool grows"),
 }
 
 

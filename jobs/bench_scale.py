@@ -196,10 +196,11 @@ def _shards() -> list[int]:
 
 def _line(figures: RoundFigures) -> str:
     rate = figures.accepted / figures.wall
+    per_request = 1000 * figures.driver_cpu / max(1, figures.requests)
     return (
         f"round {figures.round:5d}  pool {figures.pool:9,d}  accepted {figures.accepted / figures.candidates:4.0%}"
         f"  {rate:7,.0f}/s  check {figures.check:5.2f} s  write {figures.write:5.2f} s"
-        f"  driver {figures.driver_mib:5,.0f} MiB, {1000 * figures.driver_cpu / max(1, figures.requests):.2f} ms/request"
+        f"  driver {figures.driver_mib:5,.0f} MiB, {per_request:.2f} ms/request"
         f"  shards {figures.shards_mib:6,.0f} MiB"
     )
 
@@ -270,13 +271,10 @@ def made_up_round(number: int, requests: int) -> Iterator[RoundFile]:
             answer = dialect.input_first([Instance("", output)])
             labels.append(Label(f"{name}/instances", number, name, Kind.INPUT_FIRST, answer, Finish.STOP, 40, 9, None))
             instances.append(InstanceRow(f"{name}/0", number, name, text, False, "", output, True, None))
-    rows = {
-        Table.PROPOSALS: proposals,
-        Table.CANDIDATES: candidates,
-        Table.LABELS: labels,
-        Table.INSTANCES: instances,
-    }
-    return (RoundFile(table, number, tuple(rows[table])) for table in Table)
+    yield RoundFile(Table.PROPOSALS, number, tuple(proposals))
+    yield RoundFile(Table.CANDIDATES, number, tuple(candidates))
+    yield RoundFile(Table.LABELS, number, tuple(labels))
+    yield RoundFile(Table.INSTANCES, number, tuple(instances))
 
 
 def _made_up(words: Sequence[str], key: int) -> str:

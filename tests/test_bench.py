@@ -1,0 +1,61 @@
+"""The benches run, and what they write holds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from jobs.main import main
+from selfinstruct.engines.wide import WideTasks, vocabulary
+from selfinstruct.novelty import NoveltySettings, admit
+from selfinstruct.records import Table
+from selfinstruct.store import RunStore
+from selfinstruct.verify import verify
+
+
+class Counting:
+    """Draws that a test can repeat."""
+
+    def __init__(self, seed: int) -> None:
+        import random
+
+        self._random = random.Random(seed)
+
+    def below(self, n: int) -> int:
+        return self._random.randrange(n)
+
+    def fraction(self) -> float:
+        return self._random.random()
+
+
+def test_wide_tasks_look_like_real_ones() -> None:
+    """16 words on average, at most 60; about a quarter comes back where a run has 50 thousand candidates (formula)."""
+    tasks, draws = WideTasks(30_000, 4.0), Counting(0)
+    texts = [tasks.instruction(draws) for _ in range(3000)]
+    lengths = [len(text.split()) for text in texts]
+    assert 14 < sum(lengths) / len(lengths) < 18
+    assert max(lengths) <= 60
+    assert len(set(vocabulary(30_000))) == 30_000
+    new = [new for new, _ in admit(NoveltySettings(), 0, texts, [None] * len(texts))]
+    expected = 1 - 5.78 / 9.21  # 1 - ln(m / ln N) / ln N at m = 3000, N = 10 ** 4
+    assert abs(sum(new[-1000:]) / 1000 - expected) < 0.12
+
+
+def test_bench_scale_measures_a_run(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    assert main(["bench", "scale", "--out", str(out), "--target", "400", "--most", "40"]) == 0
+    figures = json.loads((out / "scale.json").read_text())
+    assert figures["summary"]["accepted"] >= 400
+    assert figures["summary"]["shards_mib"] > 0
+    assert figures["machine"]["cores"] >= 1
+    assert [each["round"] for each in figures["rounds"]] == list(range(len(figures["rounds"])))
+    assert verify(RunStore(str(out))) == []
+
+
+def test_a_made_up_run_is_a_whole_run(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    assert main(["bench", "scale", "--out", str(out), "--target", "2000", "--most", "100", "--store_only"]) == 0
+    store = RunStore(str(out))
+    assert verify(store) == []
+    assert store.totals()[Table.CANDIDATES]["accepted"] >= 2000
+    assert store.totals()[Table.INSTANCES]["instances.accepted"] >= 2000
