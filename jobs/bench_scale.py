@@ -12,7 +12,7 @@ import json
 import os
 import sys
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -128,7 +128,7 @@ class Recorder:
     def __init__(self, out: str) -> None:
         self.rounds: list[RoundFigures] = []
         self._out = out
-        self._seconds: Counter[str] = Counter()
+        self._seconds: defaultdict[str, float] = defaultdict(float)
         self._requests = 0
         self._pool = 0
         self._last = time.perf_counter()
