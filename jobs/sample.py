@@ -75,6 +75,8 @@ def show(store: RunStore, number: int, seed: int = 0, rounds: Sequence[int] | No
     tasks: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in _rows(store, Table.INSTANCES, rounds, columns, accepted_only=True):
         tasks[row["instruction_id"]].append(row)
+    if not tasks:
+        print("(no instruction has a valid instance yet)\n")
     for id in _choose(list(tasks), number, seed):
         first = tasks[id][0]
         kind = ", classification" if first["is_classification"] else ""
