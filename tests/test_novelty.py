@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
 
-from selfinstruct.novelty import MinHashIndex, NoveltySettings, admit
+from selfinstruct.minhash import MinHashIndex
+from selfinstruct.novelty import NoveltySettings, admit
 from selfinstruct.records import Neighbour
 from selfinstruct.rouge import rouge_l, tokenise
 from selfinstruct.seeds import SEED_TASKS, load_seeds
