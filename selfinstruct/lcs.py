@@ -48,6 +48,11 @@ class TokenStore:
         """One more than the highest number of a token."""
         return len(self._numbers) + 1
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes in use, without the dictionary of the vocabulary."""
+        return int(4 * self.starts[self._count] + 8 * self._count + self._slots.nbytes)
+
     def learn(self, words: Sequence[str]) -> Tokens:
         """The numbers of the words; new words get new ones."""
         numbers = self._numbers
@@ -112,15 +117,15 @@ def _nearest(
     """The ordinal and F of the highest F above `floor`, or (-1, floor). `slots` is scratch, zero before and after."""
     m = len(query)
     words = (m + 63) // 64
-    masks = np.zeros((m + 1, words), np.uint64)  # row slots[token]: the positions of the token in the query
     used = 0
+    for token in query:
+        if token != UNKNOWN and slots[token] == 0:
+            used += 1
+            slots[token] = used
+    masks = np.zeros((used + 1, words), np.uint64)  # row slots[token]: the positions of the token in the query
     for i in range(m):
-        token = query[i]
-        if token != UNKNOWN:
-            if slots[token] == 0:
-                used += 1
-                slots[token] = used
-            masks[slots[token], i >> 6] |= np.uint64(1) << np.uint64(i & 63)
+        if query[i] != UNKNOWN:
+            masks[slots[query[i]], i >> 6] |= np.uint64(1) << np.uint64(i & 63)
     ordinal, best = -1, floor
     column = masks[:, 0].copy() if words == 1 else np.empty(0, np.uint64)
     state = np.empty(words, np.uint64)
@@ -137,8 +142,8 @@ def _nearest(
         score = _score(common, m, n)
         if score > best or (score == best and other < ordinal):
             ordinal, best = other, score
-    for i in range(m):
-        slots[query[i]] = 0
+    for token in query:
+        slots[token] = 0
     return ordinal, best
 
 

@@ -66,6 +66,11 @@ class MinHashIndex(LocalIndex):
         self.lsh.keys = KeyStorage(self._bands)
         self._empty = MinHash(num_perm=bands * rows, seed=settings.seed)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes in use by numbers, without the dictionary of the vocabulary."""
+        return self._bands.nbytes + self._store.nbytes
+
     def _sign(self, words: Sequence[str]) -> Signature:
         return sign(words, self._empty)
 
@@ -132,7 +137,7 @@ class _Bands:
     def nbytes(self) -> int:
         """Bytes in use."""
         bands, capacity = self.heads.shape
-        return 4 * bands * (capacity + 2 * self.count) + self._marks.nbytes + self._found.nbytes
+        return int(4 * bands * (capacity + 2 * self.count) + self._marks.nbytes + self._found.nbytes)
 
     def insert(self, ordinal: int, signature: Signature) -> None:
         self.hold(ordinal)
