@@ -17,15 +17,16 @@ from cluster.connect import connected, replica_resources
 from cluster.replicas import ReplicaPool
 from cluster.settings import GenerateSettings, check, prompt_set_for
 from cluster.shards import ShardedIndex
-from selfinstruct.engines import identify
+from selfinstruct.engines import EngineSettings, identify, pinned
 from selfinstruct.errors import YieldError
 from selfinstruct.loop import Watch, check_facts, drive
 from selfinstruct.prompts import PromptSet, load_prompts
-from selfinstruct.records import SeedTask, Table
+from selfinstruct.records import ImportedTask, SeedTask, Table
 from selfinstruct.rounds import Run, Stage
 from selfinstruct.seeds import load_seeds
 from selfinstruct.settings import Facts, facts_of
 from selfinstruct.store import RunStore
+from selfinstruct.texts import read_tasks
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,10 @@ class Inputs:
     """Everything a run is made from, read and checked before any work."""
 
     seeds: list[SeedTask]
+    imported: list[ImportedTask]
     prompts: PromptSet
+    proposer: EngineSettings
+    labeller: EngineSettings
     facts: Facts
 
 
@@ -45,15 +49,20 @@ def read_inputs(settings: GenerateSettings) -> Inputs:
     """
     check(settings)
     seeds = load_seeds(settings.seeds)
+    imported = read_tasks(settings.pool)
     prompts = load_prompts(prompt_set_for(settings.prompts, settings.proposer))
+    proposer, labeller = identify(settings.proposer), identify(settings.labeller)
     facts = {
         **facts_of(settings),
         "seeds": _digest_of([asdict(seed) for seed in seeds]),
+        "pool": _digest_of([asdict(task) for task in imported]),
         "prompts": prompts.digest,
-        **{f"proposer.{key}": value for key, value in identify(settings.proposer).items()},
-        **{f"labeller.{key}": value for key, value in identify(settings.labeller).items()},
+        **{f"proposer.{key}": value for key, value in proposer.items()},
+        **{f"labeller.{key}": value for key, value in labeller.items()},
     }
-    return Inputs(seeds, prompts, facts)
+    return Inputs(
+        seeds, imported, prompts, pinned(settings.proposer, proposer), pinned(settings.labeller, labeller), facts
+    )
 
 
 def open_store(settings: GenerateSettings, facts: Facts) -> RunStore:
@@ -75,8 +84,8 @@ def generate(settings: GenerateSettings, inputs: Inputs, store: RunStore, watch:
     Raises:
         SelfInstructError: see `selfinstruct.errors`; what is committed stays, the same command goes on.
     """
-    run = Run(settings, inputs.prompts, inputs.seeds)
-    with connected(settings.ray, settings.replicas), _lines(settings, inputs.prompts) as lines:
+    run = Run(settings, inputs.prompts, inputs.seeds, inputs.imported)
+    with connected(settings.ray, settings.replicas), _lines(settings, inputs) as lines:
         index = ShardedIndex(settings.novelty, settings.shards)
         with ThreadPoolExecutor(1, thread_name_prefix="hands") as hands:
             try:
@@ -92,15 +101,15 @@ def generate(settings: GenerateSettings, inputs: Inputs, store: RunStore, watch:
 
 
 @contextmanager
-def _lines(settings: GenerateSettings, prompts: PromptSet) -> Iterator[list[tuple[ReplicaPool, tuple[Stage, ...]]]]:
+def _lines(settings: GenerateSettings, inputs: Inputs) -> Iterator[list[tuple[ReplicaPool, tuple[Stage, ...]]]]:
     """One pool for both stages, proposing first in line, or one pool for each."""
     resources = replica_resources(settings.ray)
-    proposer, labeller = settings.proposer, settings.labeller
-    pool = ReplicaPool(proposer, prompts, settings.replicas, settings.in_flight, resources)
+    proposer, labeller = inputs.proposer, inputs.labeller
+    pool = ReplicaPool(proposer, inputs.prompts, settings.replicas, settings.in_flight, resources)
     if proposer == labeller:
         yield [(pool, (Stage.PROPOSE, Stage.LABEL))]
     else:
-        label_pool = ReplicaPool(labeller, prompts, settings.label.replicas, settings.in_flight, resources)
+        label_pool = ReplicaPool(labeller, inputs.prompts, settings.label.replicas, settings.in_flight, resources)
         yield [(pool, (Stage.PROPOSE,)), (label_pool, (Stage.LABEL,))]
 
 

@@ -51,6 +51,9 @@ class GenerateSettings(RunSettings):
         seed: Seed of everything that is drawn.
         target: Accepted instructions to reach; the round that reaches it is finished whole.
         seeds: File of seed tasks, JSON lines.
+        pool: Instruction sets that the pool begins with (.jsonl, .json, .parquet; local or remote); they do not count
+            towards the target.
+        check_pool: Screen those and check them for novelty; otherwise they are taken as they are.
         prompts: A shipped prompt set (base, chat, tiny) or a folder of one's own (auto: tiny for the embedded model
             and the template engine, else base).
         engine: What completes the requests: transformers, or template (a grammar, no model).
@@ -62,6 +65,7 @@ class GenerateSettings(RunSettings):
 
     out: str = unaltering("")
     seeds: Path = unaltering(SEED_TASKS)
+    pool: tuple[str, ...] = unaltering(())
     prompts: str = unaltering("auto")
     engine: str = unaltering("transformers")
     model: str = unaltering(EMBEDDED)

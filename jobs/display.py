@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import Counter, deque
 from collections.abc import Mapping
@@ -16,7 +15,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from selfinstruct.accounts import tally
-from selfinstruct.records import Completion, Finish, RoundFile, Table
+from selfinstruct.records import Completion, RoundFile, Table
 from selfinstruct.rounds import Run
 
 LOG_EVERY = 30.0  # seconds between lines in a log
@@ -35,7 +34,7 @@ class Display:
         self._begun = self._shown = time.monotonic()
         self._tokens: deque[tuple[float, int]] = deque()
         self._accepted: deque[tuple[float, int]] = deque()
-        self._received = 0
+        self._rounds = "none yet"
         self._last = ""
 
     def __enter__(self) -> Self:
@@ -61,11 +60,11 @@ class Display:
 
     def completed(self, completion: Completion) -> None:
         """Count a completion's tokens."""
-        self._received += completion.finish is not Finish.FAILED
         self._tokens.append((time.monotonic(), completion.completion_tokens))
 
     def tick(self, run: Run) -> None:
         """Show, if it is time to."""
+        self._rounds = f"{max(0, run.pool.rounds - 1)} proposed, {max(0, run.labelled - 1)} labelled"
         now = time.monotonic()
         if now - self._shown < (LIVE_EVERY if self._live else LOG_EVERY):
             return
@@ -90,6 +89,7 @@ class Display:
                 f"accepted {candidates['accepted']}/{self._target}",
                 f"rejected {rejected or 'none'}",
                 f"instances {instances['instances.accepted']}",
+                f"rounds {self._rounds}",
                 self._cut() or "none cut by length",
                 f"{self._tokens_per_second():.0f} tokens/s",
                 self._time_left(),
@@ -110,6 +110,7 @@ class Display:
         share = accepted / max(1, accepted + reasons.total())
         grid.add_row("rejected", str(reasons.total()), Text(", ".join(f"{r} {n}" for r, n in reasons.most_common(6))))
         grid.add_row("acceptance", f"{share:.0%}", self._cut() or "nothing cut by length")
+        grid.add_row("rounds", self._rounds)
         grid.add_row("tokens/s", f"{self._tokens_per_second():,.0f}", self._time_left())
         return Group(grid)
 
@@ -152,8 +153,3 @@ def _span(seconds: float) -> str:
     hours, rest = divmod(round(seconds), 3600)
     minutes, seconds = divmod(rest, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds:.0f} s" if minutes else f"{seconds:.0f} s"
-
-
-def note(text: str) -> None:
-    """A line for whoever looks on, beside the output."""
-    print(text, file=sys.stderr, flush=True)

@@ -12,6 +12,7 @@ COMMANDS = {
     "try": ("jobs.try_prompts", "a few requests against a model: prompt, raw text, parsed result, reasons; no run"),
     "status": ("jobs.status", "how far a run is, from its files"),
     "sample": ("jobs.sample", "accepted tasks of a run, or rejected ones with their reasons"),
+    "dedup": ("jobs.dedup", "the screen and novelty check over instruction sets that exist already"),
     "verify": ("jobs.verify", "check that a run's files are whole and fit together"),
 }
 

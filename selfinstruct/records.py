@@ -80,6 +80,16 @@ class SeedTask:
 
 
 @dataclass(frozen=True, slots=True)
+class ImportedTask:
+    """A task of an instruction set that exists already. Nobody may have said whether it is classification."""
+
+    id: str
+    instruction: str
+    instances: tuple[Instance, ...]
+    is_classification: bool | None
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """One prompt to complete: `prefix(kind) + suffix + tail(kind)`.
 

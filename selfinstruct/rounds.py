@@ -29,10 +29,11 @@ from functools import cached_property
 from typing import Any, TypeAlias, cast
 
 from selfinstruct.classify import parse_classify, render_classify
+from selfinstruct.dedup import judge
 from selfinstruct.draws import seed_of
 from selfinstruct.errors import FailureError
 from selfinstruct.instantiate import InstanceSettings, filter_instances, parse_instances, render_instantiate
-from selfinstruct.novelty import NoveltySettings, admit
+from selfinstruct.novelty import MinHashIndex, NoveltySettings, admit
 from selfinstruct.pool import Pool
 from selfinstruct.prompts import PromptSet
 from selfinstruct.propose import PlannedRequest, ProposeSettings, parse_proposals, plan_request
@@ -40,6 +41,7 @@ from selfinstruct.records import (
     Candidate,
     Completion,
     Finish,
+    ImportedTask,
     Instance,
     InstanceRow,
     Kind,
@@ -82,10 +84,17 @@ class RoundSettings:
 
 @dataclass(frozen=True)
 class RunSettings:
-    """The options of the algorithm; those of engines and cluster are elsewhere."""
+    """The options of the algorithm; those of engines and cluster are elsewhere.
+
+    Args:
+        seed: Seed of everything that is drawn.
+        target: Accepted instructions to reach; the round that reaches it is finished whole.
+        check_pool: Screen imported instructions and check them for novelty; otherwise they are taken as they are.
+    """
 
     seed: int = 0
     target: int = unaltering(1000)
+    check_pool: bool = True
     propose: ProposeSettings = field(default_factory=ProposeSettings)
     screen: ScreenSettings = field(default_factory=ScreenSettings)
     novelty: NoveltySettings = field(default_factory=NoveltySettings)
@@ -133,12 +142,19 @@ class Run:
         FailureError: from `effects`, when too many requests of a round failed.
     """
 
-    def __init__(self, settings: RunSettings, prompts: PromptSet, seeds: Sequence[SeedTask]) -> None:
+    def __init__(
+        self,
+        settings: RunSettings,
+        prompts: PromptSet,
+        seeds: Sequence[SeedTask],
+        imported: Sequence[ImportedTask] = (),
+    ) -> None:
         self.settings = settings
         self.pool = Pool()
         self.labelled = 0  # rounds that are complete, round 0 included
         self._prompts = prompts
         self._seeds = seeds
+        self._imported = imported
         self._screen = Screen(settings.screen)
         self._effects: deque[Effect] = deque()
         self._proposing: dict[int, _Proposing] = {}  # rounds whose proposals are not committed, in order
@@ -152,10 +168,12 @@ class Run:
 
     def begin(self, facts: Facts) -> None:
         """Start, or go on after the committed files were reported. Round 0 keeps what the run's data depends on."""
+        if self.labelled > 0:
+            return
+        candidates = [*seed_candidates(self._seeds), *self._imported_candidates()]
         if self.pool.rounds == 0:
-            self._write(Table.CANDIDATES, 0, seed_candidates(self._seeds), {"facts": facts})
-        if self.labelled == 0:
-            self._write(Table.INSTANCES, 0, _seed_instances(self._seeds))
+            self._write(Table.CANDIDATES, 0, candidates, {"facts": facts})
+        self._write(Table.INSTANCES, 0, _given_instances(candidates, [*self._seeds, *self._imported]))
 
     def requests(self, stage: Stage, most: int) -> list[Request]:
         """Up to `most` requests to be completed now; each is handed out once."""
@@ -224,6 +242,26 @@ class Run:
     def barren(self) -> bool:
         """Whether several rounds in a row accepted nothing."""
         return self._barren >= self.settings.rounds.patience
+
+    # ---- round 0
+
+    def _imported_candidates(self) -> Iterable[Candidate]:
+        """Imported instructions, judged against the seeds and each other unless they are to be taken as they are."""
+        texts = [(f"imported/{task.id}", task.instruction) for task in self._imported]
+        if not self.settings.check_pool:
+            return [_given(id, Origin.IMPORTED, text) for id, text in texts]
+        seeds = [(f"seed/{seed.id}", seed.instruction) for seed in self._seeds]
+        novelty = self.settings.novelty
+        return [
+            replace(
+                _given(verdict.id, Origin.IMPORTED, verdict.text),
+                accepted=verdict.accepted,
+                reason=verdict.reason,
+                nearest_id=verdict.nearest_id,
+                rouge_l=verdict.rouge_l,
+            )
+            for verdict in judge(texts, seeds, MinHashIndex(novelty), novelty, self._screen)
+        ]
 
     # ---- plan, propose
 
@@ -501,22 +539,32 @@ def _instance_row(
 
 def seed_candidates(seeds: Sequence[SeedTask]) -> Iterable[Candidate]:
     """Round 0: the seed tasks as they are, unscreened."""
-    for seed in seeds:
-        yield Candidate(
-            id=f"seed/{seed.id}",
-            round=0,
-            request_id=None,
-            position=None,
-            origin=Origin.SEED,
-            text=seed.instruction,
-            accepted=True,
-            reason=None,
-            nearest_id=None,
-            rouge_l=None,
-        )
+    return (_given(f"seed/{seed.id}", Origin.SEED, seed.instruction) for seed in seeds)
 
 
-def _seed_instances(seeds: Sequence[SeedTask]) -> Iterable[InstanceRow]:
-    for seed, instruction in zip(seeds, seed_candidates(seeds), strict=True):
-        for position, instance in enumerate(seed.instances):
-            yield _instance_row(instruction, seed.is_classification, position, instance, None)
+def _given(id: str, origin: Origin, text: str) -> Candidate:
+    return Candidate(
+        id=id,
+        round=0,
+        request_id=None,
+        position=None,
+        origin=origin,
+        text=text,
+        accepted=True,
+        reason=None,
+        nearest_id=None,
+        rouge_l=None,
+    )
+
+
+def _given_instances(
+    candidates: Sequence[Candidate], tasks: Sequence[SeedTask | ImportedTask]
+) -> Iterable[InstanceRow]:
+    """The instances that come with the accepted ones of round 0, verbatim, or a row that says that there are none."""
+    for candidate, task in zip(candidates, tasks, strict=True):
+        if not candidate.accepted:
+            continue
+        if not task.instances:
+            yield _instance_row(candidate, task.is_classification, None, Instance("", ""), Reason.EMPTY_OUTPUT)
+        for position, instance in enumerate(task.instances):
+            yield _instance_row(candidate, task.is_classification, position, instance, None)

@@ -51,8 +51,8 @@ class Screen:
             (Reason.TOO_LONG, lambda text: len(text.split()) > settings.longest),
             (Reason.BANNED_WORD, lambda text: banned.search(text) is not None),
             (Reason.ASKS_FOR_PROGRAM, lambda text: text.startswith("Write a program")),
-            (Reason.STARTS_WITH_PUNCTUATION, lambda text: text[0] in string.punctuation),
-            (Reason.STARTS_NON_ASCII, lambda text: settings.ascii_start and not text[0].isascii()),
+            (Reason.STARTS_WITH_PUNCTUATION, lambda text: text[:1] in string.punctuation),
+            (Reason.STARTS_NON_ASCII, lambda text: settings.ascii_start and not text[:1].isascii()),
         ]
 
     def __call__(self, text: str) -> Reason | None:

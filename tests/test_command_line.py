@@ -10,7 +10,7 @@ import pytest
 
 from jobs.command_line import plain, plain_lines
 from jobs.main import COMMANDS, main
-from selfinstruct.engines import EngineSettings, open_engine
+from selfinstruct.engines import EngineSettings, open_engine, pinned
 from selfinstruct.loop import SingleLine, drive
 from selfinstruct.novelty import make_index
 from selfinstruct.prompts import load_prompts
@@ -173,3 +173,9 @@ def test_try_shows_prompt_raw_text_and_verdicts(capsys: pytest.CaptureFixture[st
 def test_generated_text_cannot_steer_the_terminal() -> None:
     assert plain("a\x1b[31m\tred\n\u202eend") == "a\\x1b[31m red \\u202eend"
     assert plain_lines("one\n\x07two") == "one\n\\x07two"
+
+
+def test_a_hub_model_is_held_to_the_commit_that_was_found() -> None:
+    settings = EngineSettings(model="owner/name")
+    assert pinned(settings, {"model": "owner/name", "weights": "c0ffee"}).transformers.revision == "c0ffee"
+    assert pinned(settings, {"weights": "a folder's hash"}) == settings

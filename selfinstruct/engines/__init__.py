@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Protocol, cast
 
 from selfinstruct.errors import InputError
@@ -89,6 +90,13 @@ def identify(settings: EngineSettings) -> dict[str, str]:
         InputError: no such engine, or the model cannot be reached.
     """
     return _module(settings).identify(settings)
+
+
+def pinned(settings: EngineSettings, identity: Mapping[str, str]) -> EngineSettings:
+    """The same engine, held to the commit that `identify` has found: a branch of the hub may move meanwhile."""
+    if "model" not in identity:  # a local folder
+        return settings
+    return replace(settings, transformers=replace(settings.transformers, revision=identity["weights"]))
 
 
 def _module(settings: EngineSettings) -> _EngineModule:

@@ -1,0 +1,117 @@
+"""Where a model's files are, and what identifies them: a folder in the form of transformers, or a hub repository.
+
+Needs neither torch nor transformers, and reads no more than it must: of a hub repository only the commit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fnmatch import fnmatch
+from pathlib import Path
+
+from selfinstruct.engines import EMBEDDED, EngineSettings
+from selfinstruct.errors import InputError
+
+WEIGHTS = "*.safetensors"
+TOKENIZERS = ("tokenizer*", "vocab*", "merges.txt", "*.model", "*.tiktoken")
+CONFIG = "config.json"
+FILES = (CONFIG, "generation_config.json", "special_tokens_map.json", "added_tokens.json", *TOKENIZERS, "*.jinja")
+"""What of a model, beside its weights, alters completions. Python files count where they may be run."""
+
+
+def locate(settings: EngineSettings) -> Path:
+    """The folder with all of the model's files; a hub repository is downloaded into the hub's cache.
+
+    Raises:
+        InputError: there is no such folder or repository, or it lacks the configuration, a tokenizer or safetensors.
+    """
+    folder = _local(settings) or _snapshot(settings, (WEIGHTS, WEIGHTS + ".index.json", *_files(settings)))
+    names = [path.name for path in folder.glob("*")]
+    problems = []
+    if CONFIG not in names:
+        problems.append(f"--model: {settings.model}: has no {CONFIG}; give a folder in the form of transformers")
+    if not any(_matches(name, TOKENIZERS) for name in names):
+        problems.append(f"--model: {settings.model}: has no tokenizer; save the model's tokenizer beside its weights")
+    if not any(fnmatch(name, WEIGHTS) for name in names):
+        problems.append(
+            f"--model: {settings.model}: has no {WEIGHTS} (pickled weights, *.bin, can run code and are not read); "
+            "save it with save_pretrained, which writes safetensors"
+        )
+    if problems:
+        raise InputError(*problems)
+    return folder
+
+
+def fingerprint(settings: EngineSettings) -> dict[str, str]:
+    """A folder's files by name and content, or a repository's name and commit.
+
+    Raises:
+        InputError: as `locate`.
+    """
+    if _local(settings) is None:
+        return {"model": settings.model, "weights": _snapshot(settings, (CONFIG,)).name}
+    digest = hashlib.sha256()
+    for path in sorted(locate(settings).iterdir()):
+        if path.is_file() and _matches(path.name, (WEIGHTS, *_files(settings))):
+            with path.open("rb") as file:
+                content = hashlib.file_digest(file, "sha256").hexdigest()
+            digest.update(f"{path.name}\0{content}\n".encode())
+    return {"weights": digest.hexdigest()}
+
+
+def _local(settings: EngineSettings) -> Path | None:
+    if settings.model == EMBEDDED:
+        from selfinstruct.tiny import MODEL
+
+        return MODEL
+    folder = Path(settings.model).expanduser()
+    return folder if folder.is_dir() else None
+
+
+def _files(settings: EngineSettings) -> tuple[str, ...]:
+    return (*FILES, "*.py") if settings.transformers.trust_remote_code else FILES
+
+
+def _matches(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatch(name, pattern) for pattern in patterns)
+
+
+def _snapshot(settings: EngineSettings, patterns: tuple[str, ...]) -> Path:
+    """The cache's folder of the commit that the revision means now; its name is the commit's hash."""
+    from huggingface_hub import snapshot_download
+
+    revision = settings.transformers.revision
+    try:
+        with _without_bars():
+            return Path(
+                snapshot_download(
+                    settings.model,
+                    revision=revision,
+                    allow_patterns=list(patterns),
+                    ignore_patterns=["*/*", "consolidated*"],  # the same weights in other forms
+                )
+            )
+    except (OSError, ValueError) as error:  # no network, no such repository, no permission; no repository's name
+        raise InputError(
+            f"--model: {settings.model!r} is no folder, and no hub repository of that name can be reached at revision "
+            f"{revision!r} ({_first_line(error)}); give a folder, a hub name as owner/name, or {EMBEDDED!r}"
+        ) from error
+
+
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+
+    shown = not are_progress_bars_disabled()
+    disable_progress_bars()
+    try:
+        yield
+    finally:
+        if shown:
+            enable_progress_bars()
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

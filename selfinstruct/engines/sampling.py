@@ -1,0 +1,93 @@
+"""Drawing the next token of each row of a batch, so that a row's draw depends on that row alone.
+
+The order is: penalties, temperature, nucleus, Gumbel-max. The Gumbel noise of a token is a hash of (request seed,
+step, token id), not the state of a generator: a request draws the same tokens whatever its batch mates, its place
+among them or its replica. (The logits themselves are as repeatable as the model's arithmetic: in float32 on a CPU
+another batch shape changes the last bits, which turns a draw only where two tokens are tied to within them.)
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from selfinstruct.prompts import Sampling
+
+GOLDEN, MIX_1, MIX_2 = (
+    value - (1 << 64) for value in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
+)  # splitmix64 (Steele, Lea and Flood 2014) as signed numbers: torch's int64 product wraps alike
+FIRST_LOOK = 64
+"""Most nuclei are smaller than this, and the largest 64 logits are found far sooner than a sorted vocabulary."""
+
+
+def draw(logits: Tensor, generated: Tensor, seeds: Tensor, sampling: Sampling) -> Tensor:
+    """The next token of each row.
+
+    Args:
+        logits: Of the next token, (rows, vocabulary); computed on in float32.
+        generated: The tokens drawn so far, (rows, steps), int64.
+        seeds: The requests' seeds, (rows,), int64.
+        sampling: At temperature 0 the largest logit wins, the lowest id among equals.
+
+    Returns:
+        Token ids, (rows,), int64.
+    """
+    logits = penalise(logits.float(), generated, sampling)
+    if sampling.temperature == 0:
+        return logits.argmax(-1)
+    kept, tokens = nucleus(logits / sampling.temperature, sampling.top_p)
+    best = (kept + gumbel(seeds, generated.shape[1], tokens)).argmax(-1, keepdim=True)
+    return tokens.gather(-1, best).squeeze(-1)
+
+
+def penalise(logits: Tensor, generated: Tensor, sampling: Sampling) -> Tensor:
+    """Logits less the presence penalty once and the frequency penalty for each occurrence in `generated`.
+
+    Additive and on generated tokens only, as the API behind the paper defined them; not the multiplicative
+    `repetition_penalty` of transformers, which also counts the prompt.
+    """
+    if sampling.presence_penalty:
+        lowered = logits.gather(-1, generated) - sampling.presence_penalty
+        logits = logits.scatter(-1, generated, lowered)  # a repeated token writes the same value again
+    if sampling.frequency_penalty:
+        cost = torch.full_like(generated, -sampling.frequency_penalty, dtype=logits.dtype)
+        logits = logits.scatter_add(-1, generated, cost)
+    return logits
+
+
+def nucleus(logits: Tensor, top_p: float) -> tuple[Tensor, Tensor]:
+    """The fewest likeliest tokens whose probabilities sum to `top_p`, and any token as likely as the last of them.
+
+    Returns:
+        Logits (−inf outside the nucleus) and token ids, both (rows, k), the likeliest first.
+    """
+    total = logits.logsumexp(-1, keepdim=True)
+    size = logits.shape[-1]
+    k = min(FIRST_LOOK, size)
+    while True:
+        values, tokens = logits.topk(k)
+        chance = (values - total).exp()
+        least = values.masked_fill(chance.cumsum(-1) - chance >= top_p, math.inf).amin(-1, keepdim=True)
+        if k == size or bool((values[:, -1:] < least).all()):
+            return values.masked_fill(values < least, -math.inf), tokens
+        k = min(8 * k, size)
+
+
+def gumbel(seeds: Tensor, step: int, tokens: Tensor) -> Tensor:
+    """Standard Gumbel noise for each (row's seed, step, token id), in the shape of `tokens`, float64."""
+    key = _mix(_mix(seeds) + step)
+    bits = _shift(_mix(key[:, None] + (tokens + 1) * GOLDEN), 11)
+    return -((bits.double() + 0.5) * 2.0**-53).log().neg().log()
+
+
+def _mix(word: Tensor) -> Tensor:
+    word = (word ^ _shift(word, 30)) * MIX_1
+    word = (word ^ _shift(word, 27)) * MIX_2
+    return word ^ _shift(word, 31)
+
+
+def _shift(word: Tensor, bits: int) -> Tensor:
+    """An unsigned right shift; that of int64 would copy the sign."""
+    return (word >> bits) & ((1 << (64 - bits)) - 1)

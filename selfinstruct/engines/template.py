@@ -1,0 +1,232 @@
+"""An engine without a model: it fills the templates of the tiny model's grammar, tens of thousands of times a second.
+
+For tests, benchmarks and simulations. A completion depends on the request's seed, kind and suffix and on the rates
+in `TemplateOptions` alone, never on batches or their order. Some answers are dirty on purpose, in the ways in which
+a model's are, so that every rule of the pipeline has something to do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from selfinstruct.engines import EngineSettings, TemplateOptions
+from selfinstruct.errors import InputError
+from selfinstruct.prompts import Prompt, PromptSet
+from selfinstruct.records import Completion, Finish, Instance, Kind, Request
+from selfinstruct.tiny import dialect, grammar
+from selfinstruct.tiny.grammar import Family, Source, Template
+
+DIRTY = 12
+"""One instruction, and one answer with instances, in this many is dirty."""
+
+
+def open_engine(settings: EngineSettings, prompts: PromptSet) -> TemplateEngine:
+    """The engine under `settings.template`.
+
+    Raises:
+        InputError: an option is out of its range.
+    """
+    options = settings.template
+    problems = []
+    if options.batch < 1:
+        problems.append(f"--engine.template.batch: must be at least 1, not {options.batch}")
+    if options.latency < 0:
+        problems.append(f"--engine.template.latency: must not be below 0, and {options.latency} is")
+    if not (options.failure_rate >= 0 and options.cut_rate >= 0 and options.failure_rate + options.cut_rate <= 1):
+        problems.append("--engine.template: failure_rate and cut_rate must be at least 0 and at most 1 together")
+    if problems:
+        raise InputError(*problems)
+    return TemplateEngine(options, prompts)
+
+
+def identify(settings: EngineSettings) -> dict[str, str]:
+    """The grammar's digest and the rates; latency and batch size leave the data alone."""
+    digest = hashlib.sha256(Path(__file__).read_bytes())
+    for path in sorted(Path(grammar.__file__).parent.glob("*.py")):
+        if path.stem in ("dialect", "families", "grammar", "words"):
+            digest.update(path.read_bytes())
+    options = settings.template
+    return {
+        "engine": "template",
+        "grammar": digest.hexdigest(),
+        "failure_rate": repr(options.failure_rate),
+        "cut_rate": repr(options.cut_rate),
+    }
+
+
+class TemplateEngine:
+    """Implements `protocols.Engine`."""
+
+    def __init__(self, options: TemplateOptions, prompts: PromptSet) -> None:
+        self._options = options
+        self._prompts = prompts
+        self._queue: deque[Request] = deque()
+        self._constant_words = {kind: _words(prompts[kind].prefix) + _words(prompts[kind].tail) for kind in Kind}
+        self._answers: Mapping[Kind, Callable[[str, Source], str]] = {
+            Kind.PROPOSE: self._propose,
+            Kind.CLASSIFY: self._classify,
+            Kind.INPUT_FIRST: self._input_first,
+            Kind.OUTPUT_FIRST: self._output_first,
+        }
+
+    def add(self, requests: Sequence[Request]) -> None:
+        """Queue requests."""
+        self._queue.extend(requests)
+
+    def step(self) -> list[Completion]:
+        """Complete the next batch; an idle engine returns an empty list at once."""
+        requests = [self._queue.popleft() for _ in range(min(self._options.batch, len(self._queue)))]
+        if requests and self._options.latency:
+            time.sleep(self._options.latency)
+        return [self._complete(request) for request in requests]
+
+    def _complete(self, request: Request) -> Completion:
+        source = _Stream(request)
+        prompt_tokens = self._constant_words[request.kind] + _words(request.suffix)
+        fate = source.fraction() - self._options.failure_rate
+        if fate < 0:
+            error = "the template engine was told to let this request fail"
+            return Completion(request.id, "", Finish.FAILED, prompt_tokens, 0, error)
+        text = self._answers[request.kind](request.suffix, source)
+        finish = Finish.STOP
+        if fate < self._options.cut_rate:
+            text, finish = text[: source.below(len(text) + 1)], Finish.LENGTH
+        return Completion(request.id, text, finish, prompt_tokens, _words(text))
+
+    def _propose(self, suffix: str, source: Source) -> str:
+        if not source.below(8 * DIRTY):
+            return "\n"
+        texts = grammar.sample_instructions(source, 8)
+        for at in range(8):
+            if not source.below(DIRTY):
+                texts[at] = _dirty_instruction(texts, at, source)
+        first = _open_number(self._prompts[Kind.PROPOSE], suffix)
+        text = dialect.numbered(texts, first)
+        # a chat model begins a list of its own, a base model goes on after the open number
+        return f"{first}.{text}" if self._prompts.chat else text
+
+    def _classify(self, suffix: str, source: Source) -> str:
+        known = grammar.recognise(_instruction(self._prompts[Kind.CLASSIFY], suffix))
+        return dialect.yes_or_no(known[0].is_classification if known else not source.below(4))
+
+    def _input_first(self, suffix: str, source: Source) -> str:
+        instances = self._instances(Kind.INPUT_FIRST, suffix, source)
+        return dialect.input_first(instances) if instances else _NO_ANSWER
+
+    def _output_first(self, suffix: str, source: Source) -> str:
+        instances = self._instances(Kind.OUTPUT_FIRST, suffix, source)
+        return dialect.output_first(instances) if instances else _NO_ANSWER
+
+    def _instances(self, kind: Kind, suffix: str, source: Source) -> list[Instance]:
+        known = grammar.recognise(_instruction(self._prompts[kind], suffix))
+        family, chosen = known or (_stand_in(kind, source), {})
+        instances = list(family.instances(chosen, source))
+        if not source.below(DIRTY):
+            return _dirty_instances(instances, family, chosen, source)
+        return instances
+
+
+class _Stream:
+    """Draws under a hash of the request: a linear congruential generator, ten times as fast as `draws.Draws`."""
+
+    __slots__ = ("_state",)
+
+    def __init__(self, request: Request) -> None:
+        key = request.seed.to_bytes(8, "little")
+        digest = hashlib.blake2b(request.suffix.encode(), digest_size=8, key=key, person=request.kind.encode())
+        self._state = int.from_bytes(digest.digest(), "little")
+
+    def _word(self) -> int:
+        self._state = (self._state * 6364136223846793005 + 1442695040888963407) & 0xFFFFFFFFFFFFFFFF
+        return self._state >> 32  # the low bits of such a generator are poor
+
+    def below(self, n: int) -> int:
+        return self._word() * n >> 32
+
+    def fraction(self) -> float:
+        return self._word() / 2**32
+
+
+_NO_ANSWER = "I am not sure what is wanted here."
+
+_DIRT = tuple(
+    map(
+        Template,
+        (
+            "Name {a animal}.",
+            "Say more.",
+            "Draw {scene} for {audience}, and plot its colours.",
+            "Show me a picture of {hero} at {occasion}.",
+            "Open the file with {records} and make a graph of every {records.1}.",
+            "Write a program that {code} for {company}.",
+            "- {Name}, {work}, would like to {chore} {deadline}",
+            "(for {audience}) Explain {why}.",
+            "\u00dcbersetze den Satz von {writer} ins Englische.",
+            "\u00c9crivez une lettre au sujet de {matter}.",
+        ),
+    )
+)
+
+
+def _dirty_instruction(texts: Sequence[str], at: int, source: Source) -> str:
+    """Something in place of `texts[at]` that a filter ought to drop."""
+    choice = source.below(len(_DIRT) + 4)
+    if choice < len(_DIRT):
+        return _DIRT[choice].fill({}, source)
+    if choice == len(_DIRT):
+        return " ".join(texts[at] for _ in range(150 // texts[at].count(" ") + 1))  # too long
+    return f"{texts[at - 1]} Please." if at else texts[at + 1]  # too similar
+
+
+def _dirty_instances(
+    instances: list[Instance], family: Family, chosen: Mapping[str, int], source: Source
+) -> list[Instance]:
+    """The instances with something wrong about them; none at all stands for an answer that cannot be parsed."""
+    first = instances[0]
+    choice = source.below(7)
+    if choice == 0:
+        return [*instances, Instance("", "")]
+    if choice == 1:
+        return [*instances, Instance(first.output, first.output)]
+    if choice == 2:
+        return [*instances, Instance(first.input, "The answer is:")]
+    if choice == 3:
+        return [*instances, Instance(first.input, f"not {first.output}")]
+    if choice == 4:
+        return [*instances, first]
+    if choice == 5:
+        more = (case for _ in range(6) for case in family.instances(dict(chosen), source))
+        return list(dict.fromkeys([*instances, *more]))
+    return []
+
+
+def _stand_in(kind: Kind, source: Source) -> Family:
+    """A family whose instances answer an instruction that is not of the grammar."""
+    fitting = [
+        family
+        for family in grammar.families()
+        if family.has_input and family.is_classification is (kind is Kind.OUTPUT_FIRST)
+    ]
+    return fitting[source.below(len(fitting))]
+
+
+def _instruction(prompt: Prompt, suffix: str) -> str:
+    """The instruction in a suffix of the classify and instance prompts."""
+    before, _, after = prompt.suffix.partition("{instruction}")
+    return suffix.removeprefix(before).removesuffix(after)
+
+
+def _open_number(prompt: Prompt, suffix: str) -> int:
+    """The number of the list's open item."""
+    text = suffix.removesuffix(prompt.suffix.rpartition("{number}")[2])
+    digits = text[len(text.rstrip("0123456789")) :]
+    return int(digits) if digits else 9
+
+
+def _words(text: str) -> int:
+    """A cheap count of words, in place of tokens."""
+    return text.count(" ") + text.count("\n") + 1 if text else 0

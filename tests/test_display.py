@@ -1,0 +1,31 @@
+"""What somebody who looks at a run is told."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from jobs.display import Display
+from selfinstruct.records import Candidate, Completion, Finish, Origin, Reason, RoundFile, Table
+
+
+def make_candidate(position: int, reason: Reason | None) -> Candidate:
+    id = f"000002/00000/{position:02d}"
+    return Candidate(id, 2, "000002/00000", position, Origin.MODEL, "Text", reason is None, reason, None, None)
+
+
+def test_the_line_counts_on_from_the_runs_earlier_lives(capsys: pytest.CaptureFixture[str]) -> None:
+    totals = {table: Counter[str]() for table in Table}
+    totals[Table.CANDIDATES].update({"accepted": 10, "rejected.similar": 3})
+    totals[Table.LABELS].update({"input_first.requests": 8, "input_first.cut_by_length": 2})
+    with Display(20, totals) as display:
+        rows = tuple(make_candidate(n, Reason.SIMILAR if n == 2 else None) for n in range(3))
+        display.committed(RoundFile(Table.CANDIDATES, 2, rows))
+        display.completed(Completion("000002/00001", "text", Finish.STOP, 30, 7))
+        line = display.line()
+    assert "accepted 12/20" in line
+    assert "rejected 4 similar" in line
+    assert "cut by length: input_first 25%" in line
+    assert "left" in line
+    assert capsys.readouterr().out.strip() == line
