@@ -11,7 +11,7 @@ from typing import Any
 
 import ray
 
-from selfinstruct.novelty import MinHashIndex, NoveltySettings, nearer
+from selfinstruct.novelty import NoveltySettings, make_index, nearer
 from selfinstruct.records import Neighbour
 
 CHUNK = 20_000
@@ -23,7 +23,7 @@ class Shard:
     """Part of the index. Its own ordinals are dense; `ShardedIndex` translates."""
 
     def __init__(self, settings: NoveltySettings) -> None:
-        self._index = MinHashIndex(settings)
+        self._index = make_index(settings)
 
     def insert(self, first: int, texts: Sequence[str]) -> int:
         """Hold texts from `first` on, unless that would leave a gap; returns how many are held now."""

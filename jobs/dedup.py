@@ -87,9 +87,9 @@ def dedup(settings: DedupSettings) -> int:
 @contextmanager
 def _index(settings: DedupSettings) -> Iterator[NoveltyIndex]:
     if settings.shards == 0:
-        from selfinstruct.novelty import MinHashIndex
+        from selfinstruct.novelty import make_index
 
-        yield MinHashIndex(settings.novelty)
+        yield make_index(settings.novelty)
         return
     from cluster.connect import connected
     from cluster.shards import ShardedIndex

@@ -86,7 +86,7 @@ def _propose(
     settings: TrySettings, seeds: Sequence[SeedTask], prompts: PromptSet, engine: Engine
 ) -> tuple[list[Trial], list[str]]:
     """Propose requests with the verdict on each instruction, and the instructions that are new."""
-    from selfinstruct.novelty import MinHashIndex, NoveltySettings, admit
+    from selfinstruct.novelty import NoveltySettings, admit, make_index
     from selfinstruct.pool import Pool
     from selfinstruct.propose import ProposeSettings, parse_proposals, plan_request
     from selfinstruct.rounds import seed_candidates
@@ -95,7 +95,7 @@ def _propose(
     pool = Pool()
     pool.extend(list(seed_candidates(seeds)))
     screen, novelty = Screen(ScreenSettings()), NoveltySettings()
-    index = MinHashIndex(novelty)
+    index = make_index(novelty)
     index.insert(0, pool.texts)
     trials, new = [], []
     for number in range(max(1, settings.number // 5)):

@@ -1,25 +1,30 @@
 """The novelty check: an instruction is new when its ROUGE-L with everything in the pool is at most the threshold
 (paper, section 2.2.4).
 
-ROUGE-L with the whole pool is too much work, so a MinHash-LSH index shortlists and the exact score decides. The
-longest common subsequence is at most the multiset overlap, so F >= t implies a Jaccard similarity of at least
-t / (2 - t) (7/13 at 0.7) over *counted* unigrams, that is pairs (token, k-th occurrence). Bands and rows are set
-for that bound, never for the threshold itself: one pair is missed with probability (1 - J ** rows) ** bands, at most
-0.01 % at the bound with the default (79, 4).
+ROUGE-L with the whole pool is too much work, so an index shortlists and the exact score decides. The longest common
+subsequence is at most the multiset overlap, so F >= t implies a Jaccard similarity of at least t / (2 - t) (7/13 at
+0.7) over *counted* unigrams, that is pairs (token, k-th occurrence). Two kinds of index use that:
+
+    minhash  MinHash-LSH with bands and rows for that bound, never for the threshold itself: one pair is missed with
+             probability (1 - J ** rows) ** bands, at most 0.1 % at the bound with the default (79, 4)
+    prefix   an inverted index that misses none
+
+Both give the same answers however the pool is divided into shards and rounds.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from selfinstruct.records import Neighbour
-from selfinstruct.rouge import rouge_l, tokenise
+from selfinstruct.rouge import tokenise
 
 if TYPE_CHECKING:
-    from datasketch import MinHash
+    import numpy as np
+    import numpy.typing as npt
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,8 @@ class NoveltySettings:
 
     Args:
         threshold: An instruction is dropped when its ROUGE-L F with one of the pool is above this.
+        index: minhash (misses one duplicate in a thousand at most, names the nearest found) or prefix (misses none,
+            names a nearest only above the threshold).
         tokeniser: rouge (runs of ASCII letters and digits, as rouge_score) or unicode (words of any script).
         bands: Bands of the MinHash-LSH index.
         rows: Rows per band.
@@ -35,6 +42,7 @@ class NoveltySettings:
     """
 
     threshold: float = 0.7
+    index: Literal["minhash", "prefix"] = "minhash"
     tokeniser: Literal["rouge", "unicode"] = "rouge"
     bands: int = 79
     rows: int = 4
@@ -43,32 +51,29 @@ class NoveltySettings:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A text made ready for the index. `signature` is None for a text without tokens, which is compared as it is."""
+    """A text made ready for the index. One without words is compared as it is."""
 
     text: str
-    tokens: tuple[int, ...]
-    signature: MinHash | None
+    words: Sequence[str]
+    tokens: npt.NDArray[np.uint32]  # the words as the index numbers them
+    signature: Any  # of the kind of index
 
 
-class MinHashIndex:
-    """A `protocols.NoveltyIndex` on datasketch's `MinHashLSH`, keyed by ordinal.
+class LocalIndex(ABC):
+    """A `protocols.NoveltyIndex` in this process: what the kinds of index have in common.
 
-    The whole shortlist is scored, so `nearest` names the highest ROUGE-L in it.
+    A kind says how it finds the nearest of a text that has words; the exact score is `lcs.TokenStore`'s.
     """
 
     def __init__(self, settings: NoveltySettings) -> None:
-        from datasketch import MinHash, MinHashLSH  # late: it brings scipy, and settings are read without it
+        from selfinstruct.lcs import TokenStore  # late: it brings numba, and settings are read without it
 
         self._settings = settings
-        self._bulk = MinHash.bulk
-        self._numbers: dict[str, int] = {}  # of tokens, in the order of first sight: quicker to compare than texts
-        num_perm = settings.bands * settings.rows
-        self._lsh = MinHashLSH(num_perm=num_perm, params=(settings.bands, settings.rows))
-        self._tokens: list[tuple[int, ...]] = []
-        self._exact: dict[str, int] = {}  # texts without tokens, by their first ordinal
+        self._store = TokenStore()
+        self._exact: dict[str, int] = {}  # texts without words, by their first ordinal
 
     def __len__(self) -> int:
-        return len(self._tokens)
+        return len(self._store)
 
     def insert(self, first: int, texts: Sequence[str]) -> None:
         """Hold `texts` as the ordinals from `first` on; what is held already is passed over.
@@ -83,45 +88,52 @@ class MinHashIndex:
 
     def nearest(self, size: int, texts: Sequence[str]) -> list[Neighbour | None]:
         """For each text its nearest among the ordinals below `size`."""
-        return [self.search(entry, size) for entry in self.encode(texts)]
+        return [self.search(self._entry(text, self._store.look_up), size) for text in texts]
 
-    def encode(self, texts: Iterable[str]) -> list[Entry]:
-        """Tokens and signatures of a batch of texts; the permutations are set up once for all of them."""
-        settings, numbers = self._settings, self._numbers
-        texts = list(texts)
-        tokens = [tokenise(text, settings.tokeniser) for text in texts]
-        signatures = self._bulk(map(_counted, tokens), num_perm=settings.bands * settings.rows, seed=settings.seed)
-        return [
-            Entry(text, tuple(numbers.setdefault(word, len(numbers)) for word in words), signature if words else None)
-            for text, words, signature in zip(texts, tokens, signatures, strict=True)
-        ]
+    def encode(self, texts: Iterable[str]) -> Iterator[Entry]:
+        """The texts as entries of this index, which may be added."""
+        return (self._entry(text, self._store.learn) for text in texts)
 
     def add(self, entry: Entry) -> None:
         """Hold one encoded text under the next ordinal."""
-        ordinal = len(self)
-        self._tokens.append(entry.tokens)
-        if entry.signature is None:
-            self._exact.setdefault(entry.text, ordinal)
-        else:
-            self._lsh.insert(ordinal, entry.signature, check_duplication=False)
+        if not entry.words:
+            self._exact.setdefault(entry.text, len(self))
+        self._store.append(entry.tokens)
+        self._index(len(self) - 1, entry)
 
     def search(self, entry: Entry, size: int) -> Neighbour | None:
         """The nearest of one encoded text among the ordinals below `size`."""
-        if entry.signature is None:
-            same = self._exact.get(entry.text, size)
-            return Neighbour(same, 1.0) if same < size else None
-        shortlist = (ordinal for ordinal in self._lsh.query(entry.signature) if ordinal < size)
-        return nearer(Neighbour(ordinal, rouge_l(entry.tokens, self._tokens[ordinal])) for ordinal in shortlist)
+        if entry.words:
+            return self._find(entry, size)
+        same = self._exact.get(entry.text, size)
+        return Neighbour(same, 1.0) if same < size else None
+
+    def _entry(self, text: str, numbers: Callable[[Sequence[str]], npt.NDArray[np.uint32]]) -> Entry:
+        words = tokenise(text, self._settings.tokeniser)
+        return Entry(text, words, numbers(words), self._sign(words))
+
+    @abstractmethod
+    def _sign(self, words: Sequence[str]) -> Any:
+        """What the index needs to know of a text beside its tokens."""
+
+    @abstractmethod
+    def _index(self, ordinal: int, entry: Entry) -> None:
+        """Make an entry findable whose tokens are stored under the ordinal."""
+
+    @abstractmethod
+    def _find(self, entry: Entry, size: int) -> Neighbour | None:
+        """The nearest of an entry with words among the ordinals below `size`."""
 
 
-def _counted(tokens: Sequence[str]) -> list[bytes]:
-    """The counted unigrams of a text: each token with the number of its occurrence."""
-    seen: Counter[str] = Counter()
-    elements = []
-    for token in tokens:
-        elements.append(f"{token} {seen[token]}".encode())
-        seen[token] += 1
-    return elements
+def make_index(settings: NoveltySettings) -> LocalIndex:
+    """An empty index of the kind that the settings name."""
+    if settings.index == "prefix":
+        from selfinstruct.prefix import PrefixIndex
+
+        return PrefixIndex(settings)
+    from selfinstruct.minhash import MinHashIndex  # late: datasketch brings scipy
+
+    return MinHashIndex(settings)
 
 
 def nearer(neighbours: Iterable[Neighbour | None]) -> Neighbour | None:
@@ -140,7 +152,7 @@ def admit(
         texts: The round's survivors in canonical order.
         committed: The nearest of each in the committed pool.
     """
-    within_round = MinHashIndex(settings)
+    within_round = make_index(settings)
     verdicts = []
     for entry, nearest in zip(within_round.encode(texts), committed, strict=True):
         inside = within_round.search(entry, len(within_round))

@@ -33,7 +33,7 @@ from selfinstruct.dedup import judge
 from selfinstruct.draws import seed_of
 from selfinstruct.errors import FailureError
 from selfinstruct.instantiate import InstanceSettings, filter_instances, parse_instances, render_instantiate
-from selfinstruct.novelty import MinHashIndex, NoveltySettings, admit
+from selfinstruct.novelty import NoveltySettings, admit, make_index
 from selfinstruct.pool import Pool
 from selfinstruct.prompts import PromptSet
 from selfinstruct.propose import PlannedRequest, ProposeSettings, parse_proposals, plan_request
@@ -260,7 +260,7 @@ class Run:
                 nearest_id=verdict.nearest_id,
                 rouge_l=verdict.rouge_l,
             )
-            for verdict in judge(texts, seeds, MinHashIndex(novelty), novelty, self._screen)
+            for verdict in judge(texts, seeds, make_index(novelty), novelty, self._screen)
         ]
 
     # ---- plan, propose

@@ -21,7 +21,7 @@ from cluster.shards import ShardedIndex
 from selfinstruct.engines import EngineSettings, TemplateOptions, open_engine
 from selfinstruct.errors import FailureError, InputError
 from selfinstruct.loop import SingleLine, drive
-from selfinstruct.novelty import MinHashIndex, NoveltySettings
+from selfinstruct.novelty import NoveltySettings, make_index
 from selfinstruct.prompts import load_prompts
 from selfinstruct.records import Completion, Kind, Request, RoundFile, Table
 from selfinstruct.rounds import Effect, RoundSettings, Run, RunSettings, Stage, seed_candidates
@@ -50,7 +50,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The digest of the run in one process."""
     store = RunStore(str(tmp_path_factory.mktemp("expected")))
     engine = open_engine(EngineSettings("template"), PROMPTS)
-    index = MinHashIndex(SETTINGS.novelty)
+    index = make_index(SETTINGS.novelty)
     drive(Run(SETTINGS, PROMPTS, SEEDS), store, index, [(SingleLine(engine, 64), BOTH)], facts_of(SETTINGS))
     return digest(store)
 
@@ -129,7 +129,7 @@ def test_two_pools_label_beside_each_other(cluster: None, tmp_path: Path, expect
 def test_a_sharded_index_answers_as_one_index_does(cluster: None) -> None:
     texts = [seed.instruction for seed in SEEDS]
     varied = [" ".join(text.split()[1:]) for text in texts]
-    single, sharded = MinHashIndex(NoveltySettings()), ShardedIndex(NoveltySettings(), 3)
+    single, sharded = make_index(NoveltySettings()), ShardedIndex(NoveltySettings(), 3)
     for index in (single, sharded):
         index.insert(0, texts[:100])
         index.insert(100, texts[100:])

@@ -12,7 +12,7 @@ from jobs.command_line import plain, plain_lines
 from jobs.main import COMMANDS, main
 from selfinstruct.engines import EngineSettings, open_engine, pinned
 from selfinstruct.loop import SingleLine, drive
-from selfinstruct.novelty import MinHashIndex
+from selfinstruct.novelty import make_index
 from selfinstruct.prompts import load_prompts
 from selfinstruct.rounds import RoundSettings, Run, RunSettings, Stage
 from selfinstruct.seeds import SEED_TASKS, load_seeds
@@ -30,7 +30,7 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     engine = open_engine(EngineSettings("template"), prompts)
     lines = [(SingleLine(engine, 64), (Stage.PROPOSE, Stage.LABEL))]
     run = Run(settings, prompts, seeds)
-    drive(run, RunStore(str(folder)), MinHashIndex(settings.novelty), lines, facts_of(settings))
+    drive(run, RunStore(str(folder)), make_index(settings.novelty), lines, facts_of(settings))
     return folder
 
 
@@ -48,7 +48,7 @@ try:
     main({[*command, "--help"]!r})
 except SystemExit as end:
     assert end.code == 0
-heavy = {{"datasketch", "pyarrow", "ray", "scipy", "torch", "transformers"}} & set(sys.modules)
+heavy = {{"datasketch", "numba", "pyarrow", "ray", "scipy", "torch", "transformers"}} & set(sys.modules)
 assert not heavy, heavy
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)

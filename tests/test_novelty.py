@@ -5,11 +5,13 @@ from __future__ import annotations
 import random
 
 import pytest
+from datasketch import MinHash, MinHashLSH
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
 
-from selfinstruct.novelty import MinHashIndex, NoveltySettings, admit
+from selfinstruct.minhash import MinHashIndex, bands_for, sign
+from selfinstruct.novelty import NoveltySettings, admit
 from selfinstruct.records import Neighbour
 from selfinstruct.rouge import rouge_l, tokenise
 from selfinstruct.seeds import SEED_TASKS, load_seeds
@@ -159,6 +161,60 @@ def test_the_unicode_tokeniser_compares_words_of_any_script() -> None:
     index = MinHashIndex(NoveltySettings(tokeniser="unicode"))
     index.insert(0, ["Напиши короткое стихотворение про осень"])
     assert index.nearest(1, ["Напиши короткое стихотворение про зиму"]) == [Neighbour(0, pytest.approx(0.8))]
+
+
+def test_signatures_are_those_of_datasketch() -> None:
+    empty = MinHash(num_perm=316, seed=1)
+    for text in [*make_texts(300), "", "a a a b a b"]:
+        words = tokenise(text, "rouge")
+        minhash = empty.copy()
+        minhash.update_batch([f"{word} {words[:at].count(word)}".encode() for at, word in enumerate(words)])
+        assert sign(words, empty).tobytes() == minhash.hashvalues.tobytes()
+
+
+def test_a_fixed_sentence_keeps_its_signature() -> None:
+    """Another version of datasketch that hashed otherwise would miss other pairs than the run did before."""
+    signature = sign(tokenise("Write a short poem about the sea, and about the sky.", "rouge"), MinHash(num_perm=4))
+    assert signature.tolist() == [591987158, 921996840, 315025269, 603391153]
+
+
+def test_shortlists_are_those_of_stock_datasketch() -> None:
+    """By the compiled tables, by datasketch's own code on our storages, and by its own storages."""
+    texts = make_texts(1500)
+    index = index_of(texts[:1400])
+    stock = MinHashLSH(num_perm=316, params=(79, 4))
+    entries = list(index.encode(texts))
+    for ordinal, entry in enumerate(entries[:1400]):
+        stock.insert(ordinal, index._minhash(entry.signature))
+    assert len(index.lsh.keys) == 1400
+    for entry in entries[1300:]:
+        minhash = index._minhash(entry.signature)
+        expected = set(stock.query(minhash))
+        assert set(index.lsh.query(minhash)) == expected
+        assert sorted(index.shortlist(entry, 1400)) == sorted(expected)
+        assert set(index.shortlist(entry, 700)) == {ordinal for ordinal in expected if ordinal < 700}
+
+
+def test_an_entry_takes_two_kilobytes() -> None:
+    index = index_of([f"{text} w{at}" for at, text in enumerate(SEEDS * 6)][:1025])  # just after doubling
+    assert index.nbytes < 2_100 * len(index)
+
+
+@pytest.mark.parametrize("threshold", [0.5, 0.7, 0.9])
+@pytest.mark.parametrize("rows", [1, 3, 4, 6])
+@pytest.mark.parametrize("recall", [0.9, 0.999])
+def test_bands_are_the_fewest_that_give_the_recall_at_the_bound(threshold: float, rows: int, recall: float) -> None:
+    def found(bands: int) -> float:
+        return 1 - (1 - (threshold / (2 - threshold)) ** rows) ** bands
+
+    bands = bands_for(threshold, rows, recall)
+    assert found(bands) >= recall
+    assert bands == 2 or found(bands - 1) < recall
+
+
+def test_the_default_bands_are_those_for_one_in_a_thousand() -> None:
+    assert bands_for(SETTINGS.threshold, SETTINGS.rows, 0.999) == SETTINGS.bands
+    assert bands_for(0.7, 3, 0.999) == 41
 
 
 def index_of(texts: list[str]) -> MinHashIndex:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from selfinstruct.engines import EngineSettings, TemplateOptions, open_engine
 from selfinstruct.errors import FailureError, FingerprintError, HeldError
 from selfinstruct.loop import SingleLine, drive
-from selfinstruct.novelty import MinHashIndex, NoveltySettings
+from selfinstruct.novelty import NoveltySettings, make_index
 from selfinstruct.prompts import load_prompts
 from selfinstruct.protocols import Engine
 from selfinstruct.records import Completion, Finish, Neighbour, Request, RoundFile, Table
@@ -50,7 +50,7 @@ def run_to_the_end(
     run_settings = run_settings or make_settings()
     store = store or RunStore(str(folder))
     run = Run(run_settings, PROMPTS, SEEDS)
-    index = index or MinHashIndex(run_settings.novelty)
+    index = index or make_index(run_settings.novelty)
     drive(run, store, index, [(SingleLine(engine or make_engine(), in_flight), BOTH)], facts_of(run_settings))
     return store
 
@@ -86,7 +86,7 @@ class Shards:
     """An index by document, without Ray."""
 
     def __init__(self, count: int) -> None:
-        self._parts = [MinHashIndex(NoveltySettings()) for _ in range(count)]
+        self._parts = [make_index(NoveltySettings()) for _ in range(count)]
 
     def insert(self, first: int, texts: Sequence[str]) -> None:
         for ordinal, text in enumerate(texts, start=first):
