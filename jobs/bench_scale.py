@@ -16,12 +16,13 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 from cluster.settings import GenerateSettings
 from jobs.command_line import run
 from selfinstruct.engines import TemplateOptions
 from selfinstruct.engines.wide import vocabulary
+from selfinstruct.novelty import NoveltySettings
 from selfinstruct.records import (
     Candidate,
     Completion,
@@ -55,6 +56,7 @@ class ScaleSettings:
         target: Accepted instructions.
         replicas: Template engines.
         shards: Index shards.
+        index: Kind of index.
         in_flight: Requests that each replica holds.
         most: Most propose requests in a round.
         diversity: Decimal logarithm of how many different tasks there are.
@@ -65,6 +67,7 @@ class ScaleSettings:
     target: int = 20_000
     replicas: int = 1
     shards: int = 1
+    index: Literal["minhash", "prefix"] = "minhash"
     in_flight: int = 512
     most: int = 2048
     diversity: float = 12.0
@@ -89,6 +92,7 @@ def bench(settings: ScaleSettings) -> int:
         shards=settings.shards,
         in_flight=settings.in_flight,
         rounds=RoundSettings(most=settings.most),
+        novelty=NoveltySettings(index=settings.index),
         template=options,
     )
     inputs = driver.read_inputs(generate)
