@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from cluster.connect import connected, replica_resources
 from cluster.replicas import ReplicaPool
@@ -86,7 +87,7 @@ def generate(settings: GenerateSettings, inputs: Inputs, store: RunStore, watch:
     """
     run = Run(settings, inputs.prompts, inputs.seeds, inputs.imported)
     with connected(settings.ray, settings.replicas), _lines(settings, inputs) as lines:
-        index = ShardedIndex(settings.novelty, settings.shards)
+        index = ShardedIndex(settings.novelty, settings.shards, _absolute(settings.out))
         with ThreadPoolExecutor(1, thread_name_prefix="hands") as hands:
             try:
                 drive(run, store, index, lines, inputs.facts, hands, watch)
@@ -111,6 +112,11 @@ def _lines(settings: GenerateSettings, inputs: Inputs) -> Iterator[list[tuple[Re
     else:
         label_pool = ReplicaPool(labeller, inputs.prompts, settings.label.replicas, settings.in_flight, resources)
         yield [(pool, (Stage.PROPOSE,)), (label_pool, (Stage.LABEL,))]
+
+
+def _absolute(out: str) -> str:
+    """The run's place, as a process with another working folder finds it."""
+    return out if "://" in out else str(Path(out).expanduser().absolute())
 
 
 def _digest_of(value: object) -> str:

@@ -1,34 +1,63 @@
 """The novelty index over Ray actors: shard s of n holds the pool's ordinals s, s + n, s + 2n ...
 
-Every question visits every shard, so a question costs what one shard costs. Shards are caches: whatever one has lost
-by dying is fed again when its next answer shows that it is behind, and all calls may be repeated at will.
+Every question visits every shard, so a question costs what one shard costs. Shards are caches, and all calls may be
+repeated at will: an answer is given for exactly the pool size that was asked about, and a shard that holds less than
+that, because it died and came back or is new, says so and is brought up to date first. The shards of a run read the
+committed files, all of them at once; shards without a run (`dedup`) are fed again by their owner.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from selfinstruct.novelty import NoveltySettings, make_index, nearer
-from selfinstruct.records import Neighbour
+from selfinstruct.records import Neighbour, Table
 
 CHUNK = 20_000
 """Texts sent to a shard in one call."""
 
+WORTH_TELLING = 50_000
+"""Texts whose loading takes long enough to be reported."""
+
 
 @ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)
 class Shard:
-    """Part of the index. Its own ordinals are dense; `ShardedIndex` translates."""
+    """Part of the index. Its own ordinals are dense; `ShardedIndex` translates.
 
-    def __init__(self, settings: NoveltySettings) -> None:
+    Args:
+        number, count: Which shard of how many.
+        run: The run whose committed files it can read, if any.
+    """
+
+    def __init__(self, settings: NoveltySettings, number: int, count: int, run: str | None) -> None:
+        from selfinstruct.store import RunStore
+
         self._index = make_index(settings)
+        self._number, self._count = number, count
+        self._store = RunStore(run) if run else None
+        self._rounds = self._ordinals = 0  # of the run's files, as far as they are read
 
     def insert(self, first: int, texts: Sequence[str]) -> int:
         """Hold texts from `first` on, unless that would leave a gap; returns how many are held now."""
         if first <= len(self._index):
             self._index.insert(first, texts)
+        return len(self._index)
+
+    def catch_up(self, size: int) -> int:
+        """Read committed candidates until this shard's part of the first `size` is held; returns how many are."""
+        assert self._store is not None, "this shard has no files to read"
+        while self._ordinals < size:
+            column = self._store.read_columns(Table.CANDIDATES, self._rounds, ["text"], accepted_only=True)["text"]
+            texts = column.to_pylist()
+            mine = texts[(self._number - self._ordinals) % self._count :: self._count]
+            self._index.insert(len(self._index), mine)
+            self._rounds += 1
+            self._ordinals += len(texts)
         return len(self._index)
 
     def nearest(self, size: int, texts: Sequence[str]) -> list[Neighbour | None] | int:
@@ -37,18 +66,35 @@ class Shard:
 
 
 class ShardedIndex:
-    """A `protocols.NoveltyIndex` made of shards. The same answers as one index with the same settings."""
+    """A `protocols.NoveltyIndex` made of shards. The same answers as one index with the same settings.
 
-    def __init__(self, settings: NoveltySettings, count: int) -> None:
-        self._shards: list[Any] = [Shard.remote(settings) for _ in range(count)]  # type: ignore[attr-defined]
-        self._texts: list[str] = []  # to feed a shard that comes back; the strings are those of the pool
+    Args:
+        count: Number of shards.
+        run: URL of the run whose accepted candidates are the pool; without it the texts are kept here.
+        tell: Is given a line when a large pool was loaded.
+    """
+
+    def __init__(
+        self, settings: NoveltySettings, count: int, run: str | None = None, tell: Callable[[str], None] = print
+    ) -> None:
+        self._run = run
+        self._tell = tell
+        self._size = 0
+        self._texts: list[str] = []  # without a run only
+        place = Shard.options(**_placement(run))  # type: ignore[attr-defined]
+        self._shards: list[Any] = [place.remote(settings, number, count, run) for number in range(count)]
 
     def insert(self, first: int, texts: Sequence[str]) -> None:
         """Hold `texts` under the ordinals from `first` on."""
-        self._texts[first:] = texts
-        size = len(self._texts)
-        held = [self._held(first, shard) for shard in range(len(self._shards))]
-        ray.get([ref for shard, have in enumerate(held) for ref in self._feed(shard, have, self._held(size, shard))])
+        if self._run is None:
+            self._texts[first:] = texts
+        self._size = first + len(texts)
+        begun = time.monotonic()
+        ray.get([ref for shard in range(len(self._shards)) for ref in self._bring(shard, self._held(first, shard))])
+        seconds = time.monotonic() - begun
+        if len(texts) >= WORTH_TELLING:
+            rate = 1e6 * seconds / len(texts)
+            self._tell(f"index: {len(texts):,} texts loaded in {seconds:.1f} s ({rate:.0f} s per million)")
 
     def nearest(self, size: int, texts: Sequence[str]) -> list[Neighbour | None]:
         """For each text its nearest among the first `size` of the pool, over all shards."""
@@ -59,7 +105,7 @@ class ShardedIndex:
             shard, ref = asked.pop(0)
             answer = ray.get(ref)
             if isinstance(answer, int):
-                ray.get(self._feed(shard, answer, self._held(size, shard)))
+                ray.get(self._bring(shard, answer))
                 asked.append((shard, self._ask(shard, size, question)))
             else:
                 best = [nearer(pair) for pair in zip(best, self._global(shard, answer), strict=True)]
@@ -73,10 +119,12 @@ class ShardedIndex:
     def _ask(self, shard: int, size: int, question: Any) -> Any:
         return self._shards[shard].nearest.remote(self._held(size, shard), question)
 
-    def _feed(self, shard: int, have: int, want: int) -> list[Any]:
-        """Send a shard its texts from `have` to `want`, in its own ordinals."""
+    def _bring(self, shard: int, have: int) -> list[Any]:
+        """Calls after which a shard that holds `have` of its texts holds its part of the whole pool."""
+        if self._run is not None:
+            return [self._shards[shard].catch_up.remote(self._size)]
         count = len(self._shards)
-        mine = self._texts[have * count + shard : want * count : count]
+        mine = self._texts[have * count + shard :: count]
         return [
             self._shards[shard].insert.remote(have + at, mine[at : at + CHUNK]) for at in range(0, len(mine), CHUNK)
         ]
@@ -88,3 +136,11 @@ class ShardedIndex:
     def _global(self, shard: int, neighbours: Sequence[Neighbour | None]) -> list[Neighbour | None]:
         count = len(self._shards)
         return [near and Neighbour(near.ordinal * count + shard, near.rouge_l) for near in neighbours]
+
+
+def _placement(run: str | None) -> dict[str, Any]:
+    """Where shards may run: files in a local folder are read where they are written."""
+    if run is None or ("://" in run and not run.startswith("file://")):
+        return {}
+    here = ray.get_runtime_context().get_node_id()
+    return {"scheduling_strategy": NodeAffinitySchedulingStrategy(here, soft=False)}

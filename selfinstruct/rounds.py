@@ -168,6 +168,7 @@ class Run:
 
     def begin(self, facts: Facts) -> None:
         """Start, or go on after the committed files were reported. Round 0 keeps what the run's data depends on."""
+        self._insert_pool()
         if self.labelled > 0:
             return
         candidates = [*seed_candidates(self._seeds), *self._imported_candidates()]
@@ -242,6 +243,11 @@ class Run:
     def barren(self) -> bool:
         """Whether several rounds in a row accepted nothing."""
         return self._barren >= self.settings.rounds.patience
+
+    def _insert_pool(self) -> None:
+        """Feed the index the whole pool at once instead of round by round."""
+        others = [effect for effect in self._effects if not isinstance(effect, Insert)]
+        self._effects = deque([Insert(0, list(self.pool.texts)), *others] if len(self.pool) else others)
 
     # ---- round 0
 

@@ -138,6 +138,25 @@ def test_a_sharded_index_answers_as_one_index_does(cluster: None) -> None:
     sharded.close()
 
 
+def test_shards_of_a_run_load_its_files_and_come_back(
+    cluster: None, tmp_path: Path, expected: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cluster.shards.WORTH_TELLING", 1)
+    store = run_on_ray(tmp_path, make_pool(1), ShardedIndex(SETTINGS.novelty, 2, str(tmp_path)))
+    assert digest(store) == expected
+    texts = [row.text for number in store.rounds(Table.CANDIDATES) for row in store.read_accepted(number).rows]
+    varied = [" ".join(text.split()[1:]) for text in texts]
+    single, sharded = make_index(SETTINGS.novelty), ShardedIndex(SETTINGS.novelty, 3, str(tmp_path))
+    single.insert(0, texts)
+    sharded.insert(0, texts)
+    assert f"{len(texts)} texts loaded" in capsys.readouterr().out
+    for size in (len(texts), len(texts) - 50):
+        assert sharded.nearest(size, varied) == single.nearest(size, varied)
+        ray.kill(sharded._shards[1], no_restart=False)
+    assert sharded.nearest(len(texts), varied) == single.nearest(len(texts), varied)
+    sharded.close()
+
+
 def test_an_engine_that_cannot_be_opened_is_one_clear_line(cluster: None, tmp_path: Path) -> None:
     pool = ReplicaPool(EngineSettings(model=str(tmp_path / "absent")), PROMPTS, 1, 8, REPLICA)
     with pytest.raises(InputError, match="absent"):
