@@ -55,7 +55,7 @@ class NoveltyBenchSettings:
 
     Args:
         out: Folder for novelty.json and the plot novelty.png; without it there is the table only.
-        sizes: Sizes of the pool. A million takes an hour, mostly to make up so many new texts.
+        sizes: Sizes of the pool, ascending. For large ones most of the time goes into making up so many new texts.
         candidates: Candidates at each size; about half are duplicates, over which recall is measured.
         repeats: Batches, over which times are medians.
         diversity: Decimal logarithm of how many different made-up tasks there are.

@@ -96,6 +96,26 @@ def test_bench_novelty_names_bad_sizes(capsys: pytest.CaptureFixture[str]) -> No
     assert "--repeats" in complaint
 
 
+def test_the_readme_has_the_figures_of_the_committed_bench() -> None:
+    root = Path(__file__).parent.parent
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    for size in json.loads((root / "docs/bench/novelty.json").read_text())["sizes"]:
+        for name in ("minhash", "prefix"):
+            method = size["methods"][name]
+            cells = (
+                f"{size['pool']:,}",
+                f"`{name}`",
+                f"{method['candidates_per_second']:,.0f}",
+                f"{method['over_reference']:,.0f}",
+                f"{method['over_brute_force']:.1f}",
+                f"{method['insert_microseconds']:.0f}",
+                f"{method['bytes_per_text']:,.0f}",
+                f"{method['found']:,} of {size['duplicates']:,} ({method['recall'][1]:.4f})",
+                f"{method['shortlist_mean']:,.0f}, {method['shortlist_p99']:,.0f}",
+            )
+            assert f"| {' | '.join(cells)} |" in readme
+
+
 def test_a_made_up_run_is_a_whole_run(tmp_path: Path) -> None:
     out = tmp_path / "run"
     assert main(["bench", "scale", "--out", str(out), "--target", "2000", "--most", "100", "--store_only"]) == 0
