@@ -10,6 +10,7 @@ F is computed from the length as `rouge.rouge_l` computes it, in float64 and the
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
@@ -52,6 +53,11 @@ class TokenStore:
     def nbytes(self) -> int:
         """Bytes in use, without the dictionary of the vocabulary."""
         return int(4 * self.starts[self._count] + 8 * self._count + self._slots.nbytes)
+
+    @property
+    def vocabulary_nbytes(self) -> int:
+        """Bytes of the dictionary of the vocabulary: itself, its words and their numbers."""
+        return sum(map(sys.getsizeof, (self._numbers, *self._numbers, *self._numbers.values())))
 
     def learn(self, words: Sequence[str]) -> Tokens:
         """The numbers of the words; new words get new ones."""

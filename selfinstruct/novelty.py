@@ -88,7 +88,11 @@ class LocalIndex(ABC):
 
     def nearest(self, size: int, texts: Sequence[str]) -> list[Neighbour | None]:
         """For each text its nearest among the ordinals below `size`."""
-        return [self.search(self._entry(text, self._store.look_up), size) for text in texts]
+        return [self.search(self.question(text), size) for text in texts]
+
+    def question(self, text: str) -> Entry:
+        """The text as an entry to search for; the vocabulary stays as it is."""
+        return self._entry(text, self._store.look_up)
 
     def encode(self, texts: Iterable[str]) -> Iterator[Entry]:
         """The texts as entries of this index, which may be added."""
@@ -107,6 +111,20 @@ class LocalIndex(ABC):
             return self._find(entry, size)
         same = self._exact.get(entry.text, size)
         return Neighbour(same, 1.0) if same < size else None
+
+    @property
+    def vocabulary_nbytes(self) -> int:
+        """Bytes of the dictionary of the vocabulary."""
+        return self._store.vocabulary_nbytes
+
+    @property
+    @abstractmethod
+    def nbytes(self) -> int:
+        """Bytes in use by numbers, without the dictionary of the vocabulary."""
+
+    @abstractmethod
+    def shortlist(self, entry: Entry, size: int) -> npt.NDArray[np.uint32]:
+        """The ordinals below `size` whose score decides about an entry with words, each once, in any order."""
 
     def _entry(self, text: str, numbers: Callable[[Sequence[str]], npt.NDArray[np.uint32]]) -> Entry:
         words = tokenise(text, self._settings.tokeniser)

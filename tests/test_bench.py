@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
+
+import pytest
 
 from jobs.main import main
 from selfinstruct.engines.wide import WideTasks, vocabulary
@@ -50,6 +53,67 @@ def test_bench_scale_measures_a_run(tmp_path: Path) -> None:
     assert figures["machine"]["cores"] >= 1
     assert [each["round"] for each in figures["rounds"]] == list(range(len(figures["rounds"])))
     assert verify(RunStore(str(out))) == []
+
+
+def test_bench_novelty_measures_every_method(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "figures"
+    sizes = ["--sizes", "300", "700", "--candidates", "120", "--repeats", "2"]
+    assert main(["bench", "novelty", "--out", str(out), *sizes]) == 0
+    assert "prefix" in capsys.readouterr().out
+    figures = json.loads((out / "novelty.json").read_text())
+    assert [size["pool"] for size in figures["sizes"]] == [300, 700]
+    for size in figures["sizes"]:
+        methods = size["methods"]
+        assert list(methods) == ["reference", "brute force", "minhash", "prefix"]
+        assert all(method["candidates_per_second"] > 0 for method in methods.values())
+        assert 20 < size["duplicates"] < 100
+        assert methods["prefix"]["found"] == size["duplicates"]
+        recall, low, high = methods["minhash"]["recall"]
+        assert 0.85 < low <= recall <= high
+        assert methods["minhash"]["false_duplicates"] == methods["prefix"]["false_duplicates"] == 0
+        assert methods["minhash"]["shortlist_mean"] < methods["minhash"]["shortlist_p99"] < size["pool"]
+
+
+def test_bench_novelty_goes_without_reference_and_plot(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("rouge_score", "matplotlib.figure"):
+        monkeypatch.setitem(sys.modules, module, None)
+    sizes = ["--sizes", "250", "--candidates", "20", "--repeats", "2"]
+    assert main(["bench", "novelty", "--out", str(tmp_path), *sizes]) == 0
+    shown = capsys.readouterr().out
+    assert "pip install rouge-score" in shown
+    assert "pip install 'selfinstruct[plots]'" in shown
+    figures = json.loads((tmp_path / "novelty.json").read_text())
+    assert "reference" not in figures["sizes"][0]["methods"]
+    assert [path.name for path in tmp_path.iterdir()] == ["novelty.json"]
+
+
+def test_bench_novelty_names_bad_sizes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "novelty", "--sizes", "300", "200", "--repeats", "0"]) == 2
+    complaint = capsys.readouterr().err
+    assert "--sizes" in complaint
+    assert "--repeats" in complaint
+
+
+def test_the_readme_has_the_figures_of_the_committed_bench() -> None:
+    root = Path(__file__).parent.parent
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    for size in json.loads((root / "docs/bench/novelty.json").read_text())["sizes"]:
+        for name in ("minhash", "prefix"):
+            method = size["methods"][name]
+            cells = (
+                f"{size['pool']:,}",
+                f"`{name}`",
+                f"{method['candidates_per_second']:,.0f}",
+                f"{method['over_reference']:,.0f}",
+                f"{method['over_brute_force']:.1f}",
+                f"{method['insert_microseconds']:.0f}",
+                f"{method['bytes_per_text']:,.0f}",
+                f"{method['found']:,} of {size['duplicates']:,} ({method['recall'][1]:.4f})",
+                f"{method['shortlist_mean']:,.0f}, {method['shortlist_p99']:,.0f}",
+            )
+            assert f"| {' | '.join(cells)} |" in readme
 
 
 def test_a_made_up_run_is_a_whole_run(tmp_path: Path) -> None:
