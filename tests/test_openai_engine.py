@@ -8,6 +8,7 @@ import logging
 import random
 import socket
 import struct
+import sys
 import threading
 import time
 from collections import defaultdict
@@ -57,6 +58,11 @@ class Server(ThreadingHTTPServer):
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_port}/v1"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Clients that hang up are no news."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
     def trick(self, prompt: str) -> Trick | None:
         with self.lock:

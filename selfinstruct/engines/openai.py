@@ -23,11 +23,13 @@ import asyncio
 import os
 import queue
 import random
+import ssl
 import threading
 import weakref
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +83,7 @@ def open_engine(settings: EngineSettings, prompts: PromptSet) -> OpenAIEngine:
     api = Api(settings, prompts)
     client = httpx2.AsyncClient(
         headers=_headers(options),
+        verify=_tls(),
         timeout=options.timeout,
         limits=httpx2.Limits(max_connections=options.concurrency, max_keepalive_connections=options.concurrency),
     )
@@ -381,7 +384,7 @@ def _greet(settings: EngineSettings) -> str | None:
     _check(settings)
     options, url = settings.openai, _url(settings.openai) + "/models"
     try:
-        response = httpx2.get(url, headers=_headers(options), timeout=min(GREETING, options.timeout))
+        response = httpx2.get(url, headers=_headers(options), timeout=min(GREETING, options.timeout), verify=_tls())
     except (httpx2.RequestError, httpx2.InvalidURL) as error:
         return f"--openai.url: nothing answers at {url} ({type(error).__name__}: {error}); is the server up?"
     if response.status_code in (401, 403):
@@ -410,6 +413,12 @@ def _check(settings: EngineSettings) -> None:
 
 def _url(options: OpenAIOptions) -> str:
     return options.url.rstrip("/")
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """Reading the certificates takes longer than asking."""
+    return httpx2.create_ssl_context()
 
 
 def _headers(options: OpenAIOptions) -> dict[str, str]:
