@@ -214,7 +214,10 @@ class _Worker:
             async with asyncio.timeout(self._options.timeout):  # the client's own begins anew with each byte
                 response = await self._client.post(self._api.url, json=self._api.body(request))
         except TimeoutError as error:
-            raise UnavailableError(f"no whole answer within {self._options.timeout:g} seconds") from error
+            raise UnavailableError(
+                f"no whole answer within {self._options.timeout:g} seconds; a slow server needs more --openai.timeout,"
+                " or fewer requests at once (--openai.concurrency)"
+            ) from error
         except httpx2.RequestError as error:
             raise UnavailableError(f"{type(error).__name__}: {error}") from error
         return self._api.completion(request, response)
