@@ -49,11 +49,14 @@ class Replica:
             return error
         return None
 
-    def exchange(self, requests: Sequence[Request]) -> list[Completion]:
-        """Take new requests, do a step of work, give back what is finished."""
+    def exchange(self, requests: Sequence[Request]) -> list[Completion] | InputError:
+        """Take new requests, do a step of work, give back what is finished; what the user can mend as in `load`."""
         assert self._engine is not None
-        self._engine.add(requests)
-        return self._engine.step()
+        try:
+            self._engine.add(requests)
+            return self._engine.step()
+        except InputError as error:
+            return error
 
 
 @dataclass(slots=True, eq=False)
@@ -107,7 +110,7 @@ class ReplicaPool:
         """Send requests to the replicas and return what has come back, waiting a moment for it.
 
         Raises:
-            InputError: the engine cannot be opened with these settings.
+            InputError: the engine cannot be opened, or cannot work, with these settings.
             FailureError: replicas keep dying.
         """
         self._send()

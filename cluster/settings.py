@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from selfinstruct.engines import EMBEDDED, EngineSettings, TemplateOptions, TransformersOptions
+from selfinstruct.engines import EMBEDDED, EngineSettings, OpenAIOptions, TemplateOptions, TransformersOptions
 from selfinstruct.errors import InputError
 from selfinstruct.rounds import RunSettings
 from selfinstruct.seeds import SEED_TASKS
@@ -56,8 +56,8 @@ class GenerateSettings(RunSettings):
         check_pool: Screen those and check them for novelty; otherwise they are taken as they are.
         prompts: A shipped prompt set (base, chat, tiny) or a folder of one's own (auto: tiny for the embedded model
             and the template engine, else base).
-        engine: What completes the requests: transformers, or template (a grammar, no model).
-        model: Name or folder of the model (tiny: the embedded demonstration model).
+        engine: What completes the requests: transformers, openai (a server), or template (a grammar, no model).
+        model: Name or folder of the model, or its name on the server (tiny: the embedded demonstration model).
         replicas: Copies of the model, each in a Ray actor of its own.
         shards: Ray actors that hold the novelty index.
         in_flight: Requests that each replica holds at most.
@@ -75,12 +75,13 @@ class GenerateSettings(RunSettings):
     label: LabelSettings = field(default_factory=LabelSettings, metadata={"alters_data": False})
     transformers: TransformersOptions = field(default_factory=TransformersOptions, metadata={"alters_data": False})
     template: TemplateOptions = field(default_factory=TemplateOptions, metadata={"alters_data": False})
+    openai: OpenAIOptions = field(default_factory=OpenAIOptions, metadata={"alters_data": False})
     ray: RaySettings = field(default_factory=RaySettings, metadata={"alters_data": False})
 
     @property
     def proposer(self) -> EngineSettings:
         """The engine that proposes."""
-        return EngineSettings(self.engine, self.model, self.transformers, self.template)
+        return EngineSettings(self.engine, self.model, self.transformers, self.template, self.openai)
 
     @property
     def labeller(self) -> EngineSettings:

@@ -11,7 +11,7 @@ from cluster.settings import prompt_set_for
 from jobs.command_line import plain_lines, run
 from selfinstruct.classify import parse_classify, render_classify
 from selfinstruct.draws import seed_of
-from selfinstruct.engines import EMBEDDED, EngineSettings, TemplateOptions, TransformersOptions
+from selfinstruct.engines import EMBEDDED, EngineSettings, OpenAIOptions, TemplateOptions, TransformersOptions
 from selfinstruct.errors import InputError
 from selfinstruct.instantiate import InstanceSettings, filter_instances, parse_instances, render_instantiate
 from selfinstruct.prompts import PromptSet
@@ -29,8 +29,8 @@ class TrySettings:
         seed: Seed of demonstrations and sampling.
         seeds: File of seed tasks, JSON lines.
         prompts: A shipped prompt set (base, chat, tiny) or a folder of one's own (auto: tiny for the embedded model).
-        engine: What completes the requests: transformers, or template.
-        model: Name or folder of the model.
+        engine: What completes the requests: transformers, openai (a server), or template.
+        model: Name or folder of the model, or its name on the server.
         prefixes: Show the constant part of each prompt too.
     """
 
@@ -43,6 +43,7 @@ class TrySettings:
     prefixes: bool = False
     transformers: TransformersOptions = field(default_factory=TransformersOptions)
     template: TemplateOptions = field(default_factory=TemplateOptions)
+    openai: OpenAIOptions = field(default_factory=OpenAIOptions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,9 @@ def try_prompts(settings: TrySettings) -> int:
 
     if settings.number < 3:
         raise InputError(f"--number: is {settings.number}, must be at least 3: one request of each step")
-    engine_settings = EngineSettings(settings.engine, settings.model, settings.transformers, settings.template)
+    engine_settings = EngineSettings(
+        settings.engine, settings.model, settings.transformers, settings.template, settings.openai
+    )
     seeds = load_seeds(settings.seeds)
     prompts = load_prompts(prompt_set_for(settings.prompts, engine_settings))
     engine = open_engine(engine_settings, prompts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Protocol, cast
 
 from selfinstruct.errors import InputError
@@ -56,6 +57,29 @@ class TemplateOptions:
 
 
 @dataclass(frozen=True)
+class OpenAIOptions:
+    """Options of the engine that asks a server with OpenAI's HTTP protocol. The key itself is no option.
+
+    Args:
+        url: The server's address, most often ending with /v1.
+        key_env: Name of the environment variable that holds the key, where the replicas run.
+        key_file: File that holds the key, where the replicas run.
+        endpoint: Which of the server's endpoints is asked: completions or chat (auto: chat for chat prompt sets).
+        concurrency: Requests that each replica has under way at the server at most.
+        timeout: Seconds in which the server must have answered a request whole.
+        retries: How often a request is made again before its replica gives up.
+    """
+
+    url: str = "http://127.0.0.1:8000/v1"
+    key_env: str | None = None
+    key_file: Path | None = None
+    endpoint: str = "auto"
+    concurrency: int = 32
+    timeout: float = 120.0
+    retries: int = 8
+
+
+@dataclass(frozen=True)
 class EngineSettings:
     """Which engine serves a stage, and how."""
 
@@ -63,6 +87,7 @@ class EngineSettings:
     model: str = EMBEDDED
     transformers: TransformersOptions = field(default_factory=TransformersOptions)
     template: TemplateOptions = field(default_factory=TemplateOptions)
+    openai: OpenAIOptions = field(default_factory=OpenAIOptions)
 
 
 class _EngineModule(Protocol):
@@ -73,7 +98,7 @@ class _EngineModule(Protocol):
     def identify(self, settings: EngineSettings) -> dict[str, str]: ...
 
 
-ENGINES = ("transformers", "template")
+ENGINES = ("transformers", "openai", "template")
 
 
 def open_engine(settings: EngineSettings, prompts: PromptSet) -> Engine:
@@ -81,6 +106,7 @@ def open_engine(settings: EngineSettings, prompts: PromptSet) -> Engine:
 
     Raises:
         InputError: no such engine or model, or the model's context cannot hold the prompts.
+        FailureError: the engine's server cannot be reached.
     """
     return _module(settings).open_engine(settings, prompts)
 
@@ -98,7 +124,7 @@ def identify(settings: EngineSettings) -> dict[str, str]:
 
 def pinned(settings: EngineSettings, identity: Mapping[str, str]) -> EngineSettings:
     """The same engine, held to the commit that `identify` has found: a branch of the hub may move meanwhile."""
-    if "model" not in identity:  # a local folder
+    if settings.engine != "transformers" or "model" not in identity:  # a local folder has no commits
         return settings
     return replace(settings, transformers=replace(settings.transformers, revision=identity["weights"]))
 

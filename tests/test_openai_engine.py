@@ -1,0 +1,513 @@
+"""The engine that asks a server: the protocol's words, and every way in which a server has failed somebody."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import random
+import socket
+import struct
+import sys
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from cluster.settings import GenerateSettings
+from jobs.main import main
+from selfinstruct.draws import seed_of
+from selfinstruct.engines import EngineSettings, OpenAIOptions, identify, open_engine, openai, pinned
+from selfinstruct.errors import FailureError, InputError
+from selfinstruct.prompts import Prompt, PromptSet, Sampling, load_prompts
+from selfinstruct.protocols import Engine
+from selfinstruct.records import Completion, Finish, Kind, Request
+
+KEY = "sk-very-secret-0123456789"
+BASE, CHAT = load_prompts("base"), load_prompts("chat")
+
+Trick = Callable[["Handler"], None]
+"""What the server does in place of answering."""
+
+
+class Server(ThreadingHTTPServer):
+    """Answers by a hash of prompt and seed; `tricks` are played once each, per text that a prompt holds."""
+
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.lock = threading.Lock()
+        self.tricks: dict[str, list[Trick]] = defaultdict(list)
+        self.bodies: list[dict[str, Any]] = []
+        self.times: list[float] = []
+        self.keys: list[str | None] = []
+        self.under_way = self.most = 0
+        self.delay = 0.0
+        self.models = 200
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/v1"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Clients that hang up are no news."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+    def trick(self, prompt: str) -> Trick | None:
+        with self.lock:
+            for text, tricks in self.tricks.items():
+                if text in prompt and tricks:
+                    return tricks.pop(0)
+        return None
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One connection."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: Server
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        self.server.keys.append(self.headers["Authorization"])
+        self.reply({"data": [{"id": "m"}]}, self.server.models)
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        with self.server.lock:
+            self.server.bodies.append(body)
+            self.server.times.append(time.monotonic())
+            self.server.keys.append(self.headers["Authorization"])
+            self.server.under_way += 1
+            self.server.most = max(self.server.most, self.server.under_way)
+        try:
+            time.sleep(self.server.delay * random.random())
+            self.answer(body)
+        finally:
+            with self.server.lock:
+                self.server.under_way -= 1
+
+    def answer(self, body: dict[str, Any]) -> None:
+        chat = "messages" in body
+        prompt = body["messages"][0]["content"] if chat else body["prompt"]
+        if self.path != ("/v1/chat/completions" if chat else "/v1/completions"):
+            self.reply({"detail": "Not Found"}, 404)
+        elif trick := self.server.trick(prompt):
+            trick(self)
+        else:
+            self.reply(choice(text_for(prompt, body["seed"]), chat=chat))
+
+    def reply(self, answer: object, status: int = 200, **headers: str) -> None:
+        self.send(json.dumps(answer).encode(), status, **headers)
+
+    def send(self, data: bytes, status: int = 200, kind: str = "application/json", **headers: str) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Type": kind, "Content-Length": str(len(data)), **headers}.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        self.wfile.write(data)
+
+
+def text_for(prompt: str, seed: int) -> str:
+    return hashlib.sha256(f"{seed} {prompt}".encode()).hexdigest()
+
+
+def choice(text: str | None, finish: str = "stop", chat: bool = False, usage: object = None) -> dict[str, Any]:
+    said = {"message": {"role": "assistant", "content": text}} if chat else {"text": text}
+    return {"choices": [{"index": 0, "finish_reason": finish, **said}], **({"usage": usage} if usage else {})}
+
+
+def saying(answer: object, status: int = 200, **headers: str) -> Trick:
+    return lambda handler: handler.reply(answer, status, **headers)
+
+
+def error(status: int, message: str = "no", **headers: str) -> Trick:
+    return saying({"error": {"message": message}}, status, **headers)
+
+
+def reset(handler: Handler) -> None:
+    """The beginning of an answer, then a reset connection."""
+    handler.send_response(200)
+    handler.send_header("Content-Type", "application/json")
+    handler.send_header("Content-Length", "1000")
+    handler.end_headers()
+    handler.wfile.write(b'{"choices": [')
+    handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    handler.close_connection = True
+
+
+def drip(handler: Handler) -> None:
+    """A byte at a time, each in time, for longer than anybody waits."""
+    handler.send_response(200)
+    handler.send_header("Content-Type", "application/json")
+    handler.send_header("Content-Length", "1000")
+    handler.end_headers()
+    handler.close_connection = True
+    for _ in range(40):
+        try:
+            handler.wfile.write(b" ")
+        except OSError:
+            return
+        time.sleep(0.05)
+
+
+def garbage(handler: Handler) -> None:
+    handler.send(b'{"choices": [{"text": "half')
+
+
+def web_page(handler: Handler) -> None:
+    handler.send(b"<html>maintenance</html>", kind="text/html")
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setattr(openai, "FIRST_WAIT", 0.01)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("TEST_KEY", KEY)
+    running = Server()
+    thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield running
+    running.shutdown()
+    running.server_close()
+    thread.join()
+
+
+def settings_for(server: Server, model: str = "m", **options: Any) -> EngineSettings:
+    return EngineSettings("openai", model, openai=OpenAIOptions(**{"url": server.url, "retries": 3, **options}))
+
+
+def make_requests(count: int, kind: Kind = Kind.CLASSIFY) -> list[Request]:
+    return [Request(f"{kind}/{n}", kind, f"Task: number {n}.\n", seed_of(kind, n)) for n in range(count)]
+
+
+def complete(
+    server: Server, requests: Sequence[Request], prompts: PromptSet = BASE, **options: Any
+) -> dict[str, Completion]:
+    with closing(cast(openai.OpenAIEngine, open_engine(settings_for(server, **options), prompts))) as engine:
+        engine.add(requests)
+        done: dict[str, Completion] = {}
+        while len(done) < len(requests):
+            for completion in engine.step():
+                assert completion.request_id not in done
+                done[completion.request_id] = completion
+        assert engine.step() == []
+    return done
+
+
+def complete_one(server: Server, *tricks: Trick, prompts: PromptSet = BASE, **options: Any) -> Completion:
+    server.tricks["number 0."] = list(tricks)
+    (request,) = make_requests(1)
+    return complete(server, [request], prompts, **options)[request.id]
+
+
+def step_on(engine: Engine, done: list[Completion]) -> None:
+    """Until the engine raises."""
+    while True:
+        done += engine.step()
+
+
+def asked_for(prompts: PromptSet, request: Request) -> str:
+    return prompts[request.kind].prefix + request.suffix + prompts[request.kind].tail
+
+
+def with_sampling(**changes: Any) -> PromptSet:
+    values = {"temperature": 0.7, "top_p": 0.5, "frequency_penalty": 0.0, "presence_penalty": 0.0, "max_tokens": 9}
+    sampling = Sampling(**{**values, "stop": (), **changes})
+    return PromptSet("test", False, dict.fromkeys(Kind, Prompt("before ", "{instruction}", " after", sampling)), "")
+
+
+# the protocol
+
+
+@pytest.mark.parametrize("prompts", [BASE, CHAT], ids=["base", "chat"])
+def test_the_whole_prompt_is_sent_and_the_answer_comes_back(server: Server, prompts: PromptSet) -> None:
+    requests = [request for kind in Kind for request in make_requests(2, kind)]
+    done = complete(server, requests, prompts)
+    seeds = {body["seed"] for body in server.bodies}
+    assert len(seeds) == len(requests)
+    assert all(0 <= seed < 2**31 for seed in seeds)
+    for request in requests:
+        prompt = asked_for(prompts, request)
+        completion = done[request.id]
+        assert completion.text in {text_for(prompt, seed) for seed in seeds}
+        assert completion.finish is Finish.STOP
+        assert completion.prompt_tokens == len(prompt.split())
+        assert completion.completion_tokens == 1
+
+
+def test_sampling_is_sent_without_what_is_neutral(server: Server) -> None:
+    stop = ("a", "b", "c", "d", "e")
+    complete_one(server, prompts=with_sampling(presence_penalty=2.0, frequency_penalty=0.5, stop=stop))
+    complete_one(server, prompts=with_sampling(temperature=0.0, top_p=0.0))
+    full, greedy = server.bodies
+    assert full == {
+        "model": "m",
+        "prompt": "before Task: number 0.\n after",
+        "max_tokens": 9,
+        "temperature": 0.7,
+        "top_p": 0.5,
+        "presence_penalty": 2.0,
+        "frequency_penalty": 0.5,
+        "stop": ["a", "b", "c", "d"],
+        "seed": full["seed"],
+    }
+    assert greedy.keys() == {"model", "prompt", "max_tokens", "temperature", "seed"}
+
+
+@pytest.mark.parametrize(("endpoint", "prompts"), [("chat", BASE), ("completions", CHAT)])
+def test_the_endpoint_can_be_chosen(server: Server, endpoint: str, prompts: PromptSet) -> None:
+    assert complete_one(server, prompts=prompts, endpoint=endpoint).finish is Finish.STOP
+    assert ("messages" in server.bodies[0]) is (endpoint == "chat")
+
+
+def test_a_text_ends_before_its_earliest_stop_string(server: Server) -> None:
+    prompts = with_sampling(stop=("a", "b", "c", "d", "FIVE", "six"))
+    done = complete_one(server, saying(choice("one six two FIVE three", "length")), prompts=prompts)
+    assert (done.text, done.finish) == ("one ", Finish.STOP)
+
+
+def test_finish_usage_and_empty_texts(server: Server) -> None:
+    usage = {"prompt_tokens": 70, "completion_tokens": 3}
+    cut = complete_one(server, saying(choice("one two", "length", usage=usage)))
+    assert (cut.text, cut.finish, cut.prompt_tokens, cut.completion_tokens) == ("one two", Finish.LENGTH, 70, 3)
+    empty = complete_one(server, saying(choice("")))
+    assert (empty.text, empty.finish, empty.error) == ("", Finish.STOP, None)
+    null = complete_one(server, saying(choice(None, chat=True)), prompts=CHAT)
+    assert (null.text, null.finish, null.error) == ("", Finish.STOP, None)
+    assert complete_one(server, saying(choice("half a \ud800pair"))).text == "half a \ufffdpair"
+    assert complete_one(server, saying(choice("no", "content_filter"))).finish is Finish.FAILED
+
+
+def test_completions_do_not_depend_on_order_or_concurrency(server: Server) -> None:
+    server.delay = 0.01
+    requests = make_requests(40)
+    expected = complete(server, requests, concurrency=1)
+    for concurrency in (3, 40):
+        random.shuffle(requests)
+        assert complete(server, requests, concurrency=concurrency) == expected
+
+
+def test_never_more_than_the_bound_are_under_way(server: Server) -> None:
+    server.delay = 0.02
+    server.tricks["Task"] = [error(500), reset, error(429)] * 3
+    complete(server, make_requests(60), concurrency=7)
+    assert 1 < server.most <= 7
+
+
+def test_adding_returns_at_once_and_steps_are_short(server: Server) -> None:
+    server.tricks["number 0."] = [drip]
+    with closing(cast(openai.OpenAIEngine, open_engine(settings_for(server, timeout=5), BASE))) as engine:
+        assert engine.step() == []
+        begin = time.monotonic()
+        engine.add(make_requests(1))
+        assert engine.step() == []
+        assert time.monotonic() - begin < 1
+    assert threading.active_count() < 20
+    assert not any(thread.name == "openai" for thread in threading.enumerate())
+
+
+def test_an_engine_that_nobody_holds_ends_its_thread(server: Server) -> None:
+    engine = open_engine(settings_for(server), BASE)
+    assert any(thread.name == "openai" for thread in threading.enumerate())
+    del engine
+    assert not any(thread.name == "openai" for thread in threading.enumerate())
+
+
+# a server that misbehaves
+
+INFRASTRUCTURE: dict[str, Trick] = {
+    "429": error(429),
+    "429 with Retry-After": error(429, Retry_After="0"),
+    "408": error(408),
+    "409": error(409),
+    "500": error(500),
+    "503 without a body": lambda handler: handler.send(b"", 503),
+    "reset mid-body": reset,
+    "slow-loris": drip,
+    "invalid JSON": garbage,
+    "no JSON": web_page,
+    "no choices": saying({"choices": []}),
+    "no object": saying([1]),
+    "no text": saying({"choices": [{"finish_reason": "stop"}]}),
+    "a number for a text": saying({"choices": [{"text": 3}]}),
+}
+
+
+@pytest.mark.parametrize("trick", INFRASTRUCTURE.values(), ids=INFRASTRUCTURE.keys())
+def test_what_is_not_the_requests_fault_is_asked_again(server: Server, trick: Trick) -> None:
+    untroubled = complete_one(server)
+    assert complete_one(server, trick, trick, timeout=0.3) == untroubled
+    assert len(server.bodies) == 4
+    with pytest.raises(FailureError, match="failed 2 times in a row; the last: ") as caught:
+        complete_one(server, trick, trick, timeout=0.3, retries=1)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("date", [False, True], ids=["seconds", "date"])
+def test_retry_after_is_honoured(server: Server, date: bool) -> None:
+    asked = format_datetime(datetime.now(UTC) + timedelta(seconds=2), usegmt=True) if date else "0.7"
+    complete_one(server, error(429, Retry_After=asked))
+    assert server.times[1] - server.times[0] > 0.69
+
+
+def test_a_server_that_wants_to_be_left_alone_for_long_has_failed(server: Server) -> None:
+    with pytest.raises(FailureError, match="failed 1 times in a row; the last: 429: quota"):
+        complete_one(server, error(429, "quota", Retry_After="86400"))
+
+
+def test_waits_grow_and_are_random() -> None:
+    def waits(attempt: int) -> list[float]:
+        from tenacity import RetryCallState
+
+        state = RetryCallState(cast(Any, None), None, (), {})
+        state.attempt_number = attempt
+        return [openai._pause(state) for _ in range(200)]
+
+    assert max(waits(1)) <= 1 < max(waits(4)) <= 8 < max(waits(20)) <= 60
+    assert min(waits(20)) < 10
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_a_request_that_is_refused_fails_alone(server: Server, status: int) -> None:
+    server.tricks["number 3."] = [error(status, "context length\nis 4096")]
+    done = complete(server, make_requests(6))
+    failed = done.pop("classify/3")
+    assert failed.finish is Finish.FAILED
+    assert failed.error == f"{status}: context length is 4096"
+    assert {completion.finish for completion in done.values()} == {Finish.STOP}
+    assert len(server.bodies) == 6
+
+
+def test_a_failed_engine_hands_over_what_it_has_and_is_closed(server: Server) -> None:
+    server.tricks["number 3."] = [error(500)] * 2
+    done: list[Completion] = []
+    engine = open_engine(settings_for(server, retries=1, concurrency=1), BASE)
+    engine.add(make_requests(6))
+    with pytest.raises(FailureError):
+        step_on(engine, done)
+    assert {completion.request_id for completion in done} >= {"classify/0", "classify/1", "classify/2"}
+    assert not any(thread.name == "openai" for thread in threading.enumerate())
+    with pytest.raises(FailureError):
+        engine.step()
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "option"),
+    [
+        (401, f"wrong key {KEY}", "--openai.key_env"),
+        (403, "not for you", "--openai.key_env"),
+        (404, "The model `m` does not exist", "--model"),
+        (302, "elsewhere", "--openai.url"),
+    ],
+)
+def test_what_every_request_would_meet_ends_the_work(server: Server, status: int, message: str, option: str) -> None:
+    for key in ({}, {"key_env": "TEST_KEY"}):
+        with pytest.raises(InputError) as caught:
+            complete_one(server, error(status, message), **key)
+        assert option in str(caught.value)
+        assert len(caught.value.problems) == 1
+        if key:
+            assert KEY not in str(caught.value)
+
+
+# before any work
+
+
+def test_the_identity_holds_neither_address_nor_key(server: Server) -> None:
+    settings = settings_for(server, key_env="TEST_KEY")
+    identity = identify(settings)
+    assert identity == {"engine": "openai", "model": "m", "endpoint": "auto"}
+    assert pinned(settings, identity) == settings
+    server.models = 404  # a server without a list
+    assert identify(settings) == identity
+
+
+def test_a_server_that_is_not_there(server: Server) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as free:
+        url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
+    for attempt, kind in ((identify, InputError), (lambda settings: open_engine(settings, BASE), FailureError)):
+        with pytest.raises(kind, match=r"--openai\.url: nothing answers at") as caught:
+            attempt(settings_for(server, url=url))
+        assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"url": "127.0.0.1:8000"}, "--openai.url"),
+        ({"url": "http://me:secret@127.0.0.1/v1"}, "--openai.url"),
+        ({"url": "http://127.0.0.1:port/v1"}, "--openai.url"),
+        ({"endpoint": "responses"}, "--openai.endpoint"),
+        ({"concurrency": 0}, "--openai.concurrency"),
+        ({"timeout": 0.0}, "--openai.timeout"),
+        ({"retries": -1}, "--openai.retries"),
+        ({"key_env": "NO_SUCH_VARIABLE"}, "NO_SUCH_VARIABLE must hold a key"),
+        ({"key_file": Path("/no/such/file")}, "/no/such/file cannot be read"),
+        ({"key_env": "TEST_KEY", "key_file": Path("/no/such/file")}, "not both"),
+        ({"model": "tiny"}, "--model"),
+    ],
+)
+def test_wrong_options_are_said_by_name(server: Server, options: dict[str, Any], expected: str) -> None:
+    with pytest.raises(InputError, match=expected) as caught:
+        identify(settings_for(server, **options))
+    assert "secret@" not in str(caught.value)
+
+
+# the key
+
+
+def test_the_key_is_sent_and_shown_nowhere(
+    server: Server, tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    file = tmp_path / "key"
+    file.write_text(f"{KEY}\n")
+    failed = complete_one(server, error(400, f"bad request with key {KEY}"), key_file=file)
+    assert failed.error == "400: bad request with key [key]"
+    complete_one(server, key_env="TEST_KEY")
+    assert set(server.keys) == {f"Bearer {KEY}"}
+    settings = settings_for(server, key_env="TEST_KEY")
+    engine = open_engine(settings, BASE)
+    server.tricks["number 0."] = [error(500, f"oh {KEY}")] * 4
+    engine.add(make_requests(1))
+    with pytest.raises(FailureError) as caught:
+        step_on(engine, [])
+    shown = [caplog.text, *capfd.readouterr(), repr(engine), repr(vars(engine)), repr(settings)]
+    cause: BaseException | None = caught.value
+    while cause:
+        shown += [str(cause), repr(cause), repr(vars(cause))]
+        cause = cause.__cause__ or cause.__context__
+    assert not [text for text in shown if KEY in text]
+
+
+def test_no_key_no_header(server: Server) -> None:
+    complete_one(server)
+    assert set(server.keys) == {None}
+
+
+# the commands
+
+
+def test_the_options_reach_the_engine(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["--engine", "openai", "--model", "m", "--openai.url", server.url, "--openai.key_env", "TEST_KEY"]
+    assert main(["try", *command, "--prompts", "chat", "--number", "5"]) == 0
+    assert set(server.keys) == {f"Bearer {KEY}"}
+    assert KEY not in "".join(capsys.readouterr())
+    options = OpenAIOptions(url=server.url)
+    settings = GenerateSettings(engine="openai", model="m", openai=options)
+    assert settings.proposer == settings.labeller == EngineSettings("openai", "m", openai=options)
