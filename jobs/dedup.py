@@ -73,7 +73,7 @@ def dedup(settings: DedupSettings) -> int:
     pool = [(f"seed/{seed.id}", seed.instruction) for seed in seeds]
     rows = read_rows(settings.files, settings.field, [settings.field])
     texts = ((row.id, str(row.values[settings.field])) for row in rows)
-    screen = Screen(settings.limits) if settings.screen else None
+    screen = Screen(settings.limits, any_script=settings.novelty.any_script) if settings.screen else None
     with _index(settings) as index:
         verdicts = list(judge(texts, pool, index, settings.novelty, screen))
     if not blobs.put(VERDICTS, _parquet(verdicts)):

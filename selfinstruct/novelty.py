@@ -35,7 +35,8 @@ class NoveltySettings:
         threshold: An instruction is dropped when its ROUGE-L F with one of the pool is above this.
         index: minhash (misses one duplicate in a thousand at most, names the nearest found) or prefix (misses none,
             names a nearest only above the threshold).
-        tokeniser: rouge (runs of ASCII letters and digits, as rouge_score) or unicode (words of any script).
+        tokeniser: rouge (runs of ASCII letters and digits, as rouge_score) or unicode (words of any script; then
+            instructions may begin with any letter).
         bands: Bands of the MinHash-LSH index.
         rows: Rows per band.
         seed: Seed of the MinHash permutations.
@@ -47,6 +48,11 @@ class NoveltySettings:
     bands: int = 79
     rows: int = 4
     seed: int = 1
+
+    @property
+    def any_script(self) -> bool:
+        """Whether words of any script are compared."""
+        return self.tokeniser == "unicode"
 
 
 @dataclass(frozen=True, slots=True)

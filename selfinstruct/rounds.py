@@ -155,7 +155,7 @@ class Run:
         self._prompts = prompts
         self._seeds = seeds
         self._imported = imported
-        self._screen = Screen(settings.screen)
+        self._screen = Screen(settings.screen, any_script=settings.novelty.any_script)
         self._effects: deque[Effect] = deque()
         self._proposing: dict[int, _Proposing] = {}  # rounds whose proposals are not committed, in order
         self._screened: list[Candidate] = []  # the round whose proposals are committed and candidates are not

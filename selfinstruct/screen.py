@@ -42,9 +42,14 @@ class ScreenSettings:
 
 
 class Screen:
-    """The rules under given settings; the first that holds names the reason."""
+    """The rules under given settings; the first that holds names the reason.
 
-    def __init__(self, settings: ScreenSettings) -> None:
+    Args:
+        any_script: Instructions may begin with any letter, whatever `ascii_start` says: the novelty check reads them.
+    """
+
+    def __init__(self, settings: ScreenSettings, any_script: bool = False) -> None:
+        ascii_start = settings.ascii_start and not any_script
         banned = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, settings.banned)) or '(?!)'})(?!\w)", re.IGNORECASE)
         self._rules: list[tuple[Reason, Callable[[str], bool]]] = [
             (Reason.TOO_SHORT, lambda text: len(text.split()) < settings.shortest),
@@ -52,7 +57,7 @@ class Screen:
             (Reason.BANNED_WORD, lambda text: banned.search(text) is not None),
             (Reason.ASKS_FOR_PROGRAM, lambda text: text.startswith("Write a program")),
             (Reason.STARTS_WITH_PUNCTUATION, lambda text: text[:1] in string.punctuation),
-            (Reason.STARTS_NON_ASCII, lambda text: settings.ascii_start and not text[:1].isascii()),
+            (Reason.STARTS_NON_ASCII, lambda text: ascii_start and not text[:1].isascii()),
         ]
 
     def __call__(self, text: str) -> Reason | None:

@@ -133,6 +133,7 @@ def test_screening(text: str, reason: Reason | None) -> None:
 
 
 def test_screening_with_other_settings() -> None:
+    assert Screen(ScreenSettings(), any_script=True)("Été is a season in French") is None
     assert Screen(ScreenSettings(banned=(), ascii_start=False, shortest=1))("Été image") is None
     assert Screen(ScreenSettings(banned=("c++",)))("Explain what C++ means") is Reason.BANNED_WORD
 
