@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Literal, cast
 from cluster.settings import GenerateSettings
 from jobs.command_line import run
 from selfinstruct.engines import TemplateOptions
-from selfinstruct.engines.wide import vocabulary
+from selfinstruct.engines.wide import expected_acceptance, vocabulary
+from selfinstruct.errors import InputError
 from selfinstruct.novelty import NoveltySettings
 from selfinstruct.records import (
     Candidate,
@@ -45,6 +46,9 @@ if TYPE_CHECKING:
     from selfinstruct.store import RunStore
 
 WORDS = 30_000
+
+LEAST_ACCEPTANCE = 0.3
+"""Real runs stay above it; below, a bench would measure rejections."""
 
 
 @dataclass(frozen=True)
@@ -101,11 +105,22 @@ def bench(settings: ScaleSettings) -> int:
         rows = fill(generate, inputs, store)
         print(f"{settings.out}: {rows} accepted instructions, made up")
         return 0
+    _refuse_what_never_ends(settings)
     recorder = Recorder(settings.out)
     begun = time.perf_counter()
     finished = driver.generate(generate, inputs, store, recorder)
     report(settings, recorder, finished, time.perf_counter() - begun)
     return 0
+
+
+def _refuse_what_never_ends(settings: ScaleSettings) -> None:
+    """Extrapolate the acceptance before a long run: too few different tasks would give ever fewer new ones."""
+    share = expected_acceptance(2 * settings.target, settings.diversity)
+    print(f"about {share:.0%} of the candidates will be new towards the end", flush=True)
+    if share < LEAST_ACCEPTANCE:
+        raise InputError(
+            f"--diversity: {settings.diversity:g} leaves {share:.0%} of the candidates new towards the end; raise it"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from jobs.main import main
-from selfinstruct.engines.wide import WideTasks, vocabulary
+from selfinstruct.engines.wide import WideTasks, expected_acceptance, vocabulary
 from selfinstruct.novelty import NoveltySettings, admit
 from selfinstruct.records import Table
 from selfinstruct.store import RunStore
@@ -40,8 +40,7 @@ def test_wide_tasks_look_like_real_ones() -> None:
     assert max(lengths) <= 60
     assert len(set(vocabulary(30_000))) == 30_000
     new = [new for new, _ in admit(NoveltySettings(), 0, texts, [None] * len(texts))]
-    expected = 1 - 5.78 / 9.21  # 1 - ln(m / ln N) / ln N at m = 3000, N = 10 ** 4
-    assert abs(sum(new[-1000:]) / 1000 - expected) < 0.12
+    assert abs(sum(new[-1000:]) / 1000 - expected_acceptance(3000, 4.0)) < 0.12
 
 
 def test_bench_scale_measures_a_run(tmp_path: Path) -> None:
@@ -114,6 +113,14 @@ def test_the_readme_has_the_figures_of_the_committed_bench() -> None:
                 f"{method['shortlist_mean']:,.0f}, {method['shortlist_p99']:,.0f}",
             )
             assert f"| {' | '.join(cells)} |" in readme
+
+
+def test_a_scale_run_without_enough_different_tasks_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = str(tmp_path / "run")
+    assert main(["bench", "scale", "--out", out, "--target", "100000", "--diversity", "4"]) == 2
+    assert "--diversity" in capsys.readouterr().err
 
 
 def test_a_made_up_run_is_a_whole_run(tmp_path: Path) -> None:

@@ -48,6 +48,12 @@ _ONSETS = (
 _VOWELS = ("a", "e", "i", "o", "u", "ai", "ea", "oo")
 
 
+def expected_acceptance(candidates: int, diversity: float) -> float:
+    """The share of candidates that is new once so many were seen, by the formula above."""
+    log_concepts = diversity * math.log(10)
+    return max(0.0, 1 - math.log(max(1.0, candidates / log_concepts)) / log_concepts)
+
+
 class Source(Protocol):
     """A stream of draws."""
 
