@@ -352,7 +352,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--vocabulary", type=int, default=3072, help="entries of the tokenizer (default: %(default)s)")
     parser.add_argument("--width", type=int, default=192, help="a multiple of 32 (default: %(default)s)")
     parser.add_argument("--layers", type=int, default=5, help="(default: %(default)s)")
-    parser.add_argument("--rate", type=float, default=3e-3, help="highest learning rate (default: %(default)s)")
+    parser.add_argument("--rate", type=float, default=5e-3, help="highest learning rate (default: %(default)s)")
     options = parser.parse_args(arguments)
     torch.manual_seed(options.seed)
     prompts = load_prompts("tiny")
