@@ -86,7 +86,7 @@ def generate(settings: GenerateSettings, inputs: Inputs, store: RunStore, watch:
         SelfInstructError: see `selfinstruct.errors`; what is committed stays, the same command goes on.
     """
     run = Run(settings, inputs.prompts, inputs.seeds, inputs.imported)
-    with connected(settings.ray, settings.replicas), _lines(settings, inputs) as lines:
+    with connected(settings.ray, _replicas(settings, inputs)), _lines(settings, inputs) as lines:
         index = ShardedIndex(settings.novelty, settings.shards, _absolute(settings.out))
         with ThreadPoolExecutor(1, thread_name_prefix="hands") as hands:
             try:
@@ -112,6 +112,11 @@ def _lines(settings: GenerateSettings, inputs: Inputs) -> Iterator[list[tuple[Re
     else:
         label_pool = ReplicaPool(labeller, inputs.prompts, settings.label.replicas, settings.in_flight, resources)
         yield [(pool, (Stage.PROPOSE,)), (label_pool, (Stage.LABEL,))]
+
+
+def _replicas(settings: GenerateSettings, inputs: Inputs) -> int:
+    """Of both models together."""
+    return settings.replicas + (settings.label.replicas if inputs.proposer != inputs.labeller else 0)
 
 
 def _absolute(out: str) -> str:

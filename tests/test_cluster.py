@@ -234,3 +234,15 @@ def test_of_two_drivers_on_one_folder_exactly_one_goes_on(tmp_path: Path) -> Non
     assert sorted(code for code, _ in outcomes) == [0, 3], outcomes
     assert "holds this run" in next(output for code, output in outcomes if code == 3)
     assert verify(RunStore(str(tmp_path / "run"))) == []
+
+
+def test_another_model_labels_though_the_proposers_fill_the_machine(tmp_path: Path) -> None:
+    """A local cluster has a core for every replica of both models, else the labellers would wait for ever."""
+    options = ["--label.model", "another", "--replicas", str(max(2, os.cpu_count() or 1)), "--rounds.label_lag", "1"]
+    process = generate(tmp_path / "run", *options)
+    try:
+        code, output = finished(process)
+    finally:
+        process.kill()
+    assert code == 0, output
+    assert verify(RunStore(str(tmp_path / "run"))) == []
