@@ -106,7 +106,7 @@ def bench(settings: ScaleSettings) -> int:
         print(f"{settings.out}: {rows} accepted instructions, made up")
         return 0
     _refuse_what_never_ends(settings)
-    recorder = Recorder(settings.out)
+    recorder = Recorder()
     begun = time.perf_counter()
     finished = driver.generate(generate, inputs, store, recorder)
     report(settings, recorder, finished, time.perf_counter() - begun)
@@ -144,9 +144,8 @@ class RoundFigures:
 class Recorder:
     """A `selfinstruct.loop.Watch` that keeps figures and prints a line now and then."""
 
-    def __init__(self, out: str) -> None:
+    def __init__(self) -> None:
         self.rounds: list[RoundFigures] = []
-        self._out = out
         self._seconds: defaultdict[str, float] = defaultdict(float)
         self._requests = 0
         self._pool = 0

@@ -45,9 +45,6 @@ class Blobs(Protocol):
     def put(self, name: str, data: bytes) -> bool:
         """Write a new file, durably, whole or not at all. False, and nothing changed, when the name exists."""
 
-    def overwrite(self, name: str, data: bytes) -> None:
-        """Write or replace a file that nothing depends on."""
-
     def get(self, name: str) -> bytes:
         """The whole file. KeyError when absent."""
 
@@ -96,11 +93,6 @@ class LocalBlobs:
     def put(self, name: str, data: bytes) -> bool:
         with self._failures(name):
             return self._link(name, data)
-
-    def overwrite(self, name: str, data: bytes) -> None:
-        with self._failures(name):
-            temporary = self._temporary(name, data)
-            temporary.replace(self.root / name)
 
     def get(self, name: str) -> bytes:
         with self._failures(name):
@@ -213,10 +205,6 @@ class ObjectBlobs:
         except FileNotFoundError as error:
             raise self._no_bucket() from error
         return True
-
-    def overwrite(self, name: str, data: bytes) -> None:
-        with self._failures():
-            obstore.put(self._store, name, data)
 
     def get(self, name: str) -> bytes:
         with self._failures(), _absent(name):

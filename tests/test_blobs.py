@@ -41,12 +41,6 @@ def test_a_file_is_put_once(blobs: Blobs) -> None:
     assert blobs.names("t") == ["1.parquet", "2.parquet"]
 
 
-def test_overwrite_replaces(blobs: Blobs) -> None:
-    blobs.overwrite("timings.json", b"1")
-    blobs.overwrite("timings.json", b"22")
-    assert blobs.get("timings.json") == b"22"
-
-
 def test_absent_names(blobs: Blobs) -> None:
     assert blobs.names("t") == []
     with pytest.raises(KeyError):
