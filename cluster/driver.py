@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from cluster.connect import connected
 from cluster.placement import resources_of
@@ -42,6 +43,13 @@ class Inputs:
     proposer: EngineSettings
     labeller: EngineSettings
     facts: Facts
+
+
+class ClusterWatch(Watch, Protocol):
+    """Somebody who looks on at a run on a cluster."""
+
+    def started(self, pools: Sequence[ReplicaPool]) -> None:
+        """The replicas are asked for; `ReplicaPool.state` says what has become of that."""
 
 
 def read_inputs(settings: GenerateSettings) -> Inputs:
@@ -81,7 +89,7 @@ def open_store(settings: GenerateSettings, facts: Facts) -> RunStore:
     return store
 
 
-def generate(settings: GenerateSettings, inputs: Inputs, store: RunStore, watch: Watch) -> Run:
+def generate(settings: GenerateSettings, inputs: Inputs, store: RunStore, watch: ClusterWatch) -> Run:
     """Take a run from where its files are to its end; returns it finished.
 
     Raises:
@@ -89,9 +97,13 @@ def generate(settings: GenerateSettings, inputs: Inputs, store: RunStore, watch:
     """
     run = Run(settings, inputs.prompts, inputs.seeds, inputs.imported)
     with connected(settings.ray, _replicas(settings, inputs)), _lines(settings, inputs) as lines:
+        pools = [pool for pool, _ in lines]
+        watch.started(pools)
         index = ShardedIndex(settings.novelty, settings.shards, _absolute(settings.out))
         with ThreadPoolExecutor(1, thread_name_prefix="hands") as hands:
             try:
+                if not store.rounds(Table.CANDIDATES):
+                    _await_models(run, pools, watch)
                 drive(run, store, index, lines, inputs.facts, hands, watch)
             finally:
                 hands.shutdown(cancel_futures=True)
@@ -101,6 +113,14 @@ def generate(settings: GenerateSettings, inputs: Inputs, store: RunStore, watch:
             f" instructions are there. More varied seeds or a higher temperature help; --rounds.patience goes on longer"
         )
     return run
+
+
+def _await_models(run: Run, pools: Sequence[ReplicaPool], watch: Watch) -> None:
+    """Wait until each model has been loaded once: one that cannot be, or cannot hold the prompts, begins no run."""
+    while not all(pool.alive for pool in pools):
+        for pool in pools:
+            pool.step()
+        watch.tick(run)
 
 
 @contextmanager

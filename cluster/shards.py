@@ -139,8 +139,8 @@ class ShardedIndex:
 
 
 def _placement(run: str | None) -> dict[str, Any]:
-    """Where shards may run: files in a local folder are read where they are written."""
-    if run is None or ("://" in run and not run.startswith("file://")):
+    """A run's shards are the driver's neighbours: the nodes of replicas may go any time, and local files are here."""
+    if run is None:
         return {}
     here = ray.get_runtime_context().get_node_id()
     return {"scheduling_strategy": NodeAffinitySchedulingStrategy(here, soft=False)}

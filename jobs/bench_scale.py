@@ -43,6 +43,7 @@ from selfinstruct.tiny import dialect
 
 if TYPE_CHECKING:
     from cluster.driver import Inputs
+    from cluster.replicas import ReplicaPool
     from selfinstruct.store import RunStore
 
 WORDS = 30_000
@@ -142,7 +143,7 @@ class RoundFigures:
 
 
 class Recorder:
-    """A `selfinstruct.loop.Watch` that keeps figures and prints a line now and then."""
+    """A `cluster.driver.ClusterWatch` that keeps figures and prints a line now and then."""
 
     def __init__(self) -> None:
         self.rounds: list[RoundFigures] = []
@@ -152,6 +153,9 @@ class Recorder:
         self._last = time.perf_counter()
         self._cpu = time.process_time()
         self._printed = 0.0
+
+    def started(self, pools: Sequence[ReplicaPool]) -> None:
+        """Of no interest here."""
 
     def completed(self, completion: Completion) -> None:
         """Count it."""

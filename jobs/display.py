@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -18,13 +18,16 @@ from selfinstruct.accounts import tally
 from selfinstruct.records import Completion, RoundFile, Table
 from selfinstruct.rounds import Effect, Run
 
+if TYPE_CHECKING:
+    from cluster.replicas import ReplicaPool
+
 LOG_EVERY = 30.0  # seconds between lines in a log
 LIVE_EVERY = 0.25  # seconds between updates of a terminal
 WINDOW = 60.0  # seconds over which rates are taken
 
 
 class Display:
-    """A `selfinstruct.loop.Watch`. Counts go on from those of the run's earlier lives (`RunStore.totals`)."""
+    """A `cluster.driver.ClusterWatch`. Counts go on from those of the run's earlier lives (`RunStore.totals`)."""
 
     def __init__(self, target: int, totals: Mapping[Table, Counter[str]]) -> None:
         self._target = target
@@ -34,6 +37,7 @@ class Display:
         self._begun = self._shown = time.monotonic()
         self._tokens: deque[tuple[float, int]] = deque()
         self._accepted: deque[tuple[float, int]] = deque()
+        self._pools: Sequence[ReplicaPool] = ()
         self._rounds = "none yet"
         self._last = ""
 
@@ -50,6 +54,10 @@ class Display:
             self._live.stop()
         elif kind is None:
             self._log()
+
+    def started(self, pools: Sequence[ReplicaPool]) -> None:
+        """Look at their replicas."""
+        self._pools = pools
 
     def committed(self, file: RoundFile) -> None:
         """Count a committed file."""
@@ -94,6 +102,7 @@ class Display:
                 f"instances {instances['instances.accepted']}",
                 f"rounds {self._rounds}",
                 self._cut() or "none cut by length",
+                *([self._replicas()] if self._pools else []),
                 f"{self._tokens_per_second():.0f} tokens/s",
                 self._time_left(),
             ]
@@ -114,8 +123,23 @@ class Display:
         grid.add_row("rejected", str(reasons.total()), Text(", ".join(f"{r} {n}" for r, n in reasons.most_common(6))))
         grid.add_row("acceptance", f"{share:.0%}", self._cut() or "nothing cut by length")
         grid.add_row("rounds", self._rounds)
+        grid.add_row("replicas", self._replicas())
         grid.add_row("tokens/s", f"{self._tokens_per_second():,.0f}", self._time_left())
         return Group(grid)
+
+    def _replicas(self) -> str:
+        """How many there are of those asked for, and what the others are at."""
+        states = [pool.state() for pool in self._pools]
+        ready = sum(state.ready for state in states)
+        busy = sum(state.busy * state.ready for state in states) / max(1, ready)
+        others = {
+            "waiting for a node": sum(state.waiting for state in states),
+            "loading": sum(state.loading for state in states),
+            "died": sum(state.deaths for state in states),
+        }
+        parts = [f"{busy:.0%} busy" if ready else "", *(f"{n} {what}" for what, n in others.items() if n)]
+        count = sum(state.count for state in states)
+        return f"{ready} of {count} replicas ready" + "".join(f", {part}" for part in parts if part)
 
     def _reasons(self) -> Counter[str]:
         prefix = "rejected."

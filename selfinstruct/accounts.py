@@ -6,12 +6,14 @@ Every count is of one file's rows, so counts of rounds add up; a key that would 
 |------------|-----------------------------------------------|---------------------------------------------------|
 | proposals  | `requests`                                    | requests                                          |
 |            | `requests.failed`, `requests.cut_by_length`   | those of them that ended so                       |
+|            | `requests.broken_encoding`                    | answers with U+FFFD in place of what was no text  |
 |            | `tokens.prompt`, `tokens.completion`          | tokens read and written                           |
 | candidates | `accepted`                                    | instructions of the model that joined the pool    |
 |            | `accepted.seed`, `accepted.imported`          | those that were given (round 0)                   |
 |            | `rejected.<reason>`                           | instructions, or whole requests, that did not     |
 | labels     | `<kind>.requests`                             | requests of a kind                                |
 |            | `<kind>.failed`, `<kind>.cut_by_length`       | those of them that ended so                       |
+|            | `<kind>.broken_encoding`                      | as above                                          |
 |            | `tokens.prompt`, `tokens.completion`          | tokens of all kinds                               |
 | instances  | `instances.seed`                              | instances that were given (round 0)               |
 |            | `instances.accepted`, `instances.empty_input` | generated instances; those with an empty input    |
@@ -25,7 +27,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from selfinstruct.records import Candidate, Finish, InstanceRow, Label, Origin, Proposal, RoundFile, Table
+from selfinstruct.records import REPLACEMENT, Candidate, Finish, InstanceRow, Label, Origin, Proposal, RoundFile, Table
 
 ENDINGS = {Finish.FAILED: "failed", Finish.LENGTH: "cut_by_length"}
 
@@ -49,6 +51,7 @@ def _completions(rows: Iterable[tuple[Proposal | Label, str, str]]) -> Counter[s
         counts[requests] += 1
         if row.finish in ENDINGS:
             counts[f"{stem}.{ENDINGS[row.finish]}"] += 1
+        counts[f"{stem}.broken_encoding"] += REPLACEMENT in row.text
         counts["tokens.prompt"] += row.prompt_tokens
         counts["tokens.completion"] += row.completion_tokens
     return +counts

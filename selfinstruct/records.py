@@ -7,7 +7,7 @@ labelling request `000012/00345/03/classify`, instance `000012/00345/03/0`; a se
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, TypeAlias
 
@@ -103,6 +103,10 @@ class Request:
     seed: int  # unsigned, 63 bits
 
 
+REPLACEMENT = "\ufffd"
+"""Stands where a text held what no file can: a lone surrogate, or NUL. Decoders put it in place of broken bytes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Completion:
     """The answer to one request, as the engine gave it. The stop string itself is not part of the text."""
@@ -113,6 +117,18 @@ class Completion:
     prompt_tokens: int
     completion_tokens: int
     error: str | None = None
+
+    def mended(self) -> Completion:
+        """The same, fit for a file: what is no Unicode text is replaced."""
+        text, error = _mended(self.text), self.error and _mended(self.error)
+        return self if (text, error) == (self.text, self.error) else replace(self, text=text, error=error)
+
+
+def _mended(text: str) -> str:
+    """Halves of surrogate pairs are joined where they belong together, and replaced elsewhere, as NUL is."""
+    if text.isascii() and "\0" not in text:
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", REPLACEMENT)
 
 
 @dataclass(frozen=True, slots=True)

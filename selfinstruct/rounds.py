@@ -188,7 +188,7 @@ class Run:
         """Take a completion. One that is not waited for (repeated, or of a round no longer wanted) is ignored."""
         batch = self._in_flight.pop(completion.request_id, None)
         if batch is not None:
-            batch.complete(completion)
+            batch.complete(completion.mended())
 
     def effects(self) -> list[Effect]:
         """What is to be done now, in this order; each is handed out once."""

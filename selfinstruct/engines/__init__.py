@@ -41,6 +41,7 @@ class TemplateOptions:
 
     Args:
         latency: Seconds that one batch takes.
+        token_latency: Seconds that it takes besides for each token of its longest completion.
         batch: Requests in one batch.
         failure_rate: Share of requests that fail.
         cut_rate: Share of completions that are cut by length.
@@ -49,6 +50,7 @@ class TemplateOptions:
     """
 
     latency: float = 0.0
+    token_latency: float = 0.0
     batch: int = 32
     failure_rate: float = 0.0
     cut_rate: float = 0.0

@@ -37,8 +37,8 @@ def open_engine(settings: EngineSettings, prompts: PromptSet) -> TemplateEngine:
         problems.append(f"--template.batch: must be at least 1, not {options.batch}")
     if options.words and options.words < 1000:
         problems.append(f"--template.words: must be 0 or at least 1000, not {options.words}")
-    if options.latency < 0:
-        problems.append(f"--template.latency: must not be below 0, and {options.latency} is")
+    if options.latency < 0 or options.token_latency < 0:
+        problems.append("--template.latency and token_latency: must not be below 0")
     if not (options.failure_rate >= 0 and options.cut_rate >= 0 and options.failure_rate + options.cut_rate <= 1):
         problems.append("--template: failure_rate and cut_rate must be at least 0 and at most 1 together")
     if problems:
@@ -85,10 +85,14 @@ class TemplateEngine:
 
     def step(self) -> list[Completion]:
         """Complete the next batch; an idle engine returns an empty list at once."""
+        begun = time.monotonic()
         requests = [self._queue.popleft() for _ in range(min(self._options.batch, len(self._queue)))]
-        if requests and self._options.latency:
-            time.sleep(self._options.latency)
-        return [self._complete(request) for request in requests]
+        completions = [self._complete(request) for request in requests]
+        if completions:
+            longest = max(completion.completion_tokens for completion in completions)
+            seconds = self._options.latency + longest * self._options.token_latency
+            time.sleep(max(0.0, begun + seconds - time.monotonic()))
+        return completions
 
     def _complete(self, request: Request) -> Completion:
         source = _Stream(request)

@@ -1,0 +1,269 @@
+"""`selfinstruct bench overhead`: how busy driver, store and index keep the replicas, without a model.
+
+Replicas of the template engine that sleep in place of working make up tasks; everything else is what a run has.
+
+- *uneven*: a batch takes as long as its longest completion, 200 ms on average, and one replica is five times slower.
+- *scaling*: a batch takes 200 ms, and the rounds grow with the replicas. Beyond 16 replicas a batch takes as much
+  longer as there are more of them, so that the driver meets the same load through more actors.
+
+All is measured over a while that begins with the first completion of round 2 and ends before the run does. Each
+replica says how long its engine worked and how long it waited for its next batch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cluster.settings import RaySettings
+from jobs.command_line import run
+from selfinstruct.engines import EngineSettings, TemplateOptions, open_engine
+from selfinstruct.errors import InputError
+from selfinstruct.prompts import PromptSet, load_prompts
+from selfinstruct.records import Completion, RoundFile, round_name
+from selfinstruct.rounds import Effect, RoundSettings, Run, RunSettings, Stage
+from selfinstruct.seeds import SEED_TASKS, load_seeds
+
+if TYPE_CHECKING:
+    from cluster.replica import Usage
+    from cluster.replicas import ReplicaPool
+
+WORDS = 30_000
+BATCH = 32
+LATENCY = 0.2
+"""Seconds of a batch."""
+
+MOST_AT_ONCE = 16
+"""Replicas beyond which a batch takes longer."""
+
+SLOWER = 5.0
+
+FIXED, PER_TOKEN = 0.05, 0.0012
+"""Seconds of an uneven batch, and of each token of its longest completion; `LATENCY` on average."""
+
+
+@dataclass(frozen=True)
+class OverheadSettings:
+    """Measure how busy replicas are kept.
+
+    Args:
+        out: Folder for overhead.json; without it there is the table only.
+        uneven: Replicas of the uneven case, one of them slow (0: leave it out).
+        replicas: Replicas of each run of the scaling case (none: leave it out).
+        seconds: How long each run is measured.
+        requests: Propose requests of a round of the uneven case, and of the scaling case at 16 replicas.
+        in_flight: Requests that each replica holds at most.
+    """
+
+    out: str | None = None
+    uneven: int = 16
+    replicas: tuple[int, ...] = (1, 2, 4, 8, 16, 64)
+    seconds: float = 20.0
+    requests: int = 1024
+    in_flight: int = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """One run."""
+
+    replicas: int
+    requests_per_second: float
+    of_ideal: float  # that rate over what the replicas give if they never wait
+    busy: float  # share of the time in which the replicas' engines worked, over all of them
+    least_busy: float  # of one replica
+    batch_seconds: float  # on average, the slow replica left out
+    driver_ms_per_request: float  # of processor time, of all threads
+    longest_step: float  # seconds that the driver's loop once took for one turn
+    accepted: int
+    seconds: float
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure; returns the exit code."""
+    return run("bench overhead", OverheadSettings, bench, argv)
+
+
+def bench(settings: OverheadSettings) -> int:
+    """Measure, print a table and write JSON."""
+    from cluster.connect import connected
+    from jobs.machine import machine
+
+    _check(settings)
+    prompts = load_prompts("tiny")
+    with connected(RaySettings(), 0):
+        uneven = _measured(settings, _uneven(settings.uneven), settings.requests, prompts) if settings.uneven else None
+        scaling = [_measured(settings, *_even(settings, count), prompts) for count in settings.replicas]
+    for name, each in [("uneven", uneven)] * bool(uneven) + [("even", each) for each in scaling]:
+        print(_line(name, each))
+    if settings.out is not None:
+        figures = {
+            "settings": dataclasses.asdict(settings),
+            "machine": machine(),
+            "uneven": uneven and dataclasses.asdict(uneven),
+            "scaling": [dataclasses.asdict(each) for each in scaling],
+        }
+        folder = Path(settings.out)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "overhead.json").write_text(json.dumps(figures, indent=1) + "\n")
+    return 0
+
+
+def _check(settings: OverheadSettings) -> None:
+    problems = []
+    if settings.uneven and settings.uneven < 2:
+        problems.append("--uneven: must be 0, or at least 2: one replica is slow")
+    if any(count < 1 for count in settings.replicas):
+        problems.append("--replicas: must be at least 1")
+    if settings.seconds <= 0 or settings.requests < 1:
+        problems.append("--seconds, --requests: must be above 0")
+    if problems:
+        raise InputError(*problems)
+
+
+def _uneven(count: int) -> list[TemplateOptions]:
+    """The engine of each replica, the slow one first."""
+    each = TemplateOptions(latency=FIXED, token_latency=PER_TOKEN, batch=BATCH, words=WORDS)
+    slow = dataclasses.replace(each, latency=SLOWER * FIXED, token_latency=SLOWER * PER_TOKEN)
+    return [slow, *[each] * (count - 1)]
+
+
+def _even(settings: OverheadSettings, count: int) -> tuple[list[TemplateOptions], int]:
+    """The engine of each replica, and the requests of a round."""
+    latency = LATENCY * max(1.0, count / MOST_AT_ONCE)
+    return [TemplateOptions(latency=latency, batch=BATCH, words=WORDS)] * count, settings.requests * count // 16
+
+
+def _measured(settings: OverheadSettings, engines: list[TemplateOptions], requests: int, prompts: PromptSet) -> Figures:
+    """One run, as far as it is measured."""
+    from cluster.replicas import ReplicaPool
+    from cluster.shards import ShardedIndex
+    from selfinstruct.loop import drive
+    from selfinstruct.store import RunStore
+
+    print(f"{len(engines)} replicas ...", file=sys.stderr, flush=True)
+    algorithm = RunSettings(target=10**9, rounds=RoundSettings(least=requests, most=requests))
+    openings = {each: partial(open_engine, EngineSettings("template", template=each), prompts) for each in engines}
+    pool = ReplicaPool([openings[each] for each in engines], settings.in_flight, {"num_cpus": 0, "num_gpus": 0})
+    meter = Meter(pool, engines, settings.seconds)
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(1) as hands:
+        index = ShardedIndex(algorithm.novelty, 1, folder)
+        try:
+            while pool.alive < len(engines):
+                pool.step()
+            lines = [(pool, (Stage.PROPOSE, Stage.LABEL))]
+            drive(Run(algorithm, prompts, load_seeds(SEED_TASKS)), RunStore(folder), index, lines, {}, hands, meter)
+        except _EnoughError:
+            pass
+        finally:
+            hands.shutdown(cancel_futures=True)
+            pool.close()
+            index.close()
+    return meter.figures()
+
+
+class _EnoughError(Exception):
+    """It was measured for long enough."""
+
+
+class Meter:
+    """A `selfinstruct.loop.Watch` that measures from the first completion of round 2 on."""
+
+    def __init__(self, pool: ReplicaPool, engines: Sequence[TemplateOptions], seconds: float) -> None:
+        self._pool = pool
+        self._engines = engines
+        self._seconds = seconds
+        self._requests = self._accepted = 0
+        self._begun: _Moment | None = None
+        self._ended: _Moment | None = None
+        self._turn = time.monotonic()
+        self._longest = 0.0
+
+    def completed(self, completion: Completion) -> None:
+        """Begin, when the time has come."""
+        self._requests += 1
+        if self._begun is None and completion.request_id >= round_name(2):
+            self._begun = self._moment()
+            self._turn = time.monotonic()
+
+    def committed(self, file: RoundFile) -> None:
+        """Of no interest here."""
+
+    def performed(self, effect: Effect, seconds: float) -> None:
+        """Of no interest here."""
+
+    def tick(self, run: Run) -> None:
+        """End, when the time has come."""
+        if self._begun is None:
+            return
+        now = time.monotonic()
+        self._longest = max(self._longest, now - self._turn)
+        self._turn = now
+        if now - self._begun.time > self._seconds:
+            self._ended = self._moment()
+            self._accepted = run.pool.generated
+            raise _EnoughError
+
+    def _moment(self) -> _Moment:
+        return _Moment(time.monotonic(), time.process_time(), self._requests, self._pool.usage())
+
+    def figures(self) -> Figures:
+        """What was measured."""
+        begun, ended = self._begun, self._ended
+        assert begun is not None, "nothing was measured"
+        assert ended is not None, "nothing was measured"
+        each = [_between(*pair) for pair in zip(begun.usage, ended.usage, strict=True)]
+        batches = [(use.busy, use.steps) for use, engine in zip(each, self._engines, strict=True) if not _slow(engine)]
+        batch = sum(busy for busy, _ in batches) / max(1, sum(steps for _, steps in batches))
+        seconds, requests = ended.time - begun.time, ended.requests - begun.requests
+        ideal = BATCH / batch * sum(1 / SLOWER if _slow(engine) else 1 for engine in self._engines)
+        return Figures(
+            replicas=len(each),
+            requests_per_second=round(requests / seconds, 1),
+            of_ideal=round(requests / seconds / ideal, 4),
+            busy=round(sum(use.busy for use in each) / sum(use.total for use in each), 4),
+            least_busy=round(min(use.busy / use.total for use in each), 4),
+            batch_seconds=round(batch, 4),
+            driver_ms_per_request=round(1000 * (ended.cpu - begun.cpu) / requests, 4),
+            longest_step=round(self._longest, 3),
+            accepted=self._accepted,
+            seconds=round(seconds, 1),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    time: float
+    cpu: float
+    requests: int
+    usage: list[Usage]
+
+
+def _between(before: Usage, after: Usage) -> Usage:
+    return type(after)(after.busy - before.busy, after.total - before.total, after.steps - before.steps)
+
+
+def _slow(engine: TemplateOptions) -> bool:
+    return engine.token_latency == SLOWER * PER_TOKEN
+
+
+def _line(name: str, figures: Figures) -> str:
+    return (
+        f"{name:<8}{figures.replicas:4d} replicas  {figures.requests_per_second:7,.0f} requests/s"
+        f" ({figures.of_ideal:6.1%} of ideal)  busy {figures.busy:6.1%}, the least {figures.least_busy:6.1%}"
+        f"  batch {1000 * figures.batch_seconds:4.0f} ms  driver {figures.driver_ms_per_request:.3f} ms/request,"
+        f" longest turn {figures.longest_step:.2f} s"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

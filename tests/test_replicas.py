@@ -1,0 +1,256 @@
+"""Replicas that die, hang or fail on a request, on a real Ray: nothing is lost, and only the culprit fails."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray
+from hypothesis import given
+from hypothesis import strategies as st
+from ray import cloudpickle
+
+from cluster.placement import resources_of
+from cluster.replica import BEAT, EngineError, EngineThread
+from cluster.replicas import ReplicaPool
+from cluster.settings import RaySettings, TimeoutSettings
+from cluster.suspects import STRIKES, Suspects
+from selfinstruct.engines import EngineSettings, TransformersOptions
+from selfinstruct.errors import FailureError
+from selfinstruct.protocols import Engine
+from selfinstruct.records import Completion, Finish, Kind, Request
+
+FREE = {"num_cpus": 0, "num_gpus": 0}
+
+
+class Fragile:
+    """An engine that does to its process what a request's text says; it completes three requests a step.
+
+    Args:
+        broken: Whether it fails whatever it is given.
+        latency: Seconds of a step.
+    """
+
+    def __init__(self, broken: bool = False, latency: float = 0.0) -> None:
+        self._broken, self._latency = broken, latency
+        self._queue: list[Request] = []
+
+    def add(self, requests: Sequence[Request]) -> None:
+        self._queue += requests
+
+    def step(self) -> list[Completion]:
+        batch, self._queue = self._queue[:3], self._queue[3:]
+        time.sleep(self._latency)
+        for request in batch:
+            self._suffer(request.suffix)
+        return [Completion(request.id, "text", Finish.STOP, 1, 1) for request in batch]
+
+    def _suffer(self, harm: str) -> None:
+        if harm == "raise" or self._broken:
+            raise RuntimeError("the device was lost")
+        if harm == "die":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if harm == "server gone":
+            raise FailureError("the server was lost")
+        what, _, once = harm.partition(" ")
+        if once and not Path(once).exists():
+            Path(once).touch()
+            os.kill(os.getpid(), signal.SIGSTOP) if what == "stop" else time.sleep(1000)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cluster() -> Iterator[None]:
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])  # the workers do not find this file
+    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
+    yield
+    ray.shutdown()
+
+
+def requests(count: int, **harms: int) -> list[Request]:
+    """So many; by what they do, the number of the one that does it."""
+    suffixes = {number: harm for harm, number in harms.items()}
+    return [Request(f"r{number}", Kind.CLASSIFY, suffixes.get(number, ""), 0) for number in range(count)]
+
+
+def pool_of(*openings: Callable[[], Engine], **options: Any) -> ReplicaPool:
+    return ReplicaPool(openings, options.pop("in_flight", 12), FREE, **options)
+
+
+def step_on(pool: ReplicaPool, seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        pool.step()
+
+
+def complete(pool: ReplicaPool, asked: Sequence[Request]) -> dict[str, Completion]:
+    """Step until every request is completed, once."""
+    pool.add(asked)
+    completions: list[Completion] = []
+    end = time.monotonic() + 120
+    while len(completions) < len(asked):
+        assert time.monotonic() < end
+        completions += pool.step()
+    pool.close()
+    assert {completion.request_id for completion in completions} == {request.id for request in asked}
+    return {completion.request_id: completion for completion in completions}
+
+
+@pytest.mark.parametrize(("harm", "said"), [("die", "worker process has died"), ("raise", "RuntimeError: the device")])
+def test_a_request_that_kills_its_replica_fails_and_no_other(harm: str, said: str) -> None:
+    told: list[str] = []
+    pool = pool_of(Fragile, Fragile, tell=told.append)
+    completions = complete(pool, requests(40, **{harm: 5}))
+    culprit = completions.pop("r5")
+    assert culprit.finish is Finish.FAILED
+    assert culprit.error is not None
+    assert said in culprit.error
+    assert {completion.finish for completion in completions.values()} == {Finish.STOP}
+    state = pool.state()
+    assert (state.culprits, state.lost, state.queued, state.held) == (1, 0, 0, 0)
+    assert STRIKES <= state.deaths <= STRIKES + 2
+    assert said in told[0]
+
+
+def test_a_request_is_not_blamed_for_a_replica_that_fails_on_everything() -> None:
+    """One of two replicas is broken for good: whatever it is given, alone or not, is completed by the other one."""
+    pool = pool_of(partial(Fragile, latency=0.3), partial(Fragile, broken=True), in_flight=3)
+    completions = complete(pool, requests(30))
+    assert {completion.finish for completion in completions.values()} == {Finish.STOP}
+    assert pool.state().deaths > STRIKES
+
+
+def test_a_request_is_not_blamed_for_its_server(tmp_path: Path) -> None:
+    pool = pool_of(Fragile)
+    pool.add(requests(4, **{"server gone": 0}))
+    with pytest.raises(FailureError, match=r"5 times.*the server was lost"):
+        step_on(pool)
+    assert (pool.state().lost, pool.state().culprits) == (5, 0)
+    pool.close()
+
+
+def test_a_stopped_process_is_ended_and_its_requests_are_made_again(tmp_path: Path) -> None:
+    pool = pool_of(Fragile, timeouts=TimeoutSettings(answer=3))
+    asked = requests(12, **{f"stop {tmp_path / 'once'}": 5})
+    while not pool.alive:
+        pool.step()
+    stopped = pool._seats[0].place
+    assert stopped is not None
+    completions = complete(pool, asked)
+    assert {completion.finish for completion in completions.values()} == {Finish.STOP}
+    assert (pool.state().deaths, pool.state().culprits) == (1, 0)
+    end = time.monotonic() + 30
+    while Path(f"/proc/{stopped.pid}/cmdline").exists() and time.monotonic() < end:  # its device must become free
+        time.sleep(0.1)
+    assert not Path(f"/proc/{stopped.pid}/cmdline").exists()
+
+
+def test_an_engine_that_hangs_is_ended_and_its_requests_are_made_again(tmp_path: Path) -> None:
+    told: list[str] = []
+    pool = pool_of(Fragile, timeouts=TimeoutSettings(request=2), tell=told.append)
+    completions = complete(pool, requests(12, **{f"hang {tmp_path / 'once'}": 5}))
+    assert {completion.finish for completion in completions.values()} == {Finish.STOP}
+    assert "--timeouts.request" in told[0]
+    assert pool.state().deaths == 1
+
+
+def test_slow_is_not_hung() -> None:
+    """A step takes longer than a process may be silent: the process answers all the same."""
+    pool = pool_of(partial(Fragile, latency=4 * BEAT), timeouts=TimeoutSettings(answer=2 * BEAT))
+    complete(pool, requests(6))
+    state = pool.state()
+    assert (state.deaths, state.resent, state.ready) == (0, 0, 1)
+    assert state.busy > 0.9
+
+
+def test_a_model_that_loads_for_too_long_is_given_up() -> None:
+    pool = pool_of(partial(time.sleep, 1000), timeouts=TimeoutSettings(load=0.5))  # type: ignore[arg-type]
+    with pytest.raises(FailureError, match=r"--timeouts\.load"):
+        step_on(pool)
+    pool.close()
+
+
+def test_what_is_missing_is_said_and_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cluster.replicas.SHORTAGE_TOLD", (1.0, 600.0))
+    told: list[str] = []
+    resources = resources_of(EngineSettings(), RaySettings(gpus=1, memory=2))
+    pool = ReplicaPool([Fragile] * 3, 8, resources, tell=told.append)
+    step_on(pool, seconds=4)
+    assert len(told) == 1
+    assert "3 of 3 wait for a node; each asks for 1 CPU, 1 GPU, 2 GiB; the cluster has 2 CPU" in told[0]
+    assert (pool.state().waiting, pool.state().ready) == (3, 0)
+    pool.close()
+
+
+def test_only_an_engine_with_a_model_of_its_own_takes_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gpus(engine: EngineSettings, settings: RaySettings | None = None) -> float:
+        return resources_of(engine, settings or RaySettings())["num_gpus"]
+
+    local, on_cpu = EngineSettings(), EngineSettings(transformers=TransformersOptions(device="cpu"))
+    assert gpus(local) == 0
+    monkeypatch.setattr("cluster.placement._to_come", lambda: {"GPU": 8, "CPU": 64})  # what an autoscaler may start
+    assert [gpus(engine) for engine in (local, on_cpu)] == [1, 0]
+    assert [gpus(EngineSettings(engine)) for engine in ("openai", "template")] == [0, 0]
+    assert gpus(EngineSettings("openai"), RaySettings(gpus=0.5)) == 0.5
+
+
+# ---- without a cluster
+
+
+def test_a_thread_answers_while_its_engine_works() -> None:
+    go = threading.Event()
+
+    class Waiting(Fragile):
+        def step(self) -> list[Completion]:
+            go.wait()
+            return super().step()
+
+    thread = EngineThread(Waiting)
+    assert thread.opened() is None
+    first = thread.exchange(requests(2))
+    assert not first.completions
+    assert first.stalled >= BEAT
+    go.set()
+    second = thread.exchange([])
+    assert [completion.request_id for completion in second.completions] == ["r0", "r1"]
+    assert second.stalled == 0
+    assert BEAT <= second.usage.busy <= second.usage.total
+    assert not thread.exchange([]).completions  # at once: there is nothing to wait for
+
+
+def test_a_failed_engine_hands_over_what_it_has_completed() -> None:
+    thread = EngineThread(Fragile)
+    report = thread.exchange(requests(4, **{"raise": 3}))
+    while not report.failure:
+        report = thread.exchange([])
+    assert isinstance(report.failure, EngineError)
+
+
+@given(st.integers(1, 200), st.data())
+def test_every_culprit_is_found_and_no_innocent(count: int, data: st.DataObject) -> None:
+    asked = requests(count)
+    culprits = data.draw(st.sets(st.sampled_from([request.id for request in asked]), max_size=5))
+    suspects, found, innocent = Suspects(), set[str](), set[str]()
+    deaths = 1
+    suspects.accuse(asked)
+    if len(asked) == 1 and not culprits:
+        suspects.acquit(asked[0].id)
+    while suspects:
+        group = suspects.take()
+        if culprits.isdisjoint(request.id for request in group):
+            innocent |= {request.id for request in group}
+            continue
+        deaths += 1
+        if (culprit := suspects.accuse(group)) is not None:
+            found.add(culprit.id)
+    assert found == culprits
+    assert innocent == {request.id for request in asked} - culprits
+    assert deaths <= 1 + len(culprits) * (STRIKES + 2)
