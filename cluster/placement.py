@@ -47,7 +47,7 @@ def shortage(waiting: int, count: int, resources: Mapping[str, float]) -> str:
     asked = {"CPU": resources["num_cpus"], "GPU": resources["num_gpus"], "memory": resources.get("memory", 0)}
     nodes = sum(node["Alive"] for node in ray.nodes())
     return (
-        f"replicas: {waiting} of {count} wait for a node; each asks for {_listed(asked)}; the cluster has"
+        f"replicas: {waiting} of {count} have no place yet; each asks for {_listed(asked)}; the cluster has"
         f" {_listed(_there())} on {nodes} node{'s' * (nodes != 1)}, free {_listed(ray.available_resources())}"
         f"{_promised()}"
     )

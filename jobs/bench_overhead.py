@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 from cluster.settings import RaySettings
 from jobs.command_line import run
 from selfinstruct.engines import EngineSettings, TemplateOptions, open_engine
-from selfinstruct.errors import InputError
+from selfinstruct.errors import FailureError, InputError
 from selfinstruct.prompts import PromptSet, load_prompts
 from selfinstruct.records import Completion, RoundFile, round_name
 from selfinstruct.rounds import Effect, RoundSettings, Run, RunSettings, Stage
@@ -47,7 +47,7 @@ MOST_AT_ONCE = 16
 
 SLOWER = 5.0
 
-FIXED, PER_TOKEN = 0.05, 0.0012
+FIXED, PER_TOKEN = 0.05, 0.002
 """Seconds of an uneven batch, and of each token of its longest completion; `LATENCY` on average."""
 
 
@@ -103,8 +103,10 @@ def bench(settings: OverheadSettings) -> int:
     with connected(RaySettings(), 0):
         uneven = _measured(settings, _uneven(settings.uneven), settings.requests, prompts) if settings.uneven else None
         scaling = [_measured(settings, *_even(settings, count), prompts) for count in settings.replicas]
-    for name, each in [("uneven", uneven)] * bool(uneven) + [("even", each) for each in scaling]:
-        print(_line(name, each))
+    if uneven is not None:
+        print(_line("uneven", uneven))
+    for each in scaling:
+        print(_line("even", each))
     if settings.out is not None:
         figures = {
             "settings": dataclasses.asdict(settings),
@@ -223,7 +225,10 @@ class Meter:
         assert ended is not None, "nothing was measured"
         each = [_between(*pair) for pair in zip(begun.usage, ended.usage, strict=True)]
         batches = [(use.busy, use.steps) for use, engine in zip(each, self._engines, strict=True) if not _slow(engine)]
-        batch = sum(busy for busy, _ in batches) / max(1, sum(steps for _, steps in batches))
+        steps = sum(steps for _, steps in batches)
+        if not steps:
+            raise FailureError("no batch was completed in so many --seconds; give it more")
+        batch = sum(busy for busy, _ in batches) / steps
         seconds, requests = ended.time - begun.time, ended.requests - begun.requests
         ideal = BATCH / batch * sum(1 / SLOWER if _slow(engine) else 1 for engine in self._engines)
         return Figures(

@@ -109,11 +109,24 @@ class Stage(StrEnum):
     LABEL = "label"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, match_args=False)
 class Write:
-    """Commit this file, then report what was committed with `Run.committed`."""
+    """Commit `file`, then report what was committed with `Run.committed`.
 
-    file: RoundFile
+    Its rows are made when it is first asked for: most of the machine's work, which may be done beside the rest.
+    """
+
+    table: Table
+    round: int
+    rows: Iterable[Row] = field(repr=False)
+    notes: Mapping[str, Any] = field(repr=False)
+
+    __match_args__ = ("file",)
+
+    @cached_property
+    def file(self) -> RoundFile:
+        """What is to be committed."""
+        return RoundFile(self.table, self.round, tuple(self.rows), self.notes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -391,7 +404,7 @@ class Run:
         return taken
 
     def _write(self, table: Table, number: int, rows: Iterable[Row], notes: Mapping[str, Any] | None = None) -> None:
-        self._effects.append(Write(RoundFile(table, number, tuple(rows), notes or {})))
+        self._effects.append(Write(table, number, rows, notes or {}))
 
     def _refuse_failures(self, table: Table, number: int, rows: Sequence[Proposal] | Sequence[Label]) -> None:
         """A round that lost many requests is no sample of the model: better wait than commit it."""

@@ -54,6 +54,25 @@ def test_bench_scale_measures_a_run(tmp_path: Path) -> None:
     assert verify(RunStore(str(out))) == []
 
 
+def test_bench_overhead_measures_busy_replicas(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--uneven", "2", "--replicas", "1", "--requests", "512", "--seconds", "3"]
+    assert main(["bench", "overhead", "--out", str(tmp_path), *options]) == 0
+    assert "2 replicas" in capsys.readouterr().out
+    figures = json.loads((tmp_path / "overhead.json").read_text())
+    for run in (figures["uneven"], *figures["scaling"]):
+        assert 0 < run["least_busy"] <= run["busy"] <= 1
+        assert run["of_ideal"] > 0
+        assert run["batch_seconds"] > 0.05
+        assert run["driver_ms_per_request"] > 0
+        assert run["seconds"] >= 3
+
+
+def test_bench_overhead_names_bad_options(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "overhead", "--uneven", "1", "--replicas", "0", "--seconds", "0"]) == 2
+    complaint = capsys.readouterr().err
+    assert all(option in complaint for option in ("--uneven", "--replicas", "--seconds"))
+
+
 def test_bench_novelty_measures_every_method(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "figures"
     sizes = ["--sizes", "300", "700", "--candidates", "120", "--repeats", "2"]

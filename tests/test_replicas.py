@@ -168,7 +168,7 @@ def test_slow_is_not_hung() -> None:
     complete(pool, requests(6))
     state = pool.state()
     assert (state.deaths, state.resent, state.ready) == (0, 0, 1)
-    assert state.busy > 0.9
+    assert state.busy > 0.5
 
 
 def test_a_model_that_loads_for_too_long_is_given_up() -> None:
@@ -185,7 +185,7 @@ def test_what_is_missing_is_said_and_waited_for(monkeypatch: pytest.MonkeyPatch)
     pool = ReplicaPool([Fragile] * 3, 8, resources, tell=told.append)
     step_on(pool, seconds=4)
     assert len(told) == 1
-    assert "3 of 3 wait for a node; each asks for 1 CPU, 1 GPU, 2 GiB; the cluster has 2 CPU" in told[0]
+    assert "3 of 3 have no place yet; each asks for 1 CPU, 1 GPU, 2 GiB; the cluster has 2 CPU" in told[0]
     assert (pool.state().waiting, pool.state().ready) == (3, 0)
     pool.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -218,6 +219,48 @@ def test_seed_tasks_are_round_zero_verbatim(tmp_path: Path) -> None:
         (each.input, each.output) for seed in SEEDS for each in seed.instances
     ]
     assert store.totals()[Table.CANDIDATES]["accepted.seed"] == len(SEEDS)
+
+
+class Garbling:
+    """An engine whose answers hold what no file can."""
+
+    def __init__(self) -> None:
+        self._engine = make_engine(failure_rate=0.002)
+
+    def add(self, requests: Sequence[Request]) -> None:
+        self._engine.add(requests)
+
+    def step(self) -> list[Completion]:
+        return [
+            replace(done, text=done.text + "\ud800 \0", error=done.error and done.error + "\udfff")
+            if sum(done.request_id.encode()) % 3 == 0
+            else done
+            for done in self._engine.step()
+        ]
+
+
+def test_what_no_file_can_hold_is_replaced_and_counted(tmp_path: Path) -> None:
+    store = run_to_the_end(tmp_path, make_settings(max_failed=0.1), Garbling())
+    assert verify(store) == []
+    totals = store.totals()
+    for table, suffix in ((Table.PROPOSALS, "requests.broken_encoding"), (Table.LABELS, ".broken_encoding")):
+        texts = [row.text for number in store.rounds(table) for row in store.read(table, number).rows]
+        broken = sum("\ufffd \ufffd" in text for text in texts)
+        assert broken > 0
+        assert broken == sum(count for key, count in totals[table].items() if key.endswith(suffix))
+
+
+@given(st.text(st.characters(), max_size=20))
+def test_a_mended_text_can_be_written_and_a_good_one_stays(text: str) -> None:
+    mended = Completion("r", text, Finish.STOP, 1, 1, error=text).mended()
+    mended.text.encode()
+    assert mended.text == mended.error
+    if "\0" not in text and not any("\ud800" <= char <= "\udfff" for char in text):
+        assert mended.text == text
+
+
+def test_halves_of_a_character_are_joined() -> None:
+    assert Completion("r", "\ud83d\ude00 \ude00", Finish.STOP, 1, 1).mended().text == "\U0001f600 \ufffd"
 
 
 def test_many_failed_requests_leave_the_round_uncommitted(tmp_path: Path) -> None:

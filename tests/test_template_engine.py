@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
@@ -169,6 +170,18 @@ def test_only_what_alters_the_data_is_part_of_the_identity() -> None:
     failing = EngineSettings("template", template=TemplateOptions(failure_rate=0.1))
     assert identify(plain) == identify(slow)
     assert identify(plain) != identify(failing)
+
+
+def test_a_batch_takes_as_long_as_its_longest_completion() -> None:
+    options = TemplateOptions(latency=0.02, token_latency=0.001, batch=2)
+    engine = open_engine(EngineSettings("template", template=options), PROMPTS)
+    engine.add([Request(f"r{number}", Kind.PROPOSE, "9.", number) for number in range(3)])
+    for size in (2, 1, 0):
+        begun = time.monotonic()
+        completions = engine.step()
+        seconds = time.monotonic() - begun
+        assert len(completions) == size
+        assert seconds >= 0.02 * bool(size) + 0.001 * max((done.completion_tokens for done in completions), default=0)
 
 
 def test_torch_is_not_imported() -> None:
