@@ -24,6 +24,7 @@ from cluster.shards import ShardedIndex
 from selfinstruct.engines import EngineSettings, identify, open_engine, pinned
 from selfinstruct.errors import YieldError
 from selfinstruct.loop import Watch, check_facts, drive
+from selfinstruct.novelty import make_index
 from selfinstruct.prompts import PromptSet, load_prompts
 from selfinstruct.records import ImportedTask, SeedTask, Table
 from selfinstruct.rounds import Run, Stage
@@ -101,6 +102,7 @@ def generate(settings: GenerateSettings, inputs: Inputs, store: RunStore, watch:
         watch.started(pools)
         index = ShardedIndex(settings.novelty, settings.shards, _absolute(settings.out))
         with ThreadPoolExecutor(1, thread_name_prefix="hands") as hands:
+            hands.submit(make_index, settings.novelty)  # its imports take seconds; the models take longer to load
             try:
                 if not store.rounds(Table.CANDIDATES):
                     _await_models(run, pools, watch)

@@ -6,8 +6,8 @@ Replicas of the template engine that sleep in place of working make up tasks; ev
 - *scaling*: a batch takes 200 ms, and the rounds grow with the replicas. Beyond 16 replicas a batch takes as much
   longer as there are more of them, so that the driver meets the same load through more actors.
 
-All is measured over a while that begins with the first completion of round 2 and ends before the run does. Each
-replica says how long its engine worked and how long it waited for its next batch.
+All is measured over a while that begins when round 1 is complete, instances included, and ends before the run does.
+Each replica says how long its engine worked and how long it waited for its next batch.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from jobs.command_line import run
 from selfinstruct.engines import EngineSettings, TemplateOptions, open_engine
 from selfinstruct.errors import FailureError, InputError
 from selfinstruct.prompts import PromptSet, load_prompts
-from selfinstruct.records import Completion, RoundFile, round_name
+from selfinstruct.records import Completion, RoundFile, Table
 from selfinstruct.rounds import Effect, RoundSettings, Run, RunSettings, Stage
 from selfinstruct.seeds import SEED_TASKS, load_seeds
 
@@ -150,6 +150,7 @@ def _measured(settings: OverheadSettings, engines: list[TemplateOptions], reques
     from cluster.replicas import ReplicaPool
     from cluster.shards import ShardedIndex
     from selfinstruct.loop import drive
+    from selfinstruct.novelty import make_index
     from selfinstruct.store import RunStore
 
     print(f"{len(engines)} replicas ...", file=sys.stderr, flush=True)
@@ -159,6 +160,7 @@ def _measured(settings: OverheadSettings, engines: list[TemplateOptions], reques
     meter = Meter(pool, engines, settings.seconds)
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(1) as hands:
         index = ShardedIndex(algorithm.novelty, 1, folder)
+        hands.submit(make_index, algorithm.novelty)  # as a run does
         try:
             while pool.alive < len(engines):
                 pool.step()
@@ -178,7 +180,7 @@ class _EnoughError(Exception):
 
 
 class Meter:
-    """A `selfinstruct.loop.Watch` that measures from the first completion of round 2 on."""
+    """A `selfinstruct.loop.Watch` that measures from the end of round 1 on."""
 
     def __init__(self, pool: ReplicaPool, engines: Sequence[TemplateOptions], seconds: float) -> None:
         self._pool = pool
@@ -191,14 +193,14 @@ class Meter:
         self._longest = 0.0
 
     def completed(self, completion: Completion) -> None:
-        """Begin, when the time has come."""
+        """Count it."""
         self._requests += 1
-        if self._begun is None and completion.request_id >= round_name(2):
-            self._begun = self._moment()
-            self._turn = time.monotonic()
 
     def committed(self, file: RoundFile) -> None:
-        """Of no interest here."""
+        """Begin, when the time has come."""
+        if file.table is Table.INSTANCES and file.round == 1:
+            self._begun = self._moment()
+            self._turn = time.monotonic()
 
     def performed(self, effect: Effect, seconds: float) -> None:
         """Of no interest here."""
