@@ -25,6 +25,9 @@ BEAT = 1.0
 LINGER = 0.1
 """Seconds that finished completions may wait for company while the engine has more to do than they are."""
 
+SHORT = 3
+"""An engine runs short of requests when it has at most so many for each that waits to be fetched."""
+
 CALLS = 2
 """Exchanges under way per replica: one waits for what the engine finishes, another can bring new requests."""
 
@@ -117,7 +120,7 @@ class EngineThread:
         if not self._finished:
             return rest
         # small answers are gathered, as long as the engine does not run short of requests meanwhile
-        short = self._unfinished <= len(self._finished)
+        short = self._unfinished <= SHORT * len(self._finished)
         return 0.0 if short else min(rest, self._fetchable + LINGER - now)
 
     def _usage(self) -> Usage:

@@ -69,7 +69,7 @@ class OverheadSettings:
     replicas: tuple[int, ...] = (1, 2, 4, 8, 16, 64)
     seconds: float = 20.0
     requests: int = 1024
-    in_flight: int = 64
+    in_flight: int = 4 * BATCH
 
 
 @dataclass(frozen=True, slots=True)
