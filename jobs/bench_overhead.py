@@ -17,7 +17,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -103,10 +103,7 @@ def bench(settings: OverheadSettings) -> int:
     with connected(RaySettings(), 0):
         uneven = _measured(settings, _uneven(settings.uneven), settings.requests, prompts) if settings.uneven else None
         scaling = [_measured(settings, *_even(settings, count), prompts) for count in settings.replicas]
-    if uneven is not None:
-        print(_line("uneven", uneven))
-    for each in scaling:
-        print(_line("even", each))
+    print("\n".join(table(uneven, scaling)))
     if settings.out is not None:
         figures = {
             "settings": dataclasses.asdict(settings),
@@ -263,13 +260,21 @@ def _slow(engine: TemplateOptions) -> bool:
     return engine.token_latency == SLOWER * PER_TOKEN
 
 
-def _line(name: str, figures: Figures) -> str:
-    return (
-        f"{name:<8}{figures.replicas:4d} replicas  {figures.requests_per_second:7,.0f} requests/s"
-        f" ({figures.of_ideal:6.1%} of ideal)  busy {figures.busy:6.1%}, the least {figures.least_busy:6.1%}"
-        f"  batch {1000 * figures.batch_seconds:4.0f} ms  driver {figures.driver_ms_per_request:.3f} ms/request,"
-        f" longest turn {figures.longest_step:.2f} s"
-    )
+def table(uneven: Figures | None, scaling: Sequence[Figures]) -> Iterator[str]:
+    """The README's table."""
+    yield "| batches | replicas | requests/s | of ideal | busy | the least busy one | driver, ms of CPU per request |"
+    yield "|---|--:|--:|--:|--:|--:|--:|"
+    for name, each in [*([("uneven", uneven)] if uneven else []), *(("even", each) for each in scaling)]:
+        cells = (
+            name,
+            str(each.replicas),
+            f"{each.requests_per_second:,.0f}",
+            f"{each.of_ideal:.1%}",
+            f"{each.busy:.1%}",
+            f"{each.least_busy:.1%}",
+            f"{each.driver_ms_per_request:.2f}",
+        )
+        yield f"| {' | '.join(cells)} |"
 
 
 if __name__ == "__main__":

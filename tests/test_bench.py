@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from jobs.bench_overhead import Figures, table
 from jobs.main import main
 from selfinstruct.engines.wide import WideTasks, expected_acceptance, vocabulary
 from selfinstruct.novelty import NoveltySettings, admit
@@ -132,6 +133,13 @@ def test_the_readme_has_the_figures_of_the_committed_bench() -> None:
                 f"{method['shortlist_mean']:,.0f}, {method['shortlist_p99']:,.0f}",
             )
             assert f"| {' | '.join(cells)} |" in readme
+
+
+def test_the_readme_has_the_overhead_of_the_committed_bench() -> None:
+    root = Path(__file__).parent.parent
+    figures = json.loads((root / "docs/bench/overhead.json").read_text())
+    scaling = [Figures(**each) for each in figures["scaling"]]
+    assert "\n".join(table(Figures(**figures["uneven"]), scaling)) in (root / "README.md").read_text(encoding="utf-8")
 
 
 def test_a_scale_run_without_enough_different_tasks_is_refused(

@@ -238,6 +238,15 @@ def test_of_two_drivers_on_one_folder_exactly_one_goes_on(tmp_path: Path) -> Non
     assert verify(RunStore(str(tmp_path / "run"))) == []
 
 
+def test_a_model_that_cannot_be_loaded_begins_no_run(tmp_path: Path) -> None:
+    """What only a replica finds out, here a missing device, leaves the folder free for another try."""
+    process = generate(tmp_path / "run", "--engine", "transformers", "--transformers.device", "cuda:77")
+    code, output = finished(process)
+    assert code == 2, output
+    assert "--transformers.device: 'cuda:77' is not there" in output
+    assert not list((tmp_path / "run").rglob("*.parquet"))
+
+
 def test_another_model_labels_though_the_proposers_fill_the_machine(tmp_path: Path) -> None:
     """A local cluster has a core for every replica of both models, else the labellers would wait for ever."""
     options = ["--label.model", "another", "--replicas", str(max(2, os.cpu_count() or 1)), "--rounds.label_lag", "1"]

@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -23,10 +24,11 @@ from cluster.replica import BEAT, EngineError, EngineThread
 from cluster.replicas import ReplicaPool
 from cluster.settings import RaySettings, TimeoutSettings
 from cluster.suspects import STRIKES, Suspects
+from jobs.display import Display
 from selfinstruct.engines import EngineSettings, TransformersOptions
 from selfinstruct.errors import FailureError
 from selfinstruct.protocols import Engine
-from selfinstruct.records import Completion, Finish, Kind, Request
+from selfinstruct.records import Completion, Finish, Kind, Request, Table
 
 FREE = {"num_cpus": 0, "num_gpus": 0}
 
@@ -187,6 +189,9 @@ def test_what_is_missing_is_said_and_waited_for(monkeypatch: pytest.MonkeyPatch)
     assert len(told) == 1
     assert "3 of 3 have no place yet; each asks for 1 CPU, 1 GPU, 2 GiB; the cluster has 2 CPU" in told[0]
     assert (pool.state().waiting, pool.state().ready) == (3, 0)
+    display = Display(10, {table: Counter() for table in Table})
+    display.started([pool])
+    assert "0 of 3 replicas ready, 3 waiting for a node" in display.line()
     pool.close()
 
 
