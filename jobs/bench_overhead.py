@@ -17,7 +17,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -100,10 +100,15 @@ def bench(settings: OverheadSettings) -> int:
 
     _check(settings)
     prompts = load_prompts("tiny")
+    uneven, scaling = None, []
+    print("\n".join(HEAD), flush=True)
     with connected(RaySettings(), 0):
-        uneven = _measured(settings, _uneven(settings.uneven), settings.requests, prompts) if settings.uneven else None
-        scaling = [_measured(settings, *_even(settings, count), prompts) for count in settings.replicas]
-    print("\n".join(table(uneven, scaling)))
+        if settings.uneven:
+            uneven = _measured(settings, _uneven(settings.uneven), settings.requests, prompts)
+            print(row("uneven", uneven), flush=True)
+        for count in settings.replicas:
+            scaling.append(_measured(settings, *_even(settings, count), prompts))
+            print(row("even", scaling[-1]), flush=True)
     if settings.out is not None:
         figures = {
             "settings": dataclasses.asdict(settings),
@@ -150,7 +155,6 @@ def _measured(settings: OverheadSettings, engines: list[TemplateOptions], reques
     from selfinstruct.novelty import make_index
     from selfinstruct.store import RunStore
 
-    print(f"{len(engines)} replicas ...", file=sys.stderr, flush=True)
     algorithm = RunSettings(target=10**9, rounds=RoundSettings(least=requests, most=requests))
     openings = {each: partial(open_engine, EngineSettings("template", template=each), prompts) for each in engines}
     pool = ReplicaPool([openings[each] for each in engines], settings.in_flight, {"num_cpus": 0, "num_gpus": 0})
@@ -260,21 +264,24 @@ def _slow(engine: TemplateOptions) -> bool:
     return engine.token_latency == SLOWER * PER_TOKEN
 
 
-def table(uneven: Figures | None, scaling: Sequence[Figures]) -> Iterator[str]:
-    """The README's table."""
-    yield "| batches | replicas | requests/s | of ideal | busy | the least busy one | driver, ms of CPU per request |"
-    yield "|---|--:|--:|--:|--:|--:|--:|"
-    for name, each in [*([("uneven", uneven)] if uneven else []), *(("even", each) for each in scaling)]:
-        cells = (
-            name,
-            str(each.replicas),
-            f"{each.requests_per_second:,.0f}",
-            f"{each.of_ideal:.1%}",
-            f"{each.busy:.1%}",
-            f"{each.least_busy:.1%}",
-            f"{each.driver_ms_per_request:.2f}",
-        )
-        yield f"| {' | '.join(cells)} |"
+HEAD = (
+    "| batches | replicas | requests/s | of ideal | busy | the least busy one | driver, ms of CPU per request |",
+    "|---|--:|--:|--:|--:|--:|--:|",
+)
+
+
+def row(name: str, figures: Figures) -> str:
+    """A row of the README's table."""
+    cells = (
+        name,
+        str(figures.replicas),
+        f"{figures.requests_per_second:,.0f}",
+        f"{figures.of_ideal:.1%}",
+        f"{figures.busy:.1%}",
+        f"{figures.least_busy:.1%}",
+        f"{figures.driver_ms_per_request:.2f}",
+    )
+    return f"| {' | '.join(cells)} |"
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.bench_overhead import Figures, table
+from jobs.bench_overhead import HEAD, Figures, row
 from jobs.main import main
 from selfinstruct.engines.wide import WideTasks, expected_acceptance, vocabulary
 from selfinstruct.novelty import NoveltySettings, admit
@@ -58,7 +58,7 @@ def test_bench_scale_measures_a_run(tmp_path: Path) -> None:
 def test_bench_overhead_measures_busy_replicas(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = ["--uneven", "2", "--replicas", "1", "--requests", "512", "--seconds", "3"]
     assert main(["bench", "overhead", "--out", str(tmp_path), *options]) == 0
-    assert "2 replicas" in capsys.readouterr().out
+    assert "| uneven | 2 |" in capsys.readouterr().out
     figures = json.loads((tmp_path / "overhead.json").read_text())
     for run in (figures["uneven"], *figures["scaling"]):
         assert 0 < run["least_busy"] <= run["busy"] <= 1
@@ -138,8 +138,9 @@ def test_the_readme_has_the_figures_of_the_committed_bench() -> None:
 def test_the_readme_has_the_overhead_of_the_committed_bench() -> None:
     root = Path(__file__).parent.parent
     figures = json.loads((root / "docs/bench/overhead.json").read_text())
-    scaling = [Figures(**each) for each in figures["scaling"]]
-    assert "\n".join(table(Figures(**figures["uneven"]), scaling)) in (root / "README.md").read_text(encoding="utf-8")
+    runs = [("uneven", figures["uneven"]), *(("even", each) for each in figures["scaling"])]
+    lines = [*HEAD, *(row(name, Figures(**each)) for name, each in runs)]
+    assert "\n".join(lines) in (root / "README.md").read_text(encoding="utf-8")
 
 
 def test_a_scale_run_without_enough_different_tasks_is_refused(
