@@ -22,12 +22,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from cluster.settings import RaySettings
 from jobs.command_line import run
 from selfinstruct.engines import EngineSettings, TemplateOptions, open_engine
 from selfinstruct.errors import FailureError, InputError
+from selfinstruct.novelty import NoveltySettings
 from selfinstruct.prompts import PromptSet, load_prompts
 from selfinstruct.records import Completion, RoundFile, Table
 from selfinstruct.rounds import Effect, RoundSettings, Run, RunSettings, Stage
@@ -62,6 +63,7 @@ class OverheadSettings:
         seconds: How long each run is measured.
         requests: Propose requests of a round of the uneven case, and of the scaling case at 16 replicas.
         in_flight: Requests that each replica holds at most.
+        index: Kind of index; prefix leaves more of a small machine to what is measured.
     """
 
     out: str | None = None
@@ -70,6 +72,7 @@ class OverheadSettings:
     seconds: float = 20.0
     requests: int = 1024
     in_flight: int = 4 * BATCH
+    index: Literal["minhash", "prefix"] = "prefix"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +158,11 @@ def _measured(settings: OverheadSettings, engines: list[TemplateOptions], reques
     from selfinstruct.novelty import make_index
     from selfinstruct.store import RunStore
 
-    algorithm = RunSettings(target=10**9, rounds=RoundSettings(least=requests, most=requests))
+    algorithm = RunSettings(
+        target=10**9,
+        novelty=NoveltySettings(index=settings.index),
+        rounds=RoundSettings(least=requests, most=requests),
+    )
     openings = {each: partial(open_engine, EngineSettings("template", template=each), prompts) for each in engines}
     pool = ReplicaPool([openings[each] for each in engines], settings.in_flight, {"num_cpus": 0, "num_gpus": 0})
     meter = Meter(pool, engines, settings.seconds)
