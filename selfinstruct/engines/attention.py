@@ -1,0 +1,360 @@
+"""Attention of rows that share a prefix: the prefix's keys and values are read once per step, not once per row.
+
+Softmax attention over two sets of keys is the mean of the attentions over each, weighted by the sums of exponentials
+that each has in its denominator. So all rows' queries, and the heads of a group, are folded into one attention over
+the prefix, which is never copied; a second one goes over each row's own keys; their log-sum-exps merge the two:
+
+    out = own + sigmoid(lse_prefix - lse_own) * (shared - own)
+
+Models of transformers call a function by name (`AttentionInterface`); ours is registered under `NAME`, and is told
+about rows and prefixes by the keyword `ROWS` of the model's forward. It also keeps the keys and values: the cache that
+the model sees (`PassThrough`) gives back what it gets. One forward pass may hold several `Segment`s, each with a
+prefix and a store of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor
+from transformers import AttentionInterface, Cache
+
+NAME = "selfinstruct_shared_prefix"
+ROWS = "selfinstruct_rows"
+UNKNOWN = ("s_aux", "sinks", "position_bias", "attention_bias")
+"""Keywords of attentions that are none of softmax(query . key): sinks, learnt biases."""
+
+STEP = 16
+"""Columns that are read are a multiple of this, which CUDA kernels want of a mask."""
+
+
+class Unsupported(Exception):  # noqa: N818  (no failure: the model is then served in another way)
+    """A model's attention is more than this file computes."""
+
+
+# ---- kernels: attention with its log-sum-exp
+
+Kernel: TypeAlias = Callable[[Tensor, Tensor, Tensor, "Tensor | None", bool, float], tuple[Tensor, Tensor]]
+"""(query, key, value, mask to add or None, causal, scale) -> (output, log-sum-exp in float32).
+
+Query is (rows, heads, queries, size), key and value (rows, heads, columns, size); the log-sum-exp (rows, heads,
+queries). A mask is broadcast to (rows, heads, queries, columns); what it hides holds `hidden(dtype)`.
+"""
+
+
+def hidden(dtype: torch.dtype) -> float:
+    """What a mask adds to hide a column: finite, so that a query to which all are hidden gives no NaN."""
+    return torch.finfo(dtype).min / 2
+
+
+def by_definition(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, causal: bool, scale: float, softcap: float = 0.0
+) -> tuple[Tensor, Tensor]:
+    """The kernel that is right everywhere. `softcap` bounds the scores (Gemma 2)."""
+    scores = (query @ key.transpose(-1, -2)).float() * scale
+    if softcap:
+        scores = (scores / softcap).tanh() * softcap
+    if causal:
+        above = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).triu(1)
+        scores = scores.masked_fill(above, -torch.inf)
+    if mask is not None:
+        scores = scores + mask
+    total = scores.logsumexp(-1)
+    return (scores - total[..., None]).exp().to(value.dtype) @ value, total
+
+
+def _flash_cpu(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, causal: bool, scale: float
+) -> tuple[Tensor, Tensor]:
+    if mask is not None:
+        mask = mask.expand(-1, -1, query.shape[2], -1)
+    out, total = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
+        query, key, value, 0.0, causal, attn_mask=mask, scale=scale
+    )
+    return out, total
+
+
+def _flash_cuda(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, causal: bool, scale: float
+) -> tuple[Tensor, Tensor]:
+    if mask is not None:  # it takes none
+        return _efficient_cuda(query, key, value, mask, causal, scale)
+    out, total, *_ = torch.ops.aten._scaled_dot_product_flash_attention(
+        query, key, value, 0.0, causal, False, scale=scale
+    )
+    return out, total[..., : query.shape[2]]
+
+
+def _efficient_cuda(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, causal: bool, scale: float
+) -> tuple[Tensor, Tensor]:
+    if mask is not None:
+        mask = mask.expand(query.shape[0], query.shape[1], query.shape[2], -1)
+    out, total, *_ = torch.ops.aten._scaled_dot_product_efficient_attention(
+        query, key, value, mask, True, 0.0, causal, scale=scale
+    )
+    return out, total[..., : query.shape[2]]  # comes padded to a multiple of 32
+
+
+CANDIDATES: dict[str, tuple[Kernel, ...]] = {"cpu": (_flash_cpu,), "cuda": (_flash_cuda, _efficient_cuda)}
+
+
+def choose_kernel(device: torch.device, dtype: torch.dtype, head_size: int) -> Kernel:
+    """The first of the device's kernels that agrees with the definition on such heads; else the definition.
+
+    These kernels are torch's inner ones, and which of them serve a device, a dtype and a size depends on its version
+    and the hardware; so they are tried out rather than trusted.
+    """
+    return next(
+        (kernel for kernel in CANDIDATES.get(device.type, ()) if _agrees(kernel, device, dtype, head_size)),
+        by_definition,
+    )
+
+
+def _agrees(kernel: Kernel, device: torch.device, dtype: torch.dtype, head_size: int) -> bool:
+    """Whether a kernel gives what it should where it will be used: over a prefix, masked, causal."""
+    source = torch.Generator().manual_seed(0)
+
+    def random(*shape: int) -> Tensor:
+        return torch.randn(*shape, head_size, generator=source).to(device, dtype)
+
+    mask = torch.zeros(3, 1, 1, 2 * STEP, dtype=dtype, device=device)
+    mask[1, ..., 5:], mask[2] = hidden(dtype), hidden(dtype)
+    store = random(4, 2, 3 * STEP), random(4, 2, 3 * STEP)
+    key, value = (whole[:3, :, : 2 * STEP] for whole in store)  # views, as the engine reads them
+    cases: list[tuple[Tensor, Tensor, Tensor, Tensor | None, bool]] = [
+        (random(1, 2, 37), random(1, 2, 61), random(1, 2, 61), None, False),
+        (random(3, 2, 4), key, value, mask, False),
+        (random(3, 2, 9), random(3, 2, 9), random(3, 2, 9), None, True),
+    ]
+    bound = 1e-4 if dtype == torch.float32 else 0.03
+    try:
+        for query, key, value, added, causal in cases:
+            found = kernel(query, key, value, added, causal, 0.3)
+            wanted = by_definition(query, key, value, added, causal, 0.3)
+            seen = wanted[1] > hidden(dtype) / 4  # where all is hidden, any output will do that is a number
+            close = (found[1] - wanted[1]).abs() <= bound * wanted[1].abs().clamp(min=1)
+            apart = (found[0].float() - wanted[0].float()).abs().amax(-1)
+            if not bool((close & torch.isfinite(apart) & ((apart <= bound) | ~seen)).all()):
+                return False
+    except (RuntimeError, NotImplementedError, AttributeError):  # not for this hardware, dtype or size; not there
+        return False
+    return True
+
+
+# ---- keys and values
+
+
+class Store:
+    """Keys and values of rows, by layer: row r's column c holds what the c-th of its own tokens gave.
+
+    Layers are allocated as they are first written, since only then their heads and sizes are known. Rows grow by
+    eights, columns by half.
+    """
+
+    def __init__(self) -> None:
+        self.layers: dict[int, tuple[Tensor, Tensor]] = {}
+        self._rows = 0
+        self._columns = 0
+
+    def reserve(self, rows: int, columns: int) -> None:
+        """Make room for so many rows and columns; what is there stays."""
+        if rows <= self._rows and columns <= self._columns:
+            return
+        if columns > self._columns:
+            self._columns = -(-max(columns, 3 * self._columns // 2) // STEP) * STEP
+        self._rows = max(self._rows, -(-rows // 8) * 8) if rows > 1 else max(self._rows, rows)
+        self.layers = {layer: (self._grown(key), self._grown(value)) for layer, (key, value) in self.layers.items()}
+
+    def layer(self, number: int, like_key: Tensor, like_value: Tensor) -> tuple[Tensor, Tensor]:
+        """A layer's keys and values, (rows, heads, columns, size) each; for heads like the given ones."""
+        if number not in self.layers:
+            self.layers[number] = self._new(like_key), self._new(like_value)
+        return self.layers[number]
+
+    def move(self, origins: Tensor, places: Tensor, columns: int) -> None:
+        """Copy rows over other ones, so far as they are filled."""
+        for pair in self.layers.values():
+            for whole in pair:
+                whole[places, :, :columns] = whole[origins, :, :columns]
+
+    def _new(self, like: Tensor) -> Tensor:
+        return like.new_zeros(self._rows, like.shape[1], self._columns, like.shape[3])  # a hidden NaN would still tell
+
+    def _grown(self, whole: Tensor) -> Tensor:
+        new = self._new(whole)
+        new[: whole.shape[0], :, : whole.shape[2]] = whole
+        return new
+
+
+@dataclass(frozen=True, slots=True)
+class Prefix:
+    """The first tokens of all prompts of a kind, by their keys and values."""
+
+    length: int
+    store: Store  # of one row
+
+
+class PassThrough(Cache):  # type: ignore[misc]
+    """The cache that the model sees. It keeps nothing: the attention function does."""
+
+    def __init__(self) -> None:
+        super().__init__(layers=[])
+
+    def update(
+        self, key_states: Tensor, value_states: Tensor, layer_idx: int, *args: Any, **kwargs: Any
+    ) -> tuple[Tensor, Tensor]:
+        return key_states, value_states
+
+
+# ---- the attention function
+
+
+@dataclass(slots=True)
+class Segment:
+    """Consecutive rows of a forward pass that have a prefix and a store in common.
+
+    Either each row brings its first tokens (`first`): then queries are many, padded at the end, and see the prefix and
+    the queries before them. Or each brings one more token, in the column `lengths`.
+    """
+
+    count: int  # rows
+    store: Store
+    prefix: Prefix | None
+    rows: Tensor  # in the store
+    lengths: Tensor  # own tokens before this pass, (count,)
+    first: bool
+    least: int  # the least and the largest of the queries' own columns
+    most: int
+    _masks: dict[int, tuple[Tensor | None, int, Tensor | None]] = field(default_factory=dict)
+
+    def attend(
+        self, layer: int, query: Tensor, key: Tensor, value: Tensor, kernel: Kernel, scale: float, window: int
+    ) -> Tensor:
+        """The attention of these rows, (rows, heads, queries, size of values). A window of 0 has no end."""
+        count, heads, queries, _ = query.shape
+        keys, values = self.store.layer(layer, key, value)
+        group = heads // key.shape[1]
+        own_mask, start, prefix_mask = self._masks_for(window, query, group)
+        if self.first:
+            keys[self.rows, :, :queries] = key
+            values[self.rows, :, :queries] = value
+            repeated = (one.repeat_interleave(group, dim=1) if group > 1 else one for one in (key, value))
+            own, own_total = kernel(query, *repeated, own_mask, own_mask is None, scale)
+        else:
+            keys[self.rows, :, self.lengths] = key[:, :, 0]
+            values[self.rows, :, self.lengths] = value[:, :, 0]
+            width = self._width
+            folded = query.view(count, -1, group, query.shape[-1])
+            own, own_total = kernel(folded, keys[:count, :, :width], values[:count, :, :width], own_mask, False, scale)
+        if self.prefix is None or start >= self.prefix.length:
+            return own.reshape(count, heads, queries, -1)
+        prefix_keys, prefix_values = (one[:, :, start : self.prefix.length] for one in self.prefix.store.layers[layer])
+        shape = count, key.shape[1], group * queries
+        folded = query.reshape(*shape, -1).transpose(0, 1).reshape(1, shape[1], -1, query.shape[-1])
+        shared, total = kernel(folded, prefix_keys, prefix_values, prefix_mask, False, scale)
+        shared = shared.view(shape[1], count, shape[2], -1).transpose(0, 1)
+        total = total.view(shape[1], count, shape[2]).transpose(0, 1)
+        share = (total - own_total.reshape(shape)).sigmoid()[..., None]
+        merged = torch.lerp(own.reshape(*shape, -1).float(), shared.float(), share).to(query.dtype)
+        return merged.view(count, heads, queries, -1)
+
+    @property
+    def _width(self) -> int:
+        return -(-(self.most + 1) // STEP) * STEP
+
+    def _masks_for(self, window: int, query: Tensor, group: int) -> tuple[Tensor | None, int, Tensor | None]:
+        """The mask over own columns, the first column of the prefix that any query sees, and the mask over the rest."""
+        length = self.prefix.length if self.prefix else 0
+        if length + self.most < window:
+            window = 0
+        if window not in self._masks:
+            at = torch.arange(query.shape[2], device=query.device) + self.lengths[:, None]  # own columns, by query
+            start = max(0, length + self.least - window + 1) if window else 0
+            prefix_mask = None
+            if window and start < length:
+                far = at[:, None, :] - (torch.arange(start, length, device=query.device) - length)[:, None]
+                # far: (rows, prefix, queries), how far before a query a token of the prefix lies
+                seen = (far < window).transpose(1, 2)[:, None].expand(-1, group, -1, -1)
+                prefix_mask = self._mask(seen.reshape(1, 1, -1, length - start), query.dtype)
+            self._masks[window] = self._own_mask(at, window, query), start, prefix_mask
+        return self._masks[window]
+
+    def _own_mask(self, at: Tensor, window: int, query: Tensor) -> Tensor | None:
+        if self.first and not window:
+            return None  # causal
+        columns = torch.arange(query.shape[2] if self.first else self._width, device=query.device)
+        back = at[:, None, :, None] - columns
+        return self._mask((back >= 0) & (back < window) if window else back >= 0, query.dtype)
+
+    @staticmethod
+    def _mask(seen: Tensor, dtype: torch.dtype) -> Tensor:
+        return torch.zeros(seen.shape, dtype=dtype, device=seen.device).masked_fill_(~seen, hidden(dtype))
+
+
+@dataclass(slots=True)
+class Rows:
+    """All rows of a forward pass, and how their attention is computed."""
+
+    segments: list[Segment]
+    kernels: dict[tuple[int, int], Kernel]  # by the head sizes of query and value, found as they are met
+    windows: list[int] = field(default_factory=list)  # of the layers as they were computed
+
+    def kernel(self, query: Tensor, value: Tensor, softcap: float | None) -> Kernel:
+        """The best kernel for such heads."""
+        if softcap:
+            return _capped(softcap)
+        sizes = query.shape[-1], value.shape[-1]
+        if sizes not in self.kernels:
+            alike = sizes[0] == sizes[1]
+            self.kernels[sizes] = choose_kernel(query.device, query.dtype, sizes[0]) if alike else by_definition
+        return self.kernels[sizes]
+
+
+def _capped(softcap: float) -> Kernel:
+    def kernel(
+        query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, causal: bool, scale: float
+    ) -> tuple[Tensor, Tensor]:
+        return by_definition(query, key, value, mask, causal, scale, softcap)
+
+    return kernel
+
+
+def attend(
+    module: Any,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: object,
+    *,
+    scaling: float | None = None,
+    sliding_window: int | None = None,
+    softcap: float | None = None,
+    **others: Any,
+) -> tuple[Tensor, None]:
+    """What models call in place of their own attention. Masks are ours alone.
+
+    Raises:
+        Unsupported: the model's attention is more than this.
+    """
+    if any(others.get(name) is not None for name in UNKNOWN):
+        raise Unsupported("its attention has sinks or biases")
+    rows: Rows = others[ROWS]
+    rows.windows.append(sliding_window or 0)
+    kernel = rows.kernel(query, value, softcap)
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    pieces, start = [], 0
+    for segment in rows.segments:
+        at = slice(start, start + segment.count)
+        pieces.append(
+            segment.attend(module.layer_idx, query[at], key[at], value[at], kernel, scale, sliding_window or 0)
+        )
+        start = at.stop
+    out = pieces[0] if len(pieces) == 1 else torch.cat(pieces)
+    return out.transpose(1, 2).contiguous(), None
+
+
+AttentionInterface.register(NAME, attend)
