@@ -29,8 +29,8 @@ from transformers import (
 
 from selfinstruct.draws import seed_of
 from selfinstruct.engines import EngineSettings, TransformersOptions, identify, open_engine, sampling
-from selfinstruct.engines.encoding import PromptEncoder
 from selfinstruct.engines.drafts import Ending
+from selfinstruct.engines.encoding import PromptEncoder
 from selfinstruct.engines.generation import Generator
 from selfinstruct.engines.transformers import TransformersEngine
 from selfinstruct.errors import InputError

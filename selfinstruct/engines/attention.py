@@ -242,8 +242,9 @@ class Segment:
         if self.first:
             keys[self.rows, :, :queries] = key
             values[self.rows, :, :queries] = value
-            repeated = (one.repeat_interleave(group, dim=1) if group > 1 else one for one in (key, value))
-            own, own_total = kernel(query, *repeated, own_mask, own_mask is None, scale)
+            own, own_total = kernel(
+                query, _repeated(key, group), _repeated(value, group), own_mask, own_mask is None, scale
+            )
         else:
             keys[self.rows, :, self.lengths] = key[:, :, 0]
             values[self.rows, :, self.lengths] = value[:, :, 0]
@@ -293,6 +294,11 @@ class Segment:
     @staticmethod
     def _mask(seen: Tensor, dtype: torch.dtype) -> Tensor:
         return torch.zeros(seen.shape, dtype=dtype, device=seen.device).masked_fill_(~seen, hidden(dtype))
+
+
+def _repeated(heads: Tensor, times: int) -> Tensor:
+    """Each head for all of its group."""
+    return heads.repeat_interleave(times, dim=1) if times > 1 else heads
 
 
 @dataclass(slots=True)

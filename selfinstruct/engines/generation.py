@@ -26,7 +26,7 @@ from selfinstruct.engines.encoding import EncodedRequest
 from selfinstruct.engines.expanded import ExpandedDecoder
 from selfinstruct.engines.lanes import Decoder, SharedDecoder
 from selfinstruct.errors import InputError
-from selfinstruct.prompts import PromptSet
+from selfinstruct.prompts import PromptSet, Sampling
 from selfinstruct.records import Completion, Kind
 
 log = logging.getLogger(__name__)

@@ -193,7 +193,7 @@ class SharedDecoder:
             return []
         ids, positions, segments = zip(*(lane.inputs() for lane in lanes), strict=True)
         logits, _ = self._forward(torch.cat(ids)[:, None], torch.cat(positions)[:, None], list(segments))
-        parts = logits.split([segment.count for segment in segments])
+        parts = torch.split(logits, [segment.count for segment in segments])
         tokens = torch.cat([lane.draw(part) for lane, part in zip(lanes, parts, strict=True)]).tolist()
         drafts = (draft for lane in lanes for draft in lane.drafts)
         for draft, token in zip(drafts, tokens, strict=True):
