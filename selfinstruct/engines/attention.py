@@ -28,7 +28,7 @@ UNKNOWN = ("s_aux", "sinks", "position_bias", "attention_bias")
 """Keywords of attentions that are none of softmax(query . key): sinks, learnt biases."""
 
 STEP = 16
-"""Columns that are read are a multiple of this, which CUDA kernels want of a mask."""
+"""Rows of masks begin at multiples of this many elements, as CUDA kernels want it; stores grow by it."""
 
 
 class Unsupported(Exception):  # noqa: N818  (no failure: the model is then served in another way)
@@ -48,6 +48,13 @@ queries). A mask is broadcast to (rows, heads, queries, columns); what it hides 
 def hidden(dtype: torch.dtype) -> float:
     """What a mask adds to hide a column: finite, so that a query to which all are hidden gives no NaN."""
     return torch.finfo(dtype).min / 2
+
+
+def as_mask(seen: Tensor, dtype: torch.dtype) -> Tensor:
+    """What is to be added for (..., columns) of what is seen; a view of whole `STEP`s."""
+    columns = seen.shape[-1]
+    mask = torch.zeros(*seen.shape[:-1], -(-columns // STEP) * STEP, dtype=dtype, device=seen.device)
+    return mask[..., :columns].masked_fill_(~seen, hidden(dtype))
 
 
 def by_definition(
@@ -121,14 +128,16 @@ def _agrees(kernel: Kernel, device: torch.device, dtype: torch.dtype, head_size:
     def random(*shape: int) -> Tensor:
         return torch.randn(*shape, head_size, generator=source).to(device, dtype)
 
-    mask = torch.zeros(3, 1, 1, 2 * STEP, dtype=dtype, device=device)
-    mask[1, ..., 5:], mask[2] = hidden(dtype), hidden(dtype)
+    columns = torch.arange(2 * STEP, device=device)
+    mask = as_mask(columns < torch.tensor([2 * STEP, 5, 0], device=device)[:, None, None, None], dtype)
+    odd = as_mask(columns[:9] <= columns[:9, None], dtype)[None, None]
     store = random(4, 2, 3 * STEP), random(4, 2, 3 * STEP)
     key, value = (whole[:3, :, : 2 * STEP] for whole in store)  # views, as the engine reads them
     cases: list[tuple[Tensor, Tensor, Tensor, Tensor | None, bool]] = [
         (random(1, 2, 37), random(1, 2, 61), random(1, 2, 61), None, False),
         (random(3, 2, 4), key, value, mask, False),
         (random(3, 2, 9), random(3, 2, 9), random(3, 2, 9), None, True),
+        (random(3, 2, 9), random(3, 2, 9), random(3, 2, 9), odd, False),
     ]
     bound = 1e-4 if dtype == torch.float32 else 0.03
     try:
@@ -280,7 +289,7 @@ class Segment:
                 far = at[:, None, :] - (torch.arange(start, length, device=query.device) - length)[:, None]
                 # far: (rows, prefix, queries), how far before a query a token of the prefix lies
                 seen = (far < window).transpose(1, 2)[:, None].expand(-1, group, -1, -1)
-                prefix_mask = self._mask(seen.reshape(1, 1, -1, length - start), query.dtype)
+                prefix_mask = as_mask(seen.reshape(1, 1, -1, length - start), query.dtype)
             self._masks[window] = self._own_mask(at, window, query), start, prefix_mask
         return self._masks[window]
 
@@ -289,11 +298,7 @@ class Segment:
             return None  # causal
         columns = torch.arange(query.shape[2] if self.first else self._width, device=query.device)
         back = at[:, None, :, None] - columns
-        return self._mask((back >= 0) & (back < window) if window else back >= 0, query.dtype)
-
-    @staticmethod
-    def _mask(seen: Tensor, dtype: torch.dtype) -> Tensor:
-        return torch.zeros(seen.shape, dtype=dtype, device=seen.device).masked_fill_(~seen, hidden(dtype))
+        return as_mask((back >= 0) & (back < window) if window else back >= 0, query.dtype)
 
 
 def _repeated(heads: Tensor, times: int) -> Tensor:

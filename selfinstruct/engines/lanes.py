@@ -125,6 +125,8 @@ class Lane:
         self._seeds, self._generated = self._seeds[chosen], self._generated[chosen]
         longest = max((len(draft.tokens) for draft in self.drafts), default=0)
         self._generated = self._generated[:, self._generated.shape[1] - longest :]
+        if not self.drafts:
+            self.store = Store()
         return ended
 
 
