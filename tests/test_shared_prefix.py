@@ -197,19 +197,19 @@ def test_merged_attention_is_attention_over_both(group: int, window: int) -> Non
     own = [torch.randn(3, heads, 12, size, generator=draws) for _ in range(2)]
     for whole, new in zip(store.layer(0, *own), own, strict=True):
         whole[:3, :, :12] = new
-    query = torch.randn(3, heads * group, 1, size, generator=draws)
-    new_key, new_value = torch.randn(2, 3, heads, 1, size, generator=draws)
-    segment = Segment(3, store, Prefix(length, prefix_store), torch.arange(3), torch.tensor(lengths), False, 0, 11)
+    query = torch.randn(1, heads * group, 3, size, generator=draws)
+    new_key, new_value = torch.randn(2, 1, heads, 3, size, generator=draws)
+    segment = Segment(store, Prefix(length, prefix_store), torch.arange(3), torch.tensor(lengths), 0, 11)
     kernel = Rows([segment], {}).kernel(query, new_value, None)
     found = segment.attend(0, query, new_key, new_value, kernel, 0.5, window)
     for row, seen in enumerate(lengths):
         keys, values = (
-            torch.cat([shared[0], mine[row, :, :seen], new[row]], dim=1)[:, -window if window else 0 :]
+            torch.cat([shared[0], mine[row, :, :seen], new[0, :, row : row + 1]], dim=1)[:, -window if window else 0 :]
             for shared, mine, new in zip(random_keys, own, (new_key, new_value), strict=True)
         )
         keys, values = (one.repeat_interleave(group, dim=0) for one in (keys, values))
-        wanted = (query[row] @ keys.mT * 0.5).softmax(-1) @ values
-        torch.testing.assert_close(found[row], wanted)
+        wanted = (query[0, :, row : row + 1] @ keys.mT * 0.5).softmax(-1) @ values
+        torch.testing.assert_close(found[row], wanted[:, 0])
 
 
 def test_a_store_keeps_what_it_holds_when_it_grows() -> None:

@@ -224,81 +224,124 @@ class PassThrough(Cache):  # type: ignore[misc]
 
 @dataclass(slots=True)
 class Segment:
-    """Consecutive rows of a forward pass that have a prefix and a store in common.
+    """Consecutive tokens of a forward pass, of rows that have a prefix and a store in common.
 
-    Either each row brings its first tokens (`first`): then queries are many, padded at the end, and see the prefix and
-    the queries before them. Or each brings one more token, in the column `lengths`.
+    A pass is one long sequence for the model, without padding. Either each row brings its first tokens, row after row
+    (`padded` says where they lie if every row is given as many), or one token each.
     """
 
-    count: int  # rows
     store: Store
     prefix: Prefix | None
-    rows: Tensor  # in the store
-    lengths: Tensor  # own tokens before this pass, (count,)
-    first: bool
-    least: int  # the least and the largest of the queries' own columns
+    rows: Tensor  # in the store, (rows,)
+    at: Tensor  # the column of each token among its row's own, (tokens,)
+    least: int  # the least and the largest of them
     most: int
+    padded: Tensor | None = None  # (tokens,), below rows * (most + 1)
     _masks: dict[int, tuple[Tensor | None, int, Tensor | None]] = field(default_factory=dict)
 
     def attend(
         self, layer: int, query: Tensor, key: Tensor, value: Tensor, kernel: Kernel, scale: float, window: int
     ) -> Tensor:
-        """The attention of these rows, (rows, heads, queries, size of values). A window of 0 has no end."""
-        count, heads, queries, _ = query.shape
-        keys, values = self.store.layer(layer, key, value)
-        group = heads // key.shape[1]
-        own_mask, start, prefix_mask = self._masks_for(window, query, group)
-        if self.first:
-            keys[self.rows, :, :queries] = key
-            values[self.rows, :, :queries] = value
-            own, own_total = kernel(
-                query, _repeated(key, group), _repeated(value, group), own_mask, own_mask is None, scale
-            )
+        """The attention of these tokens.
+
+        Args:
+            layer: Its number.
+            query, key, value: (1, heads, tokens, size) each; there may be fewer heads of key and value.
+            kernel: Computes it.
+            scale: Of the scores.
+            window: How many tokens up to itself one sees; 0 for all.
+
+        Returns:
+            (tokens, heads, size of values).
+        """
+        heads, group = query.shape[1], query.shape[1] // key.shape[1]
+        own_mask, start, prefix_mask = self._masks_for(window, query.dtype, group)
+        if self.padded is None:
+            own, own_total = self._step(layer, query, key, value, kernel, scale, own_mask)
         else:
-            keys[self.rows, :, self.lengths] = key[:, :, 0]
-            values[self.rows, :, self.lengths] = value[:, :, 0]
-            width = self._width
-            folded = query.view(count, -1, group, query.shape[-1])
-            own, own_total = kernel(folded, keys[:count, :, :width], values[:count, :, :width], own_mask, False, scale)
+            own, own_total = self._opening(layer, query, key, value, kernel, scale, own_mask, self.padded)
         if self.prefix is None or start >= self.prefix.length:
-            return own.reshape(count, heads, queries, -1)
-        prefix_keys, prefix_values = (one[:, :, start : self.prefix.length] for one in self.prefix.store.layers[layer])
-        shape = count, key.shape[1], group * queries
-        folded = query.reshape(*shape, -1).transpose(0, 1).reshape(1, shape[1], -1, query.shape[-1])
-        shared, total = kernel(folded, prefix_keys, prefix_values, prefix_mask, False, scale)
-        shared = shared.view(shape[1], count, shape[2], -1).transpose(0, 1)
-        total = total.view(shape[1], count, shape[2]).transpose(0, 1)
-        share = (total - own_total.reshape(shape)).sigmoid()[..., None]
-        merged = torch.lerp(own.reshape(*shape, -1).float(), shared.float(), share).to(query.dtype)
-        return merged.view(count, heads, queries, -1)
+            return own
+        keys, values = (one[:, :, start : self.prefix.length] for one in self.prefix.store.layers[layer])
+        folded = query.reshape(1, key.shape[1], -1, query.shape[-1])
+        shared, total = kernel(folded, keys, values, prefix_mask, False, scale)
+        shared, total = shared.reshape(heads, -1, shared.shape[-1]).transpose(0, 1), total.reshape(heads, -1).T
+        share = (total - own_total).sigmoid()[..., None]
+        return torch.lerp(own.float(), shared.float(), share).to(query.dtype)
+
+    def _step(
+        self,
+        layer: int,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        kernel: Kernel,
+        scale: float,
+        mask: Tensor | None,
+    ) -> tuple[Tensor, Tensor]:
+        """One token of each row over what its row has in the store; those of a group of heads go together."""
+        keys, values = self.store.layer(layer, key, value)
+        for whole, new in ((keys, key), (values, value)):
+            whole[self.rows, :, self.at] = new[0].transpose(0, 1)
+        count, width = len(self.rows), self._width
+        folded = query[0].transpose(0, 1).reshape(count, key.shape[1], -1, query.shape[-1])
+        own, total = kernel(folded, keys[:count, :, :width], values[:count, :, :width], mask, False, scale)
+        return own.reshape(count, query.shape[1], -1), total.reshape(count, -1)
+
+    def _opening(
+        self,
+        layer: int,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        kernel: Kernel,
+        scale: float,
+        mask: Tensor | None,
+        padded: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """First tokens over those before them in their rows, which are padded for that."""
+        count, width = len(self.rows), self.most + 1
+
+        def pad(flat: Tensor) -> Tensor:
+            whole = flat.new_zeros(count * width, flat.shape[1], flat.shape[3])
+            whole[padded] = flat[0].transpose(0, 1)
+            return whole.view(count, width, *whole.shape[1:]).transpose(1, 2)
+
+        query, key, value = pad(query), pad(key), pad(value)
+        for whole, new in zip(self.store.layer(layer, key, value), (key, value), strict=True):
+            whole[self.rows, :, :width] = new
+        group = query.shape[1] // key.shape[1]
+        own, total = kernel(query, _repeated(key, group), _repeated(value, group), mask, mask is None, scale)
+        own, total = own.transpose(1, 2).flatten(0, 1), total.transpose(1, 2).flatten(0, 1)
+        return own[padded], total[padded]
 
     @property
     def _width(self) -> int:
         return -(-(self.most + 1) // STEP) * STEP
 
-    def _masks_for(self, window: int, query: Tensor, group: int) -> tuple[Tensor | None, int, Tensor | None]:
-        """The mask over own columns, the first column of the prefix that any query sees, and the mask over the rest."""
+    def _masks_for(self, window: int, dtype: torch.dtype, group: int) -> tuple[Tensor | None, int, Tensor | None]:
+        """The mask over own columns, the first column of the prefix that any token sees, and the mask over the rest."""
         length = self.prefix.length if self.prefix else 0
         if length + self.most < window:
             window = 0
         if window not in self._masks:
-            at = torch.arange(query.shape[2], device=query.device) + self.lengths[:, None]  # own columns, by query
             start = max(0, length + self.least - window + 1) if window else 0
             prefix_mask = None
             if window and start < length:
-                far = at[:, None, :] - (torch.arange(start, length, device=query.device) - length)[:, None]
-                # far: (rows, prefix, queries), how far before a query a token of the prefix lies
-                seen = (far < window).transpose(1, 2)[:, None].expand(-1, group, -1, -1)
-                prefix_mask = as_mask(seen.reshape(1, 1, -1, length - start), query.dtype)
-            self._masks[window] = self._own_mask(at, window, query), start, prefix_mask
+                far = self.at[:, None] + length - torch.arange(start, length, device=self.at.device)
+                prefix_mask = as_mask((far < window).repeat(group, 1), dtype)[None, None]
+            self._masks[window] = self._own_mask(window, dtype), start, prefix_mask
         return self._masks[window]
 
-    def _own_mask(self, at: Tensor, window: int, query: Tensor) -> Tensor | None:
-        if self.first and not window:
+    def _own_mask(self, window: int, dtype: torch.dtype) -> Tensor | None:
+        if self.padded is None:
+            back = self.at[:, None, None, None] - torch.arange(self._width, device=self.at.device)
+        elif window:
+            columns = torch.arange(self.most + 1, device=self.at.device)
+            back = (columns[:, None] - columns)[None, None]
+        else:
             return None  # causal
-        columns = torch.arange(query.shape[2] if self.first else self._width, device=query.device)
-        back = at[:, None, :, None] - columns
-        return as_mask((back >= 0) & (back < window) if window else back >= 0, query.dtype)
+        return as_mask((back >= 0) & (back < window) if window else back >= 0, dtype)
 
 
 def _repeated(heads: Tensor, times: int) -> Tensor:
@@ -308,7 +351,7 @@ def _repeated(heads: Tensor, times: int) -> Tensor:
 
 @dataclass(slots=True)
 class Rows:
-    """All rows of a forward pass, and how their attention is computed."""
+    """What a forward pass is told: its segments, and how their attention is computed."""
 
     segments: list[Segment]
     kernels: dict[tuple[int, int], Kernel]  # by the head sizes of query and value, found as they are met
@@ -359,13 +402,12 @@ def attend(
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     pieces, start = [], 0
     for segment in rows.segments:
-        at = slice(start, start + segment.count)
-        pieces.append(
-            segment.attend(module.layer_idx, query[at], key[at], value[at], kernel, scale, sliding_window or 0)
-        )
-        start = at.stop
+        part = slice(start, start + len(segment.at))
+        parts = (one[:, :, part] for one in (query, key, value))
+        pieces.append(segment.attend(module.layer_idx, *parts, kernel, scale, sliding_window or 0))
+        start = part.stop
     out = pieces[0] if len(pieces) == 1 else torch.cat(pieces)
-    return out.transpose(1, 2).contiguous(), None
+    return out[None], None
 
 
 AttentionInterface.register(NAME, attend)

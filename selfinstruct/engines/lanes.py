@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Any, Protocol
 
 import torch
@@ -27,7 +28,7 @@ SHARED_FROM = 64
 """Tokens from which on a prefix is shared; shorter ones are cheaper as a part of each row."""
 
 AT_ONCE = 4096
-"""Tokens of prompts, padding included, that go through the model at once when rows join."""
+"""Tokens of prompts that go through the model at once when rows join."""
 
 
 class Decoder(Protocol):
@@ -89,12 +90,12 @@ class Lane:
         self.drafts += drafts
 
     def inputs(self) -> tuple[Tensor, Tensor, Segment]:
-        """Tokens and positions for the next pass, (rows,) each, and how the rows see."""
+        """Tokens and positions for the next pass, (rows,) each, and what they see."""
         own = [self.own(draft) for draft in self.drafts]
         count = len(own)
         self.store.reserve(count, max(own) + 1)
         rows = torch.arange(count, device=self._pending.device)
-        segment = Segment(count, self.store, self.prefix, rows, self._lengths, False, min(own), max(own))
+        segment = Segment(self.store, self.prefix, rows, self._lengths, min(own), max(own))
         return self._pending, self._lengths + self.shared, segment
 
     def draw(self, logits: Tensor) -> Tensor:
@@ -177,9 +178,7 @@ class SharedDecoder:
         lane = self._lane(drafts[0].encoded.request.kind)
         waiting = sorted(drafts, key=lane.own)
         while waiting:
-            count = 1
-            while count < len(waiting) and (count + 1) * lane.own(waiting[count]) <= AT_ONCE:
-                count += 1
+            count = sum(total <= AT_ONCE for total in accumulate(map(lane.own, waiting))) or 1
             self._prefill(lane, waiting[:count])
             del waiting[:count]
 
@@ -193,9 +192,10 @@ class SharedDecoder:
         lanes = [lane for lane in self._lanes.values() if lane.drafts]
         if not lanes:
             return []
-        ids, positions, segments = zip(*(lane.inputs() for lane in lanes), strict=True)
-        logits, _ = self._forward(torch.cat(ids)[:, None], torch.cat(positions)[:, None], list(segments))
-        parts = torch.split(logits, [segment.count for segment in segments])
+        inputs, positions, segments = zip(*(lane.inputs() for lane in lanes), strict=True)
+        ids = torch.cat(inputs)
+        logits, _ = self._forward(ids, torch.cat(positions), list(segments), len(ids))
+        parts = torch.split(logits, [len(segment.at) for segment in segments])
         tokens = torch.cat([lane.draw(part) for lane, part in zip(lanes, parts, strict=True)]).tolist()
         drafts = (draft for lane in lanes for draft in lane.drafts)
         for draft, token in zip(drafts, tokens, strict=True):
@@ -230,25 +230,27 @@ class SharedDecoder:
         lane.add(drafts)
 
     def _feed(self, prompts: Sequence[Sequence[int]], store: Store, prefix: Prefix | None, first_row: int) -> Rows:
-        """The first tokens of new rows, padded at the end, through the model."""
-        device, width = self._model.device, max(map(len, prompts))
-        if not width:
+        """The first tokens of new rows through the model."""
+        device, longest = self._model.device, max(map(len, prompts))
+        if not longest:
             return Rows([], {})
-        ids = torch.tensor([[*prompt, *[0] * (width - len(prompt))] for prompt in prompts], device=device)
+        ids = torch.tensor([token for prompt in prompts for token in prompt], device=device)
+        at = torch.tensor([column for prompt in prompts for column in range(len(prompt))], device=device)
+        padded = [row * longest + column for row, prompt in enumerate(prompts) for column in range(len(prompt))]
         rows = torch.arange(first_row, first_row + len(prompts), device=device)
-        segment = Segment(len(prompts), store, prefix, rows, torch.zeros_like(rows), True, 0, width - 1)
-        positions = torch.arange(width, device=device) + (prefix.length if prefix else 0)
-        return self._forward(ids, positions.expand_as(ids), [segment])[1]
+        segment = Segment(store, prefix, rows, at, 0, longest - 1, torch.tensor(padded, device=device))
+        return self._forward(ids, at + (prefix.length if prefix else 0), [segment], 1)[1]
 
-    def _forward(self, ids: Tensor, positions: Tensor, segments: list[Segment]) -> tuple[Tensor, Rows]:
+    def _forward(self, ids: Tensor, positions: Tensor, segments: list[Segment], wanted: int) -> tuple[Tensor, Rows]:
+        """Tokens, (tokens,), through the model; gives the logits of as many of the last as are wanted."""
         rows = Rows(segments, self._kernels)
         inputs: dict[str, Any] = {attention.ROWS: rows}
         if self._keeps:
-            inputs["logits_to_keep"] = 1
+            inputs["logits_to_keep"] = wanted
         output = self._model(
-            input_ids=ids, position_ids=positions, past_key_values=self._cache, use_cache=True, **inputs
+            input_ids=ids[None], position_ids=positions[None], past_key_values=self._cache, use_cache=True, **inputs
         )
-        return output.logits[:, -1], rows
+        return output.logits[0, -wanted:], rows
 
     def _check(self) -> None:
         """Try our attention on a prompt in two rows of unequal length against the model's own.
@@ -266,8 +268,8 @@ class SharedDecoder:
             rows = self._feed([prompt[12:23], prompt[12:18]], store, prefix, 0)
             self._check_windows(rows)
             last, own = ids[[23, 18]], torch.tensor([11, 6], device=ids.device)
-            segment = Segment(2, store, prefix, torch.arange(2, device=ids.device), own, False, 6, 11)
-            found, _ = self._forward(last[:, None], (own + 12)[:, None], [segment])
+            segment = Segment(store, prefix, torch.arange(2, device=ids.device), own, 6, 11)
+            found, _ = self._forward(last, own + 12, [segment], 2)
             bound = 1e-3 if found.dtype == torch.float32 else 0.1
             if not bool((found.float() - wanted).norm() <= bound * wanted.norm()):
                 raise Unsupported("its logits would be others")
