@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_models import CONFIGS, OTHERS, SHARED, make_model, make_tokenizer
 
-from selfinstruct.engines import attention
+from selfinstruct.engines import kernels
 from selfinstruct.engines.attention import Prefix, Rows, Segment, Store, Unsupported
 from selfinstruct.engines.drafts import Draft, Ending
 from selfinstruct.engines.encoding import EncodedRequest
@@ -149,9 +149,9 @@ def test_the_kernel_gives_the_definition(rows: int, heads: int, queries: int, co
     query, key, value = (torch.randn(rows, heads, n, 16, generator=draws) for n in (queries, columns, columns))
     lengths = torch.tensor(data.draw(st.lists(st.integers(1, columns), min_size=rows, max_size=rows)))
     mask = torch.zeros(rows, 1, 1, columns)
-    mask.masked_fill_(torch.arange(columns) >= lengths[:, None, None, None], attention.hidden(torch.float32))
-    kernel = attention.choose_kernel(torch.device("cpu"), torch.float32, 16)
-    assert kernel is not attention.by_definition
+    mask.masked_fill_(torch.arange(columns) >= lengths[:, None, None, None], kernels.hidden(torch.float32))
+    kernel = kernels.choose_kernel(torch.device("cpu"), torch.float32, 16)
+    assert kernel is not kernels.by_definition
     out, total = kernel(query, key, value, mask, False, 0.3)
     scores = (query @ key.mT * 0.3 + mask).double()
     torch.testing.assert_close(total.double(), scores.logsumexp(-1), atol=1e-4, rtol=1e-4)
@@ -163,23 +163,23 @@ def test_kernels_that_fail_or_err_are_passed_over(monkeypatch: pytest.MonkeyPatc
         raise NotImplementedError
 
     def lying(*arguments: Any) -> Any:
-        out, total = attention.by_definition(*arguments)
+        out, total = kernels.by_definition(*arguments)
         return out, total + 0.1
 
     def fails_on_masks(query: Any, key: Any, value: Any, mask: Any, *others: Any) -> Any:
         if mask is not None:
             raise RuntimeError("no kernel takes a mask here")
-        return attention.by_definition(query, key, value, mask, *others)
+        return kernels.by_definition(query, key, value, mask, *others)
 
-    sound = attention.CANDIDATES["cpu"][0]
+    sound = kernels.CANDIDATES["cpu"][0]
     for candidates, chosen in (
         ((missing, lying, fails_on_masks, sound), sound),
-        ((missing, lying), attention.by_definition),
-        (attention.CANDIDATES["cuda"], attention.by_definition),  # on a CPU
+        ((missing, lying), kernels.by_definition),
+        (kernels.CANDIDATES["cuda"], kernels.by_definition),  # on a CPU
     ):
-        monkeypatch.setitem(attention.CANDIDATES, "cpu", candidates)
-        assert attention.choose_kernel(torch.device("cpu"), torch.float32, 16) is chosen
-    assert attention.choose_kernel(torch.device("cpu"), torch.float32, 20) is attention.by_definition
+        monkeypatch.setitem(kernels.CANDIDATES, "cpu", candidates)
+        assert kernels.choose_kernel(torch.device("cpu"), torch.float32, 16) is chosen
+    assert kernels.choose_kernel(torch.device("cpu"), torch.float32, 20) is kernels.by_definition
 
 
 @pytest.mark.parametrize("window", [0, 3, 9, 30])

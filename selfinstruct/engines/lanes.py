@@ -20,6 +20,7 @@ from selfinstruct.engines import attention
 from selfinstruct.engines.attention import PassThrough, Prefix, Rows, Segment, Store, Unsupported
 from selfinstruct.engines.drafts import Draft
 from selfinstruct.engines.encoding import EncodedRequest
+from selfinstruct.engines.kernels import Kernel
 from selfinstruct.engines.sampling import NOTHING, draw
 from selfinstruct.prompts import Sampling
 from selfinstruct.records import Kind
@@ -149,7 +150,7 @@ class SharedDecoder:
         self._prefixes = {kind: ids if len(ids) >= SHARED_FROM else () for kind, ids in prefixes.items()}
         self._keeps = "logits_to_keep" in inspect.signature(model.forward).parameters
         self._cache = PassThrough()
-        self._kernels: dict[tuple[int, int], attention.Kernel] = {}
+        self._kernels: dict[tuple[int, int], Kernel] = {}
         self._lanes: dict[Kind, Lane] = {}
         self._kept: dict[Kind, Prefix] = {}
         check_layers(model)
