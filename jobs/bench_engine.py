@@ -90,7 +90,7 @@ def _print(figures: Mapping[str, Any]) -> None:
     title = f"{model['parameters'] / 1e6:,.0f} million parameters in {model['dtype']} on {machine['device']}"
     grid = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     bounds = any(each["bound_tokens_per_second"] for each in figures["kinds"].values())
-    headings = ("prompt", "in common", "new", "plain req./s", "engine req./s", "tokens/s", "times as fast")
+    headings = ("prompt", "shared", "new", "plain/s", "engine/s", "times", "tokens/s")
     grid.add_column("")
     for heading in headings + ("bound tokens/s",) * bounds:
         grid.add_column(heading, justify="right")
@@ -103,8 +103,8 @@ def _print(figures: Mapping[str, Any]) -> None:
             f"{engine['new_tokens'] / engine['requests']:,.0f}",
             f"{plain['requests'] / plain['seconds']:,.2f}",
             f"{engine['requests'] / engine['seconds']:,.2f}",
-            f"{engine['new_tokens'] / engine['seconds']:,.0f}",
             f"{each['times_as_fast']:.1f}",
+            f"{engine['new_tokens'] / engine['seconds']:,.0f}",
         ]
         grid.add_row(*cells, *([f"{each['bound_tokens_per_second']:,.0f}"] if bounds else []))
     whole = figures["round"]
@@ -115,10 +115,11 @@ def _print(figures: Mapping[str, Any]) -> None:
         f"{whole['new_tokens'] / whole['requests']:,.0f}",
         f"{whole['requests'] / whole['plain_seconds']:,.2f}",
         f"{whole['requests'] / whole['seconds']:,.2f}",
-        f"{whole['new_tokens'] / whole['seconds']:,.0f}",
         f"{whole['times_as_fast']:.1f}",
+        f"{whole['new_tokens'] / whole['seconds']:,.0f}",
     )
     Console().print(grid)
+    print("Prompt, shared beginning and new tokens of a request; requests a second by plain generation and the engine.")
     print(f"{machine['processor']}, {machine['cores']} cores, {machine['threads']} threads of torch")
 
 

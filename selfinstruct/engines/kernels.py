@@ -123,6 +123,8 @@ def _agrees(kernel: Kernel, device: torch.device, dtype: torch.dtype, head_size:
             apart = (found[0].float() - wanted[0].float()).abs().amax(-1)
             if not bool((close & torch.isfinite(apart) & ((apart <= bound) | ~seen)).all()):
                 return False
+    except torch.OutOfMemoryError:  # says nothing about the kernel
+        raise
     except (RuntimeError, NotImplementedError, AttributeError):  # not for this hardware, dtype or size; not there
         return False
     return True

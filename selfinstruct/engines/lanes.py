@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from itertools import accumulate
 from typing import Any, Protocol
 
 import torch
@@ -28,8 +27,8 @@ from selfinstruct.records import Kind
 SHARED_FROM = 64
 """Tokens from which on a prefix is shared; shorter ones are cheaper as a part of each row."""
 
-AT_ONCE = 4096
-"""Tokens of prompts that go through the model at once when rows join."""
+AT_ONCE = 8192
+"""Tokens of prompts that go through the model at once when rows join, counted as if padded (for attention they are)."""
 
 
 class Decoder(Protocol):
@@ -179,7 +178,7 @@ class SharedDecoder:
         lane = self._lane(drafts[0].encoded.request.kind)
         waiting = sorted(drafts, key=lane.own)
         while waiting:
-            count = sum(total <= AT_ONCE for total in accumulate(map(lane.own, waiting))) or 1
+            count = sum(rows * lane.own(draft) <= AT_ONCE for rows, draft in enumerate(waiting, start=1)) or 1
             self._prefill(lane, waiting[:count])
             del waiting[:count]
 

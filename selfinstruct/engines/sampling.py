@@ -2,8 +2,13 @@
 
 The order is: penalties, temperature, nucleus, Gumbel-max. The Gumbel noise of a token is a hash of (request seed,
 step, token id), not the state of a generator: a request draws the same tokens whatever its batch mates, its place
-among them or its replica. (The logits themselves are as repeatable as the model's arithmetic: in float32 on a CPU
-another batch shape changes the last bits, which turns a draw only where two tokens are tied to within them.)
+among them or its replica.
+
+That holds as far as the logits hold. In float32 on a CPU other batch mates change their last bits, which turns a draw
+only where two tokens are tied to within about 1e-5. In bfloat16 and float16 the last bit is a hundredth of a logit or
+so: near-ties are common, so on a GPU a completion may differ with its batch mates from some token on. It is a fair draw
+either way. What needs the same bits can take float32 (`--transformers.dtype float32`), or a server whose kernels do not
+depend on the batch (vLLM's batch-invariant mode).
 """
 
 from __future__ import annotations
