@@ -90,7 +90,7 @@ def _print(figures: Mapping[str, Any]) -> None:
     title = f"{model['parameters'] / 1e6:,.0f} million parameters in {model['dtype']} on {machine['device']}"
     grid = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     bounds = any(each["bound_tokens_per_second"] for each in figures["kinds"].values())
-    headings = ("prompt", "shared", "new", "plain/s", "engine/s", "times", "tokens/s")
+    headings = ("prompt", "constant", "new", "plain/s", "engine/s", "times", "tokens/s")
     grid.add_column("")
     for heading in headings + ("bound tokens/s",) * bounds:
         grid.add_column(heading, justify="right")
@@ -119,7 +119,7 @@ def _print(figures: Mapping[str, Any]) -> None:
         f"{whole['new_tokens'] / whole['seconds']:,.0f}",
     )
     Console().print(grid)
-    print("Prompt, shared beginning and new tokens of a request; requests a second by plain generation and the engine.")
+    print("Tokens of a prompt, of its constant part and of a completion; requests a second by both ways.")
     print(f"{machine['processor']}, {machine['cores']} cores, {machine['threads']} threads of torch")
 
 

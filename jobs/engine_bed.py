@@ -127,13 +127,13 @@ class Bed:
         from transformers import AutoTokenizer
 
         from selfinstruct.engines import TransformersOptions
-        from selfinstruct.engines.generation import Generator, _device
+        from selfinstruct.engines.generation import Generator, device_of
         from selfinstruct.engines.transformers import TransformersEngine
         from selfinstruct.tiny import MODEL
 
         self._settings = settings
         self._torch = torch
-        self._device = _device(TransformersOptions(device=settings.device))
+        self._device = device_of(TransformersOptions(device=settings.device))
         self._draws = random.Random(settings.seed)
         self._prompts = _never_stopping(load_prompts(settings.prompts))
         self._texts = _Texts(self._prompts, settings.seed)

@@ -96,6 +96,7 @@ def complete(engine: TransformersEngine, requests: Sequence[Request]) -> dict[st
     return found
 
 
+LONG = "the cat on the mat, the river and the sea " * 5  # long enough to be shared
 REQUESTS = [request(at, suffix) for at, suffix in enumerate(SUFFIXES)]
 
 
@@ -124,13 +125,13 @@ SAMPLED = Sampling(1.0, 0.9, 0.3, 0.5, 8, ("\n", "e"))
 @pytest.fixture(scope="module")
 def alone(make: Make) -> tuple[TransformersEngine, dict[str, Completion]]:
     """An engine, and 24 requests of two kinds, each completed on its own."""
-    engine = opened(make("llama"), prompt_set(SAMPLED))
+    engine = opened(make("llama"), prompt_set(SAMPLED, prefix=LONG))
     requests = [request(at, SUFFIXES[at % 5], (Kind.PROPOSE, Kind.INPUT_FIRST)[at % 2]) for at in range(24)]
     return engine, {one.id: complete(engine, [one])[one.id] for one in requests}
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(order=st.permutations(range(24)), number=st.integers(1, 24), budget=st.sampled_from([1, 150, 400, 2000]))
+@given(order=st.permutations(range(24)), number=st.integers(1, 24), budget=st.sampled_from([1, 250, 500, 2000]))
 def test_completion_depends_on_its_request_alone(
     alone: tuple[TransformersEngine, dict[str, Completion]], order: list[int], number: int, budget: int
 ) -> None:
@@ -413,6 +414,16 @@ def test_a_prompt_that_is_too_long_fails_alone(make: Make) -> None:
     assert (failed.finish, failed.text, failed.completion_tokens) == (Finish.FAILED, "", 0)
     assert failed.error is not None
     assert failed.error.startswith(f"prompt of {failed.prompt_tokens} tokens leaves no room for 12 more")
+
+
+def test_a_request_without_words_of_its_own_fails_alone(make: Make) -> None:
+    engine = opened(make("llama"), prompt_set(prefix=LONG))
+    assert engine._generator._decoder.shared(Kind.CLASSIFY) > 64
+    expected = complete(engine, REQUESTS)
+    found = complete(engine, [request(9, ""), *REQUESTS])
+    failed = found.pop("r9")
+    assert found == expected
+    assert (failed.finish, failed.error) == (Finish.FAILED, "prompt has no token of its own")
 
 
 def test_a_prompt_that_just_fits_is_served(make: Make) -> None:

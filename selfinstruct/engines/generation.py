@@ -40,7 +40,7 @@ def load(folder: Path, settings: EngineSettings) -> tuple[Any, Any]:
             model does not decode with a cache of keys and values.
     """
     options = settings.transformers
-    device = _device(options)
+    device = device_of(options)
     code = {"trust_remote_code": options.trust_remote_code}
     try:
         with _quietly():
@@ -137,7 +137,12 @@ def _decoder(model: Any, sampling: Mapping[Kind, Sampling], prefixes: Mapping[Ki
         return ExpandedDecoder(model, sampling, prefixes)
 
 
-def _device(options: TransformersOptions) -> torch.device:
+def device_of(options: TransformersOptions) -> torch.device:
+    """The device that is asked for.
+
+    Raises:
+        InputError: it is unknown or not there.
+    """
     name = options.device
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"

@@ -86,7 +86,7 @@ class TransformersEngine:
     def add(self, requests: Sequence[Request]) -> None:
         """Encode and queue requests."""
         for encoded in map(self._encoder.encode, requests):
-            if (error := self._excess(encoded)) is None:
+            if (error := self._refusal(encoded)) is None:
                 self._waiting[encoded.request.kind].append(encoded)
             else:
                 self._failed.append(_failed(encoded, error))
@@ -106,7 +106,9 @@ class TransformersEngine:
             done += ended
         return done
 
-    def _excess(self, encoded: EncodedRequest) -> str | None:
+    def _refusal(self, encoded: EncodedRequest) -> str | None:
+        if not self._generator.columns(encoded):
+            return "prompt has no token of its own"
         room, context = self._room[encoded.request.kind], self._generator.context
         if context is None or len(encoded.ids) + room <= context:
             return None
