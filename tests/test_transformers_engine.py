@@ -205,6 +205,19 @@ def test_greedy_penalties_by_hand() -> None:
     assert lowered.tolist() == [[1.0, 2.5, 1.0], [3.0, 0.75, -0.75]]
 
 
+def test_rows_that_began_at_different_times_are_penalised_and_drawn_alike() -> None:
+    s = Sampling(0.9, 0.95, 0.3, 0.7, 1, ())
+    logits = torch.randn(2, 50, generator=torch.Generator().manual_seed(0))
+    late = torch.tensor([[sampling.NOTHING, sampling.NOTHING, 7, 7], [1, 2, 3, 3]])
+    seeds = torch.tensor([11, 12])
+    together = sampling.penalise(logits, late, s)
+    assert torch.equal(together[:1], sampling.penalise(logits[:1], late[:1, 2:], s))
+    assert torch.equal(together[1:], sampling.penalise(logits[1:], late[1:], s))
+    both = sampling.draw(logits, late, seeds, s).tolist()
+    alone = [sampling.draw(logits[:1], late[:1, 2:], seeds[:1], s), sampling.draw(logits[1:], late[1:], seeds[1:], s)]
+    assert both == [token.item() for token in alone]
+
+
 @pytest.mark.parametrize("top_p", [0.2, 0.9, 0.999])
 def test_a_large_nucleus_is_found_whole(top_p: float) -> None:
     logits = torch.randn(3, 2000, generator=torch.Generator().manual_seed(0)) * torch.tensor([[0.1], [1.0], [9.0]])
@@ -424,6 +437,8 @@ def test_a_request_without_words_of_its_own_fails_alone(make: Make) -> None:
     failed = found.pop("r9")
     assert found == expected
     assert (failed.finish, failed.error) == (Finish.FAILED, "prompt has no token of its own")
+    served = complete(opened(make("bloom"), prompt_set(prefix=LONG)), [request(9, "")])
+    assert served["r9"].finish is not Finish.FAILED
 
 
 def test_a_prompt_that_just_fits_is_served(make: Make) -> None:

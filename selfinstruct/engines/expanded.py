@@ -43,7 +43,8 @@ class ExpandedDecoder:
         self._accepted = inspect.signature(model.forward).parameters
         self._sampling = sampling
         layers = getattr(model.config.get_text_config(decoder=True), "layer_types", None) or ()
-        self._prefixes = {kind: ids if ATTENTION.issuperset(layers) else () for kind, ids in prefixes.items()}
+        whole = ATTENTION.issuperset(layers)
+        self._prefixes = {kind: ids[:-1] if whole else () for kind, ids in prefixes.items()}  # a row computes something
         self._kept: dict[Kind, list[tuple[Tensor, Tensor]]] = {}
         self._drafts: list[Draft] = []
 

@@ -65,13 +65,13 @@ def open_engine(settings: EngineSettings, prompts: PromptSet) -> TransformersEng
 
 
 class TransformersEngine:
-    """Queues requests by kind and completes a batch with each step.
+    """Queues requests by kind, lets them join those under way, and gives back what has ended.
 
     Args:
         encoder: Gives each request its prompt's ids.
-        generator: Completes a batch.
+        generator: Completes requests.
         prompts: The sampling settings of each kind.
-        tokens_per_batch: The most padded tokens, prompts and completions, of one batch.
+        tokens_per_batch: The most tokens that requests under way hold, padding and room for completions included.
     """
 
     def __init__(self, encoder: PromptEncoder, generator: Generator, prompts: PromptSet, tokens_per_batch: int) -> None:
