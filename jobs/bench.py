@@ -9,6 +9,7 @@ from collections.abc import Sequence
 BENCHES = {
     "novelty": ("jobs.bench_novelty", "the novelty check: each index against brute force and the reference"),
     "overhead": ("jobs.bench_overhead", "how busy the replicas are kept, and what a request costs the driver"),
+    "engine": ("jobs.bench_engine", "the transformers engine against plain generation, by kind and in whole rounds"),
     "scale": ("jobs.bench_scale", "a whole run without a model: rate, memory and time as the pool grows"),
 }
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
+import random
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from jobs.bench_overhead import HEAD, Figures, row
+from jobs.engine_bed import geometric
 from jobs.main import main
 from selfinstruct.engines.wide import WideTasks, expected_acceptance, vocabulary
 from selfinstruct.novelty import NoveltySettings, admit
@@ -113,6 +117,76 @@ def test_bench_novelty_names_bad_sizes(capsys: pytest.CaptureFixture[str]) -> No
     complaint = capsys.readouterr().err
     assert "--sizes" in complaint
     assert "--repeats" in complaint
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Threads that wait for each other cost a small model far more than they give."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_bench_engine_measures_both_ways(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    few = ["--size", "1m", "--plain", "2", "--plain_batch", "2", "--times", "2", "--proposals", "2", "--accepted", "2"]
+    short = ["--propose_mean", "8", "--instantiate_mean", "5", "--device", "cpu"]
+    assert main(["bench", "engine", "--out", str(tmp_path), *few, *short]) == 0
+    assert "whole round" in capsys.readouterr().out
+    figures = json.loads((tmp_path / "engine.json").read_text())
+    assert figures["model"]["attention"] == ["sdpa", "selfinstruct_shared_prefix"]
+    assert figures["kinds"].keys() == {"propose", "classify", "input_first"}
+    for kind in figures["kinds"].values():
+        assert kind["prompt_tokens"] > kind["prefix_tokens"]
+        for way, requests in (("plain", 2), ("engine", 4)):
+            assert kind[way]["requests"] == requests
+            assert kind[way]["seconds"] > 0
+        ratio = kind["engine"]["requests"] / kind["engine"]["seconds"] * kind["plain"]["seconds"] / 2
+        assert kind["times_as_fast"] == pytest.approx(ratio)
+    assert figures["kinds"]["classify"]["engine"]["new_tokens"] == 4 * 3
+    assert figures["round"]["requests"] == 2 + 2 * 2 * 2
+    assert figures["round"]["times_as_fast"] > 0
+
+
+def test_imposed_lengths_are_geometric() -> None:
+    lengths = geometric(60, 500, 350, random.Random(0))
+    assert sum(lengths) / 500 == pytest.approx(60, rel=0.05)  # cutting takes a little off
+    assert sum(length <= 60 * math.log(2) for length in lengths) / 500 == pytest.approx(0.5, abs=0.02)
+    assert max(lengths) == 350
+    assert min(lengths) == 1
+    assert geometric(1, 3, 9, random.Random(0)) == [1, 1, 1]
+
+
+def test_bench_engine_names_bad_settings(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "engine", "--size", "2m", "--plain", "0", "--propose_mean", "0.5"]) == 2
+    complaint = capsys.readouterr().err
+    assert all(name in complaint for name in ("--size: there is no '2m'", "--plain:", "--propose_mean"))
+
+
+def test_the_readme_has_the_figures_of_the_committed_engine_bench() -> None:
+    root = Path(__file__).parent.parent
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    figures = json.loads((root / "docs/bench/engine.json").read_text())
+    rows = [
+        (f"`{kind}`", f"{each['prompt_tokens']:,.0f}", f"{each['prefix_tokens']:,}", each["plain"], each["engine"])
+        for kind, each in figures["kinds"].items()
+    ]
+    whole = figures["round"]
+    rows.append(("whole round", "", "", {**whole, "seconds": whole["plain_seconds"]}, whole))
+    for name, prompt, prefix, plain, engine in rows:
+        rates = [way["requests"] / way["seconds"] for way in (plain, engine)]
+        cells = (
+            name,
+            prompt,
+            prefix,
+            f"{engine['new_tokens'] / engine['requests']:.0f}",
+            *(f"{rate:.2f}" for rate in rates),
+            f"{rates[1] / rates[0]:.1f}",
+        )
+        assert "| " + " | ".join(cells) + " |" in readme
 
 
 def test_the_readme_has_the_figures_of_the_committed_bench() -> None:

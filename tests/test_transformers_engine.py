@@ -6,7 +6,7 @@ import json
 import math
 import random
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,57 +15,26 @@ import pytest
 import torch
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-from transformers import (
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    Gemma2Config,
-    GPT2Config,
-    GPTNeoXConfig,
-    LlamaConfig,
-    PreTrainedTokenizerFast,
-    Qwen2Config,
-)
+from random_models import CONTEXT, make_model, make_tokenizer
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
 from selfinstruct.draws import seed_of
 from selfinstruct.engines import EngineSettings, TransformersOptions, identify, open_engine, sampling
+from selfinstruct.engines.drafts import Ending
 from selfinstruct.engines.encoding import PromptEncoder
-from selfinstruct.engines.generation import Ending, Generator
 from selfinstruct.engines.transformers import TransformersEngine
 from selfinstruct.errors import InputError
 from selfinstruct.prompts import Prompt, PromptSet, Sampling
 from selfinstruct.records import Completion, Finish, Kind, Request
 
-CONTEXT = 128
 GREEDY = Sampling(0.0, 0.0, 0.0, 0.0, 12, ())
-SENTENCES = [
-    "Task: name a city that lies on a river.\nOutput: Vienna lies on the Danube.\n\n",
-    "1. Write a short poem about the sea.\n2. Translate the sentence into French: où est l'été?\n",
-    "Example 1\nInput: the cat sat on the mat\nOutput: a cat, sitting on a mat 😀\n",
-]
 SUFFIXES = ["a", "Task: name a river.\n", "Write about the sea and the cat on a mat in Vienna", "1. où\n2.", "the the"]
 CHAT = (
     "{{ bos_token }}{% for m in messages %}<|start|>{{ m.role }}\n{{ m.content | trim }}<|end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|start|>assistant\n{% endif %}"
 )
-SHAPE: dict[str, Any] = {
-    "hidden_size": 32,
-    "intermediate_size": 64,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "max_position_embeddings": CONTEXT,
-    "initializer_range": 0.6,  # wide enough that no two tokens are near a tie
-    "bos_token_id": 0,
-    "eos_token_id": 1,
-    "pad_token_id": 2,
-}
-CONFIGS: Mapping[str, Callable[..., Any]] = {
-    "llama": lambda **shape: LlamaConfig(**shape, num_key_value_heads=2),
-    "qwen2": lambda **shape: Qwen2Config(**shape, num_key_value_heads=2),
-    "gemma2": lambda **shape: Gemma2Config(**shape, num_key_value_heads=2, head_dim=8, sliding_window=16),
-    "gpt2": lambda **shape: GPT2Config(**shape),  # learnt positions: absolute ones count
-    "gpt_neox": lambda **shape: GPTNeoXConfig(**shape),
-}
+MODELS = ("llama", "qwen2", "gemma2", "gpt2", "gpt_neox", "bloom")
 
 Make = Callable[[str], str]
 
@@ -77,23 +46,6 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
-
-
-def make_tokenizer() -> PreTrainedTokenizerFast:
-    """A byte-level BPE tokenizer that puts a beginning-of-text token in front."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    special = ["<|begin|>", "<|endoftext|>", "<|pad|>", "<|start|>", "<|end|>"]
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(
-        vocab_size=400, special_tokens=special, initial_alphabet=alphabet, show_progress=False
-    )
-    tokenizer.train_from_iterator(SENTENCES * 4, trainer)
-    tokenizer.post_processor = processors.TemplateProcessing(single="<|begin|> $A", special_tokens=[("<|begin|>", 0)])
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token="<|begin|>", eos_token="<|endoftext|>", pad_token="<|pad|>"
-    )
 
 
 @pytest.fixture(scope="session")
@@ -108,9 +60,7 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> Make:
             if name.endswith("-chat"):
                 tokenizer.chat_template = CHAT
             tokenizer.save_pretrained(folder)
-            torch.manual_seed(1)
-            config = CONFIGS[name.removesuffix("-chat")](**SHAPE, vocab_size=len(tokenizer))
-            AutoModelForCausalLM.from_config(config).save_pretrained(folder)
+            make_model(name.removesuffix("-chat")).save_pretrained(folder)
             made[name] = str(folder)
         return made[name]
 
@@ -146,13 +96,14 @@ def complete(engine: TransformersEngine, requests: Sequence[Request]) -> dict[st
     return found
 
 
+LONG = "the cat on the mat, the river and the sea " * 5  # long enough to be shared
 REQUESTS = [request(at, suffix) for at, suffix in enumerate(SUFFIXES)]
 
 
 # what is computed
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", MODELS)
 def test_greedy_equals_generate_without_padding(make: Make, name: str) -> None:
     prompts = prompt_set()
     found = complete(opened(make(name), prompts), REQUESTS)
@@ -174,13 +125,13 @@ SAMPLED = Sampling(1.0, 0.9, 0.3, 0.5, 8, ("\n", "e"))
 @pytest.fixture(scope="module")
 def alone(make: Make) -> tuple[TransformersEngine, dict[str, Completion]]:
     """An engine, and 24 requests of two kinds, each completed on its own."""
-    engine = opened(make("llama"), prompt_set(SAMPLED))
+    engine = opened(make("llama"), prompt_set(SAMPLED, prefix=LONG))
     requests = [request(at, SUFFIXES[at % 5], (Kind.PROPOSE, Kind.INPUT_FIRST)[at % 2]) for at in range(24)]
     return engine, {one.id: complete(engine, [one])[one.id] for one in requests}
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(order=st.permutations(range(24)), number=st.integers(1, 24), budget=st.sampled_from([1, 150, 400, 2000]))
+@given(order=st.permutations(range(24)), number=st.integers(1, 24), budget=st.sampled_from([1, 250, 500, 2000]))
 def test_completion_depends_on_its_request_alone(
     alone: tuple[TransformersEngine, dict[str, Completion]], order: list[int], number: int, budget: int
 ) -> None:
@@ -252,6 +203,19 @@ def test_greedy_penalties_by_hand() -> None:
     generated = torch.tensor([[0, 0], [1, 2]])
     lowered = sampling.penalise(logits, generated, replace(GREEDY, presence_penalty=1.5, frequency_penalty=0.25))
     assert lowered.tolist() == [[1.0, 2.5, 1.0], [3.0, 0.75, -0.75]]
+
+
+def test_rows_that_began_at_different_times_are_penalised_and_drawn_alike() -> None:
+    s = Sampling(0.9, 0.95, 0.3, 0.7, 1, ())
+    logits = torch.randn(2, 50, generator=torch.Generator().manual_seed(0))
+    late = torch.tensor([[sampling.NOTHING, sampling.NOTHING, 7, 7], [1, 2, 3, 3]])
+    seeds = torch.tensor([11, 12])
+    together = sampling.penalise(logits, late, s)
+    assert torch.equal(together[:1], sampling.penalise(logits[:1], late[:1, 2:], s))
+    assert torch.equal(together[1:], sampling.penalise(logits[1:], late[1:], s))
+    both = sampling.draw(logits, late, seeds, s).tolist()
+    alone = [sampling.draw(logits[:1], late[:1, 2:], seeds[:1], s), sampling.draw(logits[1:], late[1:], seeds[1:], s)]
+    assert both == [token.item() for token in alone]
 
 
 @pytest.mark.parametrize("top_p", [0.2, 0.9, 0.999])
@@ -428,10 +392,20 @@ def test_unfit_chat_templates(make: Make, template: str | None, said: str) -> No
 
 
 def test_proposals_first_then_the_fullest_kind(make: Make) -> None:
-    engine = opened(make("llama"), prompt_set(replace(GREEDY, max_tokens=1)))
+    engine = opened(make("llama"), prompt_set(replace(GREEDY, max_tokens=1)), tokens_per_batch=1)
     engine.add([request(0, "a", Kind.CLASSIFY), request(1, "a", Kind.INPUT_FIRST), request(2, "b", Kind.INPUT_FIRST)])
     engine.add([request(3, "a", Kind.PROPOSE)])
-    assert [sorted(done.request_id for done in engine.step()) for _ in range(4)] == [["r3"], ["r1", "r2"], ["r0"], []]
+    order = [[done.request_id for done in engine.step()] for _ in range(5)]
+    assert order == [["r3"], ["r1"], ["r0"], ["r2"], []]
+
+
+def test_kinds_go_together_and_what_has_ended_is_given_back_at_once(make: Make) -> None:
+    engine = opened(make("llama"), prompt_set(replace(GREEDY, max_tokens=30)))
+    alone = {one.id: complete(engine, [one])[one.id] for one in REQUESTS}
+    engine.add([replace(one, kind=list(Kind)[at % 4]) for at, one in enumerate(REQUESTS)])
+    lengths = [completion.completion_tokens for _ in REQUESTS for completion in engine.step()]
+    assert len(lengths) == len(alone)
+    assert lengths == sorted(lengths)
 
 
 def test_a_batch_is_the_oldest_and_those_near_it_in_length(make: Make) -> None:
@@ -455,6 +429,18 @@ def test_a_prompt_that_is_too_long_fails_alone(make: Make) -> None:
     assert failed.error.startswith(f"prompt of {failed.prompt_tokens} tokens leaves no room for 12 more")
 
 
+def test_a_request_without_words_of_its_own_fails_alone(make: Make) -> None:
+    engine = opened(make("llama"), prompt_set(prefix=LONG))
+    assert engine._generator._decoder.shared(Kind.CLASSIFY) > 64
+    expected = complete(engine, REQUESTS)
+    found = complete(engine, [request(9, ""), *REQUESTS])
+    failed = found.pop("r9")
+    assert found == expected
+    assert (failed.finish, failed.error) == (Finish.FAILED, "prompt has no token of its own")
+    served = complete(opened(make("bloom"), prompt_set(prefix=LONG)), [request(9, "")])
+    assert served["r9"].finish is not Finish.FAILED
+
+
 def test_a_prompt_that_just_fits_is_served(make: Make) -> None:
     engine = opened(make("llama"), prompt_set())
     spare = CONTEXT - 12 - sum(map(len, engine._encoder.frame(Kind.CLASSIFY)))
@@ -463,23 +449,49 @@ def test_a_prompt_that_just_fits_is_served(make: Make) -> None:
     assert {fits.prompt_tokens, over.prompt_tokens} == {CONTEXT - 12, CONTEXT - 11}
 
 
-def test_memory_exhausted_halves_the_batch_for_good(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["llama", "bloom"])
+@pytest.mark.parametrize("work", ["join", "step"])
+def test_memory_exhausted_halves_the_batch_for_good(
+    make: Make, monkeypatch: pytest.MonkeyPatch, name: str, work: str
+) -> None:
+    engine = opened(make(name), prompt_set())
+    expected = complete(engine, REQUESTS)
+    decoder = engine._generator._decoder
+    sizes: list[int] = []
+    whole = getattr(decoder, work)
+
+    def small(*arguments: Any) -> Any:
+        sizes.append(len(engine._generator.under_way))
+        if sizes[-1] > 3:
+            raise torch.OutOfMemoryError
+        return whole(*arguments)
+
+    monkeypatch.setattr(decoder, work, small)
+    assert complete(engine, REQUESTS) == expected
+    assert sizes[0] == 5
+    assert max(sizes[1:]) <= 3
+    assert complete(engine, REQUESTS) == expected
+    assert max(sizes[1:]) <= 3
+
+
+def test_a_request_that_exhausts_memory_by_itself_fails_alone(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = opened(make("llama"), prompt_set())
     expected = complete(engine, REQUESTS)
-    sizes: list[int] = []
-    whole = Generator.complete
+    decoder = engine._generator._decoder
+    whole = decoder.join
 
-    def small(self: Generator, batch: Sequence[Any]) -> list[Completion]:
-        sizes.append(len(batch))
-        if len(batch) > 3:
+    def small(drafts: Sequence[Any]) -> None:
+        if any(draft.encoded.request.id == "r2" for draft in drafts):
             raise torch.OutOfMemoryError
-        return whole(self, batch)
+        whole(drafts)
 
-    monkeypatch.setattr(Generator, "complete", small)
-    assert complete(engine, REQUESTS) == expected
-    assert complete(engine, REQUESTS) == expected
-    assert sizes[:3] == [5, 2, 3]
-    assert max(sizes[3:]) <= 3
+    monkeypatch.setattr(decoder, "join", small)
+    found = complete(engine, REQUESTS)
+    failed = found.pop("r2")
+    assert found.items() < expected.items()
+    assert failed.finish is Finish.FAILED
+    assert failed.error is not None
+    assert "memory" in failed.error
 
 
 def test_memory_that_holds_no_single_request_is_the_engines_failure(
@@ -487,12 +499,12 @@ def test_memory_that_holds_no_single_request_is_the_engines_failure(
 ) -> None:
     engine = opened(make("llama"), prompt_set())
 
-    def full(self: Generator, batch: Sequence[Any]) -> list[Completion]:
+    def full(drafts: Sequence[Any]) -> None:
         raise torch.OutOfMemoryError
 
-    monkeypatch.setattr(Generator, "complete", full)
-    engine.add(REQUESTS)
-    with pytest.raises(torch.OutOfMemoryError):
+    monkeypatch.setattr(engine._generator._decoder, "join", full)
+    engine.add(REQUESTS[:1])
+    with pytest.raises(torch.OutOfMemoryError, match="does not hold the model and one request"):
         engine.step()
 
 

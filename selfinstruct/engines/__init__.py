@@ -23,7 +23,8 @@ class TransformersOptions:
     Args:
         dtype: Number format of weights and activations (auto: as the checkpoint says, float32 on a CPU).
         device: Where the model runs (auto: the first GPU, else the CPU).
-        tokens_per_batch: Padded tokens, prompt and completion, that one batch may hold.
+        tokens_per_batch: Tokens that the requests under way hold at most, padding and room for completions included;
+            what all prompts of a kind begin with counts once.
         revision: Branch, tag or commit of a model from the hub.
         trust_remote_code: Run code that comes with the model.
     """

@@ -30,10 +30,11 @@ TODAY = (
 
 @dataclass(frozen=True, slots=True)
 class EncodedRequest:
-    """A request and the ids of its whole prompt."""
+    """A request, the ids of its whole prompt, and the most tokens that its completion may have."""
 
     request: Request
     ids: list[int]
+    room: int
 
 
 class PromptEncoder:
@@ -50,6 +51,7 @@ class PromptEncoder:
     def __init__(self, tokenizer: Any, prompts: PromptSet) -> None:
         self._tokenizer = tokenizer
         frame = self._chat if prompts.chat else self._plain
+        self._room = {kind: prompts[kind].sampling.max_tokens for kind in Kind}
         self._frames: Mapping[Kind, tuple[list[int], list[int]]] = {kind: frame(prompts[kind]) for kind in Kind}
 
     def frame(self, kind: Kind) -> tuple[list[int], list[int]]:
@@ -59,7 +61,7 @@ class PromptEncoder:
     def encode(self, request: Request) -> EncodedRequest:
         """The request with its prompt: frame and suffix."""
         head, foot = self._frames[request.kind]
-        return EncodedRequest(request, [*head, *self._text(request.suffix), *foot])
+        return EncodedRequest(request, [*head, *self._text(request.suffix), *foot], self._room[request.kind])
 
     def _plain(self, prompt: Prompt) -> tuple[list[int], list[int]]:
         bos = self._tokenizer.bos_token_id

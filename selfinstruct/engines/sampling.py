@@ -2,8 +2,13 @@
 
 The order is: penalties, temperature, nucleus, Gumbel-max. The Gumbel noise of a token is a hash of (request seed,
 step, token id), not the state of a generator: a request draws the same tokens whatever its batch mates, its place
-among them or its replica. (The logits themselves are as repeatable as the model's arithmetic: in float32 on a CPU
-another batch shape changes the last bits, which turns a draw only where two tokens are tied to within them.)
+among them or its replica.
+
+That holds as far as the logits hold. In float32 on a CPU other batch mates change their last bits, which turns a draw
+only where two tokens are tied to within about 1e-5. In bfloat16 and float16 the last bit is a hundredth of a logit or
+so: near-ties are common, so on a GPU a completion may differ with its batch mates from some token on. It is a fair draw
+either way. What needs the same bits can take float32 (`--transformers.dtype float32`), or a server whose kernels do not
+depend on the batch (vLLM's batch-invariant mode).
 """
 
 from __future__ import annotations
@@ -12,12 +17,16 @@ import math
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from selfinstruct.prompts import Sampling
 
 GOLDEN, MIX_1, MIX_2 = (
     value - (1 << 64) for value in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
 )  # splitmix64 (Steele, Lea and Flood 2014) as signed numbers: torch's int64 product wraps alike
+NOTHING = -1
+"""Stands in the place of a generated token where a row has none: rows of a batch may have begun at different times."""
+
 FIRST_LOOK = 64
 """Most nuclei are smaller than this, and the largest 64 logits are found far sooner than a sorted vocabulary."""
 
@@ -27,7 +36,7 @@ def draw(logits: Tensor, generated: Tensor, seeds: Tensor, sampling: Sampling) -
 
     Args:
         logits: Of the next token, (rows, vocabulary); computed on in float32.
-        generated: The tokens drawn so far, (rows, steps), int64.
+        generated: The tokens drawn so far, (rows, steps), int64; `NOTHING` before a row's first.
         seeds: The requests' seeds, (rows,), int64.
         sampling: At temperature 0 the largest logit wins, the lowest id among equals.
 
@@ -38,7 +47,7 @@ def draw(logits: Tensor, generated: Tensor, seeds: Tensor, sampling: Sampling) -
     if sampling.temperature == 0:
         return logits.argmax(-1)
     kept, tokens = nucleus(logits / sampling.temperature, sampling.top_p)
-    best = (kept + gumbel(seeds, generated.shape[1], tokens)).argmax(-1, keepdim=True)
+    best = (kept + gumbel(seeds, (generated != NOTHING).sum(-1), tokens)).argmax(-1, keepdim=True)
     return tokens.gather(-1, best).squeeze(-1)
 
 
@@ -48,13 +57,18 @@ def penalise(logits: Tensor, generated: Tensor, sampling: Sampling) -> Tensor:
     Additive and on generated tokens only, as the API behind the paper defined them; not the multiplicative
     `repetition_penalty` of transformers, which also counts the prompt.
     """
+    if not (sampling.presence_penalty or sampling.frequency_penalty):
+        return logits
+    size = logits.shape[-1]
+    generated = generated.where(generated != NOTHING, size)
+    logits = functional.pad(logits, (0, 1))  # the last column takes what is nothing
     if sampling.presence_penalty:
         lowered = logits.gather(-1, generated) - sampling.presence_penalty
-        logits = logits.scatter(-1, generated, lowered)  # a repeated token writes the same value again
+        logits.scatter_(-1, generated, lowered)  # a repeated token writes the same value again
     if sampling.frequency_penalty:
         cost = torch.full_like(generated, -sampling.frequency_penalty, dtype=logits.dtype)
-        logits = logits.scatter_add(-1, generated, cost)
-    return logits
+        logits.scatter_add_(-1, generated, cost)
+    return logits[:, :size]
 
 
 def nucleus(logits: Tensor, top_p: float) -> tuple[Tensor, Tensor]:
@@ -75,9 +89,9 @@ def nucleus(logits: Tensor, top_p: float) -> tuple[Tensor, Tensor]:
         k = min(8 * k, size)
 
 
-def gumbel(seeds: Tensor, step: int, tokens: Tensor) -> Tensor:
-    """Standard Gumbel noise for each (row's seed, step, token id), in the shape of `tokens`, float64."""
-    key = _mix(_mix(seeds) + step)
+def gumbel(seeds: Tensor, steps: Tensor | int, tokens: Tensor) -> Tensor:
+    """Standard Gumbel noise for each (row's seed and step, token id), in the shape of `tokens`, float64."""
+    key = _mix(_mix(seeds) + steps)
     bits = _shift(_mix(key[:, None] + (tokens + 1) * GOLDEN), 11)
     return -((bits.double() + 0.5) * 2.0**-53).log().neg().log()
 

@@ -1,13 +1,15 @@
 """The engine that runs a causal language model of transformers in this process, on a GPU or the CPU.
 
 - A prompt's tokens are ids(prefix) + ids(suffix) + ids(tail) (`encoding`).
-- A batch holds requests of one kind: proposals first in line, then the kind with the most waiting. It is the oldest
-  request and those nearest to it in length, as many as `tokens_per_batch` holds with the padding; at least one.
+- Requests join those under way as soon as there is room and leave when they have ended: proposals first in line, then
+  the kind with the most waiting; of a kind the oldest and those nearest to it in length. `tokens_per_batch` bounds what
+  all of them hold, padding and room for completions included; what a kind's prompts begin with counts once.
 - A completion depends on its request alone, not on its batch (`sampling`). It ends at an end token of the model, at
   the earliest stop string of its text, or at `max_tokens`. `completion_tokens` counts all drawn tokens, those of the
   stop included; the text is the decoding of them all, special tokens left out, cut before the stop.
 - A prompt that leaves no room for `max_tokens` in the model's context fails alone. When the device's memory is
-  exhausted, the batch is halved, and later ones are no larger.
+  exhausted, all requests under way begin again, half as many at once, and later ones are no more. A single one that
+  exhausts it fails if others were served; if none was, that is the engine's failure.
 - Only safetensors are read. The model's own sampling settings are not used; the prompt set's are.
 
 This file imports no torch: identifying a model must not wait for it.
@@ -15,7 +17,8 @@ This file imports no torch: identifying a model must not wait for it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from selfinstruct.engines import EngineSettings
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
     from selfinstruct.engines.generation import Generator
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
+SHARE = 8
+"""A step ends when one in so many requests has ended: new ones come in time, and the stepping costs little."""
 
 
 def identify(settings: EngineSettings) -> dict[str, str]:
@@ -53,19 +58,20 @@ def open_engine(settings: EngineSettings, prompts: PromptSet) -> TransformersEng
     from selfinstruct.engines.generation import Generator, load
 
     tokenizer, model = load(folder, settings)
-    encoder, generator = PromptEncoder(tokenizer, prompts), Generator(tokenizer, model, prompts)
+    encoder = PromptEncoder(tokenizer, prompts)
+    generator = Generator(tokenizer, model, prompts, {kind: encoder.frame(kind)[0] for kind in Kind})
     _check_context(settings.model, encoder, prompts, generator.context)
     return TransformersEngine(encoder, generator, prompts, settings.transformers.tokens_per_batch)
 
 
 class TransformersEngine:
-    """Queues requests by kind and completes a batch with each step.
+    """Queues requests by kind, lets them join those under way, and gives back what has ended.
 
     Args:
         encoder: Gives each request its prompt's ids.
-        generator: Completes a batch.
+        generator: Completes requests.
         prompts: The sampling settings of each kind.
-        tokens_per_batch: The most padded tokens, prompts and completions, of one batch.
+        tokens_per_batch: The most tokens that requests under way hold, padding and room for completions included.
     """
 
     def __init__(self, encoder: PromptEncoder, generator: Generator, prompts: PromptSet, tokens_per_batch: int) -> None:
@@ -75,59 +81,95 @@ class TransformersEngine:
         self._tokens_per_batch = tokens_per_batch
         self._waiting: dict[Kind, list[EncodedRequest]] = {kind: [] for kind in Kind}
         self._failed: list[Completion] = []
+        self._served = False  # whether any request has been completed
 
     def add(self, requests: Sequence[Request]) -> None:
         """Encode and queue requests."""
         for encoded in map(self._encoder.encode, requests):
-            if (error := self._excess(encoded)) is None:
+            if (error := self._refusal(encoded)) is None:
                 self._waiting[encoded.request.kind].append(encoded)
             else:
-                self._failed.append(Completion(encoded.request.id, "", Finish.FAILED, len(encoded.ids), 0, error))
+                self._failed.append(_failed(encoded, error))
 
     def step(self) -> list[Completion]:
-        """Complete one batch.
+        """Let waiting requests join, and go on until one in `SHARE` of those under way has ended.
 
         Raises:
-            torch.OutOfMemoryError: a single request is more than the device's memory holds.
+            torch.OutOfMemoryError: the device's memory holds not one request, and has held none before.
         """
-        failed, self._failed = self._failed, []
-        batch = self._take()
-        return failed + (self._complete(batch) if batch else [])
+        done, self._failed = self._failed, []
+        done += self._join()
+        least = max(1, len(self._generator.under_way) // SHARE)
+        while self._generator.under_way and len(done) < least:
+            ended = self._guarded(self._generator.step)
+            self._served = self._served or bool(ended)
+            done += ended
+        return done
 
-    def _excess(self, encoded: EncodedRequest) -> str | None:
+    def _refusal(self, encoded: EncodedRequest) -> str | None:
+        if not self._generator.columns(encoded):
+            return "prompt has no token of its own"
         room, context = self._room[encoded.request.kind], self._generator.context
         if context is None or len(encoded.ids) + room <= context:
             return None
         return f"prompt of {len(encoded.ids)} tokens leaves no room for {room} more in a context of {context}"
 
-    def _take(self) -> list[EncodedRequest]:
-        fullest = max(Kind, key=lambda kind: len(self._waiting[kind]))
-        queue = self._waiting[Kind.PROPOSE] or self._waiting[fullest]
+    def _join(self) -> list[Completion]:
+        """Proposals first, then the kind with the most waiting, as far as there is room."""
+        failed: list[Completion] = []
+        for kind in sorted(Kind, key=lambda kind: (kind is not Kind.PROPOSE, -len(self._waiting[kind]))):
+            if self._waiting[kind] and self._generator.takes(kind) and (batch := self._take(kind)):
+                failed += self._guarded(partial(self._generator.join, batch))
+        return failed
+
+    def _take(self, kind: Kind) -> list[EncodedRequest]:
+        """The oldest request of a kind and those nearest to it in length, as many as there is room for; at least one
+        if nothing is under way."""
+        queue, under_way = self._waiting[kind], self._generator.under_way
+        rows = [encoded for encoded in under_way if encoded.request.kind is kind]
+        room = self._tokens_per_batch - self._cost([encoded for encoded in under_way if encoded.request.kind != kind])
+        longest = max(map(self._generator.columns, rows), default=0)
         batch: list[EncodedRequest] = []
         for encoded in sorted(queue, key=lambda encoded: abs(len(encoded.ids) - len(queue[0].ids))):
-            if batch and self._cost([*batch, encoded]) > self._tokens_per_batch:
+            longest = max(longest, self._generator.columns(encoded))
+            fits = self._generator.cost(kind, len(rows) + len(batch) + 1, longest) <= room
+            if not fits and (under_way or batch):
                 break
             batch.append(encoded)
         taken = {id(encoded) for encoded in batch}
         queue[:] = [encoded for encoded in queue if id(encoded) not in taken]
         return batch
 
-    def _cost(self, batch: Sequence[EncodedRequest]) -> int:
-        """The padded tokens of a batch, prompts and completions."""
-        return len(batch) * (max(len(encoded.ids) for encoded in batch) + self._room[batch[0].request.kind])
+    def _cost(self, requests: Sequence[EncodedRequest]) -> int:
+        """The padded tokens, prompts and completions at their longest, of requests that are under way together."""
+        longest: dict[Kind, list[int]] = {}
+        for encoded in requests:
+            longest.setdefault(encoded.request.kind, []).append(self._generator.columns(encoded))
+        return sum(self._generator.cost(kind, len(columns), max(columns)) for kind, columns in longest.items())
 
-    def _complete(self, batch: Sequence[EncodedRequest]) -> list[Completion]:
+    def _guarded(self, work: Callable[[], list[Completion]]) -> list[Completion]:
+        """Do it; when memory is exhausted, all begin again, and from now on no more than half as much is taken on."""
         import torch
 
         try:
-            return self._generator.complete(batch)
+            return work()
         except torch.OutOfMemoryError:
-            if len(batch) == 1:
-                raise
-        # here, and not in the handler, whose traceback holds the tensors of the failed batch
-        self._tokens_per_batch = min(self._tokens_per_batch, self._cost(batch) // 2)
-        half = len(batch) // 2
-        return self._complete(batch[:half]) + self._complete(batch[half:])
+            pass
+        # here, and not in the handler, whose traceback holds the tensors of the failed pass
+        requests = self._generator.under_way
+        self._generator.clear()
+        if len(requests) > 1:
+            self._tokens_per_batch = min(self._tokens_per_batch, self._cost(requests) // 2)
+            for encoded in reversed(requests):
+                self._waiting[encoded.request.kind].insert(0, encoded)
+            return []
+        if not self._served:
+            raise torch.OutOfMemoryError("the device's memory does not hold the model and one request")
+        return [_failed(encoded, "exhausts the device's memory, which held others") for encoded in requests]
+
+
+def _failed(encoded: EncodedRequest, error: str) -> Completion:
+    return Completion(encoded.request.id, "", Finish.FAILED, len(encoded.ids), 0, error)
 
 
 def _check_dtype(settings: EngineSettings) -> None:

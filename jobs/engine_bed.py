@@ -1,0 +1,375 @@
+"""What `bench engine` measures on: a model with random weights, requests of real prompts, and both ways to complete
+them. `bench_engine` says what is measured and how it is to be read."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import random
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from selfinstruct.classify import render_classify
+from selfinstruct.draws import seed_of
+from selfinstruct.instantiate import render_instantiate
+from selfinstruct.pool import Pool
+from selfinstruct.prompts import PromptSet, load_prompts
+from selfinstruct.propose import ProposeSettings, plan_request
+from selfinstruct.records import Completion, Kind, Request
+from selfinstruct.rounds import seed_candidates
+from selfinstruct.seeds import SEED_TASKS, load_seeds
+
+if TYPE_CHECKING:
+    from selfinstruct.engines.encoding import EncodedRequest, PromptEncoder
+    from selfinstruct.engines.transformers import TransformersEngine
+
+SHAPES: Mapping[str, Mapping[str, int]] = {
+    "1m": {"hidden": 128, "inner": 256, "layers": 4, "heads": 4, "kv_heads": 2, "vocabulary": 3_072},
+    "19m": {"hidden": 384, "inner": 1_024, "layers": 8, "heads": 6, "kv_heads": 3, "vocabulary": 8_192},
+    "1b": {"hidden": 2_048, "inner": 8_192, "layers": 16, "heads": 32, "kv_heads": 8, "vocabulary": 128_256},
+    "8b": {"hidden": 4_096, "inner": 14_336, "layers": 32, "heads": 32, "kv_heads": 8, "vocabulary": 128_256},
+}
+"""Llama's, by what they are called here; the last two are those of Llama 3."""
+
+KINDS = (Kind.PROPOSE, Kind.CLASSIFY, Kind.INPUT_FIRST)
+NEVER = "\ue000\ue001"
+"""A stop string that no text holds: looked for like any other, never found."""
+
+
+@dataclass(frozen=True)
+class EngineBenchSettings:
+    """Measure the transformers engine against plain generation.
+
+    Args:
+        out: Folder for engine.json; without it there is the table only.
+        size: Shape of the model: 1m, 19m, 1b or 8b parameters.
+        device: Where it runs (auto: the first GPU, else the CPU).
+        dtype: Number format of weights and activations (auto: float32 on the CPU, bfloat16 on a GPU).
+        prompts: The prompt set.
+        plain: Requests of each kind that plain generation completes.
+        plain_batch: Requests in one of its batches.
+        times: How many times as many the engine completes, of each kind.
+        proposals: Propose requests in the round.
+        accepted: Instructions that each of them gives.
+        propose_mean: Mean tokens of a completion.
+        classify_mean: Mean tokens of a completion.
+        instantiate_mean: Mean tokens of a completion.
+        in_flight: Requests that the engine holds at most.
+        tokens_per_batch: Its option of this name.
+        seed: Of weights, requests and lengths.
+    """
+
+    out: str | None = None
+    size: str = "19m"
+    device: str = "auto"
+    dtype: str = "auto"
+    prompts: str = "base"
+    plain: int = 16
+    plain_batch: int = 16
+    times: int = 8
+    proposals: int = 32
+    accepted: int = 3
+    propose_mean: float = 200
+    classify_mean: float = 3
+    instantiate_mean: float = 60
+    in_flight: int = 64
+    tokens_per_batch: int = 32_768
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long some requests took."""
+
+    requests: int
+    new_tokens: int
+    seconds: float
+    processor_seconds: float
+
+    @property
+    def rate(self) -> float:
+        """Requests a second."""
+        return self.requests / self.seconds
+
+
+@dataclass(frozen=True, slots=True)
+class KindFigures:
+    """One kind, by both."""
+
+    prefix_tokens: int
+    prompt_tokens: float  # mean
+    prefix_seconds: float
+    plain: Pace
+    engine: Pace
+    times_as_fast: float  # requests a second
+    bound_tokens_per_second: float | None = None  # on a GPU: if memory were read at full speed, and nothing else done
+
+
+def geometric(mean: float, count: int, most: int, draws: random.Random) -> list[int]:
+    """So many lengths, geometric with this mean, at even quantiles and in random order; none above `most`."""
+    if mean <= 1:
+        return [1] * count
+    stay = math.log1p(-1 / mean)
+    lengths = [min(most, 1 + int(math.log1p(-(at + 0.5) / count) / stay)) for at in range(count)]
+    draws.shuffle(lengths)
+    return lengths
+
+
+class Bed:
+    """The model, and both ways of completing requests with it."""
+
+    def __init__(self, settings: EngineBenchSettings) -> None:
+        import torch
+        from transformers import AutoTokenizer
+
+        from selfinstruct.engines import TransformersOptions
+        from selfinstruct.engines.generation import Generator, device_of
+        from selfinstruct.engines.transformers import TransformersEngine
+        from selfinstruct.tiny import MODEL
+
+        self._settings = settings
+        self._torch = torch
+        self._device = device_of(TransformersOptions(device=settings.device))
+        self._draws = random.Random(settings.seed)
+        self._prompts = _never_stopping(load_prompts(settings.prompts))
+        self._texts = _Texts(self._prompts, settings.seed)
+        tokenizer = AutoTokenizer.from_pretrained(MODEL)
+        tokenizer.eos_token = None
+        self._lengths: dict[str, int] = {}
+        self._encoder = _imposing(tokenizer, self._prompts, self._lengths)
+        self._model = self._made()
+        self._plain_attention = self._model.config._attn_implementation
+        prefixes = {kind: self._encoder.frame(kind)[0] for kind in Kind}
+        self._generator = Generator(tokenizer, self._model, self._prompts, prefixes)
+        self._engine_attention = self._model.config._attn_implementation
+        self._engine: TransformersEngine = TransformersEngine(
+            self._encoder, self._generator, self._prompts, settings.tokens_per_batch
+        )
+
+    @property
+    def threads(self) -> int:
+        """Of torch."""
+        return int(self._torch.get_num_threads())
+
+    @property
+    def device_name(self) -> str:
+        """The GPU's name, or cpu."""
+        on_gpu = self._device.type == "cuda"
+        return str(self._torch.cuda.get_device_name(self._device)) if on_gpu else self._device.type
+
+    @property
+    def parameters(self) -> int:
+        """Of the model."""
+        return sum(each.numel() for each in self._model.parameters())
+
+    @property
+    def dtype(self) -> str:
+        """Of the model's weights."""
+        return str(self._model.dtype).removeprefix("torch.")
+
+    @property
+    def attention(self) -> list[str]:
+        """Plain generation's attention and the engine's."""
+        return [self._plain_attention, self._engine_attention]
+
+    def measure(self, kind: Kind) -> KindFigures:
+        """One kind by both."""
+        settings = self._settings
+        requests = self._requests(kind, settings.plain, "plain")
+        encoded = [self._encoder.encode(request) for request in requests]
+        plain = self._timed(lambda: self._generate(encoded), encoded)
+        (warm,) = self._requests(kind, 1, "warm")
+        first = self._timed(lambda: self._complete([warm]), [self._encoder.encode(warm)])
+        again = self._timed(lambda: self._complete([warm]), [self._encoder.encode(warm)])
+        requests = self._requests(kind, settings.plain * settings.times, "engine")
+        engine = self._timed(lambda: self._complete(requests), [self._encoder.encode(one) for one in requests])
+        return KindFigures(
+            prefix_tokens=len(self._encoder.frame(kind)[0]),
+            prompt_tokens=sum(len(one.ids) for one in encoded) / len(encoded),
+            prefix_seconds=max(0.0, first.seconds - again.seconds),
+            plain=plain,
+            engine=engine,
+            times_as_fast=engine.rate / plain.rate,
+            bound_tokens_per_second=self._bound(encoded) if self._device.type == "cuda" else None,
+        )
+
+    def round(self) -> Pace:
+        """A round with all kinds in the engine at once."""
+        settings = self._settings
+        share = settings.proposals * settings.accepted
+        proposals = self._requests(Kind.PROPOSE, settings.proposals, "round")
+        following = {
+            Kind.PROPOSE: deque(self._requests(Kind.CLASSIFY, share, "round")),
+            Kind.CLASSIFY: deque(self._requests(Kind.INPUT_FIRST, share, "round")),
+        }
+        everything = [*proposals, *(one for queue in following.values() for one in queue)]
+        kinds = {request.id: request.kind for request in everything}
+
+        def after(completion: Completion) -> list[Request]:
+            kind = kinds[completion.request_id]
+            count = {Kind.PROPOSE: settings.accepted, Kind.CLASSIFY: 1}.get(kind, 0)
+            return [following[kind].popleft() for _ in range(count)]
+
+        encoded = [self._encoder.encode(request) for request in everything]
+        return self._timed(lambda: self._complete(proposals, after), encoded)
+
+    def _requests(self, kind: Kind, count: int, label: str) -> list[Request]:
+        settings = self._settings
+        mean = {Kind.PROPOSE: settings.propose_mean, Kind.CLASSIFY: settings.classify_mean}
+        most = self._prompts[kind].sampling.max_tokens
+        if kind is Kind.CLASSIFY:
+            lengths = [min(most, round(settings.classify_mean))] * count
+        else:
+            lengths = geometric(mean.get(kind, settings.instantiate_mean), count, most, self._draws)
+        requests = [self._texts.request(kind, f"{label}/{kind}/{at:05d}") for at in range(count)]
+        self._lengths.update((one.id, length) for one, length in zip(requests, lengths, strict=True))
+        return requests
+
+    def _generate(self, encoded: Sequence[EncodedRequest]) -> None:
+        """Plain generation, in batches."""
+        torch, size = self._torch, self._settings.plain_batch
+        with self._attention(self._plain_attention):
+            for start in range(0, len(encoded), size):
+                batch = encoded[start : start + size]
+                width = max(len(one.ids) for one in batch)
+                ids = torch.tensor([[0] * (width - len(one.ids)) + one.ids for one in batch])
+                mask = torch.tensor([[0] * (width - len(one.ids)) + [1] * len(one.ids) for one in batch])
+                self._model.generate(
+                    ids.to(self._device),
+                    attention_mask=mask.to(self._device),
+                    max_new_tokens=max(one.room for one in batch),
+                    do_sample=False,
+                    pad_token_id=0,
+                )
+
+    def _complete(
+        self, requests: Sequence[Request], after: Callable[[Completion], list[Request]] | None = None
+    ) -> None:
+        """The engine, fed as a pool feeds a replica."""
+        waiting, held = deque(requests), 0
+        while waiting or held:
+            share = min(len(waiting), self._settings.in_flight - held)
+            self._engine.add([waiting.popleft() for _ in range(share)])
+            done = self._engine.step()
+            held += share - len(done)
+            for completion in done if after else ():
+                assert after is not None
+                waiting.extend(after(completion))
+
+    def _timed(self, work: Callable[[], None], encoded: Sequence[EncodedRequest]) -> Pace:
+        self._settle()
+        clock, processor = time.perf_counter(), time.process_time()
+        work()
+        self._settle()
+        seconds, processor_seconds = time.perf_counter() - clock, time.process_time() - processor
+        return Pace(len(encoded), sum(one.room for one in encoded), seconds, processor_seconds)
+
+    def _settle(self) -> None:
+        if self._device.type == "cuda":
+            self._torch.cuda.synchronize(self._device)
+
+    @contextmanager
+    def _attention(self, name: str) -> Iterator[None]:
+        self._model.set_attn_implementation(name)
+        try:
+            yield
+        finally:
+            self._model.set_attn_implementation(self._engine_attention)
+
+    def _made(self) -> Any:
+        """A model with random weights, whose next tokens are about as uncertain as a trained model's."""
+        from transformers import AutoModelForCausalLM, LlamaConfig
+
+        shape, torch = SHAPES[self._settings.size], self._torch
+        config = LlamaConfig(
+            hidden_size=shape["hidden"],
+            intermediate_size=shape["inner"],
+            num_hidden_layers=shape["layers"],
+            num_attention_heads=shape["heads"],
+            num_key_value_heads=shape["kv_heads"],
+            vocab_size=shape["vocabulary"],
+            max_position_embeddings=8_192,
+            tie_word_embeddings=False,
+            bos_token_id=None,
+            eos_token_id=None,
+        )
+        dtype = self._settings.dtype
+        if dtype == "auto":
+            dtype = "bfloat16" if self._device.type == "cuda" else "float32"
+        torch.manual_seed(self._settings.seed)
+        with self._device:
+            model = AutoModelForCausalLM.from_config(config, dtype=getattr(torch, dtype)).eval()
+        with torch.no_grad():
+            model.lm_head.weight.mul_(200 / math.sqrt(shape["hidden"]))  # logits with a deviation of about 4
+        return model
+
+    def _bound(self, encoded: Sequence[EncodedRequest]) -> float:
+        """Tokens a second, if a step took no longer than reading weights, keys and values once from memory."""
+        torch, config = self._torch, self._model.config
+        source = torch.empty(2**30, dtype=torch.uint8, device=self._device)
+        target = torch.empty_like(source)
+        target.copy_(source)
+        self._settle()
+        begun = time.perf_counter()
+        for _ in range(10):
+            target.copy_(source)
+        self._settle()
+        bytes_per_second = 10 * 2 * source.numel() / (time.perf_counter() - begun)
+        width = torch.finfo(self._model.dtype).bits // 8
+        weights = sum(each.numel() for each in self._model.parameters()) - config.vocab_size * config.hidden_size
+        size = 2 * config.num_hidden_layers * config.num_key_value_heads * config.head_dim
+        kind = encoded[0].request.kind
+        own = sum(self._generator.columns(one) + one.room / 2 for one in encoded) / len(encoded)
+        longest = max(map(self._generator.columns, encoded))
+        rows = self._settings.in_flight
+        while rows > 1 and self._generator.cost(kind, rows, longest) > self._settings.tokens_per_batch:
+            rows -= 1
+        prefix = self._generator.cost(kind, 0, 0)
+        return float(rows * bytes_per_second / (width * (weights + size * (prefix + rows * own))))
+
+
+def _never_stopping(prompts: PromptSet) -> PromptSet:
+    def unstopped(kind: Kind) -> Any:
+        prompt = prompts[kind]
+        return dataclasses.replace(prompt, sampling=dataclasses.replace(prompt.sampling, stop=(NEVER,)))
+
+    return dataclasses.replace(prompts, prompts={kind: unstopped(kind) for kind in Kind})
+
+
+def _imposing(tokenizer: Any, prompts: PromptSet, lengths: Mapping[str, int]) -> PromptEncoder:
+    """An encoder that gives each request room for its imposed length only."""
+    from selfinstruct.engines.encoding import PromptEncoder
+
+    class Imposing(PromptEncoder):
+        def encode(self, request: Request) -> EncodedRequest:
+            return dataclasses.replace(super().encode(request), room=lengths[request.id])
+
+    return Imposing(tokenizer, prompts)
+
+
+class _Texts:
+    """Requests as the first round of a run makes them, all from the seed tasks."""
+
+    def __init__(self, prompts: PromptSet, seed: int) -> None:
+        self._prompts = prompts
+        self._seed = seed
+        self._seeds = load_seeds(SEED_TASKS)
+        self._pool = Pool()
+        self._pool.extend(list(seed_candidates(self._seeds)))
+        self._draws = random.Random(seed)
+
+    def request(self, kind: Kind, id: str) -> Request:
+        """A request of a kind."""
+        if kind is Kind.PROPOSE:
+            settings = ProposeSettings()
+            return plan_request(id, self._seed, settings, self._pool, len(self._pool), self._prompts).request
+        instruction = self._draws.choice(self._seeds).instruction
+        if kind is Kind.CLASSIFY:
+            suffix = render_classify(instruction, self._prompts)
+        else:
+            _, suffix = render_instantiate(instruction, kind is Kind.OUTPUT_FIRST, self._prompts)
+        return Request(id, kind, suffix, seed_of("request", self._seed, id))

@@ -1,0 +1,130 @@
+"""Attention that also gives the log-sum-exp of the scores, so that attentions over parts can be merged.
+
+Torch's public function keeps it to itself; its inner ones give it. Which of them serve a device, a dtype and a head
+size depends on the version and the hardware, so they are tried out rather than trusted (`choose_kernel`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+STEP = 16
+"""Rows of masks begin at multiples of this many elements, as CUDA kernels want it; stores grow by it."""
+
+Kernel: TypeAlias = Callable[[Tensor, Tensor, Tensor, "Tensor | None", bool, float], tuple[Tensor, Tensor]]
+"""(query, key, value, mask to add or None, causal, scale) -> (output, log-sum-exp in float32).
+
+Query is (rows, heads, queries, size), key and value (rows, heads, columns, size); the log-sum-exp (rows, heads,
+queries). A mask is broadcast to (rows, heads, queries, columns); what it hides holds `hidden(dtype)`.
+"""
+
+
+def hidden(dtype: torch.dtype) -> float:
+    """What a mask adds to hide a column: finite, so that a query to which all are hidden gives no NaN."""
+    return torch.finfo(dtype).min / 2
+
+
+def as_mask(seen: Tensor, dtype: torch.dtype) -> Tensor:
+    """What is to be added for (..., columns) of what is seen; a view of whole `STEP`s."""
+    columns = seen.shape[-1]
+    mask = torch.zeros(*seen.shape[:-1], -(-columns // STEP) * STEP, dtype=dtype, device=seen.device)
+    return mask[..., :columns].masked_fill_(~seen, hidden(dtype))
+
+
+def by_definition(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, causal: bool, scale: float, softcap: float = 0.0
+) -> tuple[Tensor, Tensor]:
+    """The kernel that is right everywhere. `softcap` bounds the scores (Gemma 2)."""
+    scores = (query @ key.transpose(-1, -2)).float() * scale
+    if softcap:
+        scores = (scores / softcap).tanh() * softcap
+    if causal:
+        above = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).triu(1)
+        scores = scores.masked_fill(above, -torch.inf)
+    if mask is not None:
+        scores = scores + mask
+    total = scores.logsumexp(-1)
+    return (scores - total[..., None]).exp().to(value.dtype) @ value, total
+
+
+def _flash_cpu(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, causal: bool, scale: float
+) -> tuple[Tensor, Tensor]:
+    if mask is not None:
+        mask = mask.expand(-1, -1, query.shape[2], -1)
+    out, total = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
+        query, key, value, 0.0, causal, attn_mask=mask, scale=scale
+    )
+    return out, total
+
+
+def _flash_cuda(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, causal: bool, scale: float
+) -> tuple[Tensor, Tensor]:
+    if mask is not None:  # it takes none
+        return _efficient_cuda(query, key, value, mask, causal, scale)
+    out, total, *_ = torch.ops.aten._scaled_dot_product_flash_attention(
+        query, key, value, 0.0, causal, False, scale=scale
+    )
+    return out, total[..., : query.shape[2]]
+
+
+def _efficient_cuda(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, causal: bool, scale: float
+) -> tuple[Tensor, Tensor]:
+    if mask is not None:
+        mask = mask.expand(query.shape[0], query.shape[1], query.shape[2], -1)
+    out, total, *_ = torch.ops.aten._scaled_dot_product_efficient_attention(
+        query, key, value, mask, True, 0.0, causal, scale=scale
+    )
+    return out, total[..., : query.shape[2]]  # comes padded to a multiple of 32
+
+
+CANDIDATES: dict[str, tuple[Kernel, ...]] = {"cpu": (_flash_cpu,), "cuda": (_flash_cuda, _efficient_cuda)}
+
+
+def choose_kernel(device: torch.device, dtype: torch.dtype, head_size: int) -> Kernel:
+    """The first of the device's kernels that agrees with the definition on such heads; else the definition."""
+    return next(
+        (kernel for kernel in CANDIDATES.get(device.type, ()) if _agrees(kernel, device, dtype, head_size)),
+        by_definition,
+    )
+
+
+def _agrees(kernel: Kernel, device: torch.device, dtype: torch.dtype, head_size: int) -> bool:
+    """Whether a kernel gives what it should where it will be used: over a prefix, masked, causal."""
+    source = torch.Generator().manual_seed(0)
+
+    def random(*shape: int) -> Tensor:
+        return torch.randn(*shape, head_size, generator=source).to(device, dtype)
+
+    columns = torch.arange(2 * STEP, device=device)
+    mask = as_mask(columns < torch.tensor([2 * STEP, 5, 0], device=device)[:, None, None, None], dtype)
+    odd = as_mask(columns[:9] <= columns[:9, None], dtype)[None, None]
+    store = random(4, 2, 3 * STEP), random(4, 2, 3 * STEP)
+    key, value = (whole[:3, :, : 2 * STEP] for whole in store)  # views, as the engine reads them
+    cases: list[tuple[Tensor, Tensor, Tensor, Tensor | None, bool]] = [
+        (random(1, 2, 37), random(1, 2, 61), random(1, 2, 61), None, False),
+        (random(3, 2, 4), key, value, mask, False),
+        (random(3, 2, 9), random(3, 2, 9), random(3, 2, 9), None, True),
+        (random(3, 2, 9), random(3, 2, 9), random(3, 2, 9), odd, False),
+    ]
+    bound = 1e-4 if dtype == torch.float32 else 0.03
+    try:
+        for query, key, value, added, causal in cases:
+            found = kernel(query, key, value, added, causal, 0.3)
+            wanted = by_definition(query, key, value, added, causal, 0.3)
+            seen = wanted[1] > hidden(dtype) / 4  # where all is hidden, any output will do that is a number
+            close = (found[1] - wanted[1]).abs() <= bound * wanted[1].abs().clamp(min=1)
+            apart = (found[0].float() - wanted[0].float()).abs().amax(-1)
+            if not bool((close & torch.isfinite(apart) & ((apart <= bound) | ~seen)).all()):
+                return False
+    except torch.OutOfMemoryError:  # says nothing about the kernel
+        raise
+    except (RuntimeError, NotImplementedError, AttributeError):  # not for this hardware, dtype or size; not there
+        return False
+    return True

@@ -1,0 +1,228 @@
+"""Sharing a prefix and going together with others change nothing: small random models of many architectures."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from random_models import CONFIGS, OTHERS, SHARED, make_model, make_tokenizer
+
+from selfinstruct.engines import kernels
+from selfinstruct.engines.attention import Prefix, Rows, Segment, Store, Unsupported
+from selfinstruct.engines.drafts import Draft, Ending
+from selfinstruct.engines.encoding import EncodedRequest
+from selfinstruct.engines.expanded import ExpandedDecoder
+from selfinstruct.engines.lanes import SHARED_FROM, Decoder, SharedDecoder
+from selfinstruct.prompts import Sampling
+from selfinstruct.records import Kind, Request
+
+TOKENIZER = make_tokenizer()
+TOKENS = 12
+TIED = 1e-5
+GREEDY = {kind: Sampling(0.0, 0.0, 0.0, 0.0, TOKENS, ()) for kind in Kind}
+SAMPLED = {kind: Sampling(1.0, 0.9, 0.4, 0.7, TOKENS, ()) for kind in Kind}
+ROLLS = random.Random(0)
+PREFIXES = {
+    Kind.PROPOSE: [5, 6, 7],  # too short to be shared
+    Kind.CLASSIFY: [ROLLS.randrange(3, len(TOKENIZER)) for _ in range(SHARED_FROM)],
+    Kind.INPUT_FIRST: [ROLLS.randrange(3, len(TOKENIZER)) for _ in range(SHARED_FROM + 11)],
+    Kind.OUTPUT_FIRST: [],
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def make_requests(count: int, seed: int, kinds: Sequence[Kind] = tuple(Kind)) -> list[EncodedRequest]:
+    rolls = random.Random(seed)
+    made = []
+    for at in range(count):
+        kind = rolls.choice(kinds)
+        suffix = [rolls.randrange(3, len(TOKENIZER)) for _ in range(rolls.choice((1, 2, 5, 13, 24)))]
+        made.append(EncodedRequest(Request(f"r{at}", kind, "", seed * 1000 + at), [*PREFIXES[kind], *suffix], TOKENS))
+    return made
+
+
+def run(decoder: Decoder, requests: Sequence[EncodedRequest], rolls: random.Random) -> dict[str, list[int]]:
+    """Requests join at random times, in random groups of one kind; gives the tokens of each."""
+    ending = Ending(TOKENIZER, {1}, ())
+    waiting = rolls.sample(requests, len(requests))
+    found: dict[str, list[int]] = {}
+    while len(found) < len(requests):
+        kind = waiting[0].request.kind if waiting else Kind.PROPOSE
+        if waiting and decoder.takes(kind) and rolls.random() < 0.5:
+            group = [one for one in waiting if one.request.kind is kind][: rolls.randint(1, 6)]
+            waiting = [one for one in waiting if one not in group]
+            decoder.join([Draft(one, ending) for one in group])
+        for draft in decoder.step():
+            assert draft.encoded.request.id not in found
+            found[draft.encoded.request.id] = draft.tokens
+    assert decoder.step() == []
+    return found
+
+
+def assert_same_but_for_ties(model: Any, one: EncodedRequest, found: list[int], wanted: list[int]) -> None:
+    """Equal up to the first place where the two tokens' logits are equal but for rounding."""
+    at = next((at for at, pair in enumerate(zip(found, wanted, strict=False)) if pair[0] != pair[1]), None)
+    if at is None:
+        assert len(found) == len(wanted)
+        return
+    with torch.inference_mode():
+        logits = model(torch.tensor([one.ids + wanted[:at]])).logits[0, -1]
+    assert abs(logits[found[at]] - logits[wanted[at]]) < TIED, f"{one.request.id}: {found} is not {wanted}"
+
+
+@pytest.mark.parametrize("decoder", [SharedDecoder, ExpandedDecoder])
+@pytest.mark.parametrize("name", CONFIGS)
+def test_greedy_tokens_are_those_of_generate(name: str, decoder: Any) -> None:
+    if name in OTHERS and decoder is SharedDecoder:
+        with pytest.raises(Unsupported):
+            SharedDecoder(make_model(name), GREEDY, PREFIXES)
+        return
+    plain, model = make_model(name), make_model(name)
+    requests = make_requests(14, seed=len(name))
+    found = run(decoder(model, GREEDY, PREFIXES), requests, random.Random(1))
+    for one in requests:
+        output = plain.generate(torch.tensor([one.ids]), do_sample=False, max_new_tokens=TOKENS)
+        assert_same_but_for_ties(plain, one, found[one.request.id], output[0, len(one.ids) :].tolist())
+
+
+@pytest.mark.parametrize("name", ["llama", "gemma3", "phi", "bloom"])
+def test_draws_depend_on_the_request_alone(name: str) -> None:
+    """Many random batches, each against every request on its own."""
+    model = make_model(name)
+    decoder: Decoder = (SharedDecoder if name in SHARED else ExpandedDecoder)(model, SAMPLED, PREFIXES)
+    requests = make_requests(16, seed=7)
+    alone = {}
+    for one in requests:
+        alone |= run(decoder, [one], random.Random(0))
+    assert len({tuple(tokens) for tokens in alone.values()}) > 12
+    for seed in range(6):
+        assert run(decoder, random.Random(seed).sample(requests, 12), random.Random(seed)).items() <= alone.items()
+
+
+def test_a_prefix_goes_through_the_model_once() -> None:
+    model = make_model("llama")
+    decoder = SharedDecoder(model, GREEDY, PREFIXES)
+    fed = []
+    model.register_forward_pre_hook(lambda *call: fed.append(call[2]["input_ids"].numel()), with_kwargs=True)
+    requests = make_requests(20, seed=3, kinds=[Kind.CLASSIFY])
+    run(decoder, requests, random.Random(3))
+    assert fed.count(len(PREFIXES[Kind.CLASSIFY])) == 1
+    decoder.clear()
+    before = sum(fed)
+    run(decoder, requests, random.Random(3))
+    assert sum(fed) - before == before - len(PREFIXES[Kind.CLASSIFY])
+
+
+def test_half_precision_shares_a_prefix_too() -> None:
+    model = make_model("qwen3").to(torch.bfloat16)
+    found = run(SharedDecoder(model, SAMPLED, PREFIXES), make_requests(10, seed=5), random.Random(5))
+    assert all(0 < len(tokens) <= TOKENS for tokens in found.values())
+
+
+def test_a_model_that_is_refused_stays_as_it_was() -> None:
+    model = make_model("gpt_oss")
+    before = model.config._attn_implementation
+    with pytest.raises(Unsupported, match="sinks"):
+        SharedDecoder(model, GREEDY, PREFIXES)
+    assert model.config._attn_implementation == before
+
+
+# kernels
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 5), st.integers(1, 3), st.integers(1, 40), st.integers(1, 70), st.data())
+def test_the_kernel_gives_the_definition(rows: int, heads: int, queries: int, columns: int, data: Any) -> None:
+    draws = torch.Generator().manual_seed(data.draw(st.integers(0, 2**32)))
+    query, key, value = (torch.randn(rows, heads, n, 16, generator=draws) for n in (queries, columns, columns))
+    lengths = torch.tensor(data.draw(st.lists(st.integers(1, columns), min_size=rows, max_size=rows)))
+    mask = torch.zeros(rows, 1, 1, columns)
+    mask.masked_fill_(torch.arange(columns) >= lengths[:, None, None, None], kernels.hidden(torch.float32))
+    kernel = kernels.choose_kernel(torch.device("cpu"), torch.float32, 16)
+    assert kernel is not kernels.by_definition
+    out, total = kernel(query, key, value, mask, False, 0.3)
+    scores = (query @ key.mT * 0.3 + mask).double()
+    torch.testing.assert_close(total.double(), scores.logsumexp(-1), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(out.double(), scores.softmax(-1) @ value.double(), atol=1e-4, rtol=1e-4)
+
+
+def test_kernels_that_fail_or_err_are_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(*arguments: Any) -> Any:
+        raise NotImplementedError
+
+    def lying(*arguments: Any) -> Any:
+        out, total = kernels.by_definition(*arguments)
+        return out, total + 0.1
+
+    def fails_on_masks(query: Any, key: Any, value: Any, mask: Any, *others: Any) -> Any:
+        if mask is not None:
+            raise RuntimeError("no kernel takes a mask here")
+        return kernels.by_definition(query, key, value, mask, *others)
+
+    sound = kernels.CANDIDATES["cpu"][0]
+    for candidates, chosen in (
+        ((missing, lying, fails_on_masks, sound), sound),
+        ((missing, lying), kernels.by_definition),
+        (kernels.CANDIDATES["cuda"], kernels.by_definition),  # on a CPU
+    ):
+        monkeypatch.setitem(kernels.CANDIDATES, "cpu", candidates)
+        assert kernels.choose_kernel(torch.device("cpu"), torch.float32, 16) is chosen
+    assert kernels.choose_kernel(torch.device("cpu"), torch.float32, 20) is kernels.by_definition
+
+
+@pytest.mark.parametrize("window", [0, 3, 9, 30])
+@pytest.mark.parametrize("group", [1, 3])
+def test_merged_attention_is_attention_over_both(group: int, window: int) -> None:
+    """A step over prefix and own columns against one softmax over all of them."""
+    draws = torch.Generator().manual_seed(window)
+    length, heads, size, lengths = 20, 2, 8, [0, 4, 11]
+    store, prefix_store = Store(), Store()
+    store.reserve(3, 20)
+    prefix_store.reserve(1, length)
+    random_keys = [torch.randn(1, heads, length, size, generator=draws) for _ in range(2)]
+    for whole, new in zip(prefix_store.layer(0, *random_keys), random_keys, strict=True):
+        whole[:, :, :length] = new
+    own = [torch.randn(3, heads, 12, size, generator=draws) for _ in range(2)]
+    for whole, new in zip(store.layer(0, *own), own, strict=True):
+        whole[:3, :, :12] = new
+    query = torch.randn(1, heads * group, 3, size, generator=draws)
+    new_key, new_value = torch.randn(2, 1, heads, 3, size, generator=draws)
+    segment = Segment(store, Prefix(length, prefix_store), torch.arange(3), torch.tensor(lengths), 0, 11)
+    kernel = Rows([segment], {}).kernel(query, new_value, None)
+    found = segment.attend(0, query, new_key, new_value, kernel, 0.5, window)
+    for row, seen in enumerate(lengths):
+        keys, values = (
+            torch.cat([shared[0], mine[row, :, :seen], new[0, :, row : row + 1]], dim=1)[:, -window if window else 0 :]
+            for shared, mine, new in zip(random_keys, own, (new_key, new_value), strict=True)
+        )
+        keys, values = (one.repeat_interleave(group, dim=0) for one in (keys, values))
+        wanted = (query[0, :, row : row + 1] @ keys.mT * 0.5).softmax(-1) @ values
+        torch.testing.assert_close(found[row], wanted[:, 0])
+
+
+def test_a_store_keeps_what_it_holds_when_it_grows() -> None:
+    store = Store()
+    store.reserve(1, 5)
+    key, value = torch.randn(2, 1, 2, 5, 4)
+    for whole, new in zip(store.layer(3, key, value), (key, value), strict=True):
+        whole[:1, :, :5] = new
+    store.reserve(9, 50)
+    store.move(torch.tensor([0]), torch.tensor([8]), 5)
+    for whole, new in zip(store.layer(3, key, value), (key, value), strict=True):
+        assert whole.shape[0] >= 9
+        assert whole.shape[2] >= 50
+        for row in (0, 8):
+            assert torch.equal(whole[row, :, :5], new[0])
+        assert not whole[1:8].any()
