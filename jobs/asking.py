@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING
 
 from cluster.settings import RaySettings
 from selfinstruct.engines import EMBEDDED, EngineSettings
@@ -13,6 +15,9 @@ from selfinstruct.errors import InputError
 from selfinstruct.prompts import PromptSet
 from selfinstruct.records import Completion, Request
 from selfinstruct.settings import Facts
+
+if TYPE_CHECKING:
+    from selfinstruct.blobs import Blobs
 
 LOG_EVERY = 30.0
 """Seconds between two lines about how far it is."""
@@ -76,6 +81,17 @@ def answers_of(
             ask(line, requests, answers, progress)
     check_answered(answers, requests, settings.max_failed)
     return {request.id: answers[request.id] for request in requests}
+
+
+def put_derived(blobs: Blobs, name: str, data: bytes) -> None:
+    """Write a file that follows from the answers, unless it is there; one that differs stays, and is named."""
+    if not blobs.put(name, data) and blobs.get(name) != data:
+        print(f"note: {blobs.url}/{name} is there with other content; remove it to write it anew", file=sys.stderr)
+
+
+def json_text(value: object) -> bytes:
+    """A JSON value as a file."""
+    return (json.dumps(value, indent=1) + "\n").encode()
 
 
 class Progress:

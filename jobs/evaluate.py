@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobs.asking import AskedModel, answers_of
+from jobs.asking import AskedModel, answers_of, json_text, put_derived
 from jobs.command_line import choose, run
 from selfinstruct.errors import InputError
 from selfinstruct.evaluation.questions import (
@@ -22,7 +22,6 @@ from selfinstruct.evaluation.questions import (
 )
 
 if TYPE_CHECKING:
-    from selfinstruct.blobs import Blobs
     from selfinstruct.evaluation.questions import Question
 
 RESULTS = "results.json"
@@ -152,9 +151,9 @@ def evaluate(settings: EvaluateSettings, questions: Sequence[Question]) -> Mappi
         for question in questions
     ]
     blobs = open_blobs(url)
-    _put(blobs, PREDICTIONS, json_lines(rows))
+    put_derived(blobs, PREDICTIONS, json_lines(rows))
     figures = results(settings.shown_name, rows)
-    _put(blobs, RESULTS, _json(figures))
+    put_derived(blobs, RESULTS, json_text(figures))
     return figures
 
 
@@ -162,18 +161,6 @@ def _check_limits(**limits: int) -> None:
     problems = [f"--{name}: is {value}, must be at least 1" for name, value in limits.items() if value < 1]
     if problems:
         raise InputError(*problems)
-
-
-def _put(blobs: Blobs, name: str, data: bytes) -> None:
-    """Write a file that follows from the answers, unless it is there; what differs stays and is named."""
-    if not blobs.put(name, data) and blobs.get(name) != data:
-        print(f"note: {blobs.url}/{name} is there with other content; remove it to write it anew", file=sys.stderr)
-
-
-def _json(value: object) -> bytes:
-    import json
-
-    return (json.dumps(value, indent=1) + "\n").encode()
 
 
 def _show(settings: EvaluateSettings, figures: Mapping[str, Any], groups: Mapping[str, Mapping[str, Any]]) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tyro.conf import Positional
 
-from jobs.asking import AskedModel, answers_of
+from jobs.asking import AskedModel, answers_of, json_text, put_derived
 from jobs.command_line import choose, plain, run, write_file
 
 if TYPE_CHECKING:
@@ -121,8 +121,6 @@ def page(settings: PageSettings) -> int:
 
 def judge(settings: JudgeSettings) -> int:
     """Ask the judge what it has not been asked yet, and write its ratings."""
-    import json
-
     from selfinstruct.blobs import open_blobs
     from selfinstruct.evaluation import judge as judging
     from selfinstruct.evaluation.predictions import read_predictions
@@ -141,8 +139,7 @@ def judge(settings: JudgeSettings) -> int:
     requests = [free_request(id, text) for id, text in texts.items()]
     answers = answers_of(settings, settings.out, prompts, requests, facts)
     ratings = judging.judged(settings.name or settings.model_name, {id: answer.text for id, answer in answers.items()})
-    blobs = open_blobs(settings.out)
-    blobs.put(RATINGS, (json.dumps(ratings.to_json(), indent=1) + "\n").encode())
+    put_derived(open_blobs(settings.out), RATINGS, json_text(ratings.to_json()))
     print(
         f"{settings.out.rstrip('/')}/{RATINGS}: {len(ratings.levels)} ratings,"
         f" {ratings.unparsable} answers that name no level"

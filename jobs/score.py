@@ -76,7 +76,8 @@ def _scores(settings: ScoreSettings) -> list[tuple[str, Scores]]:
         elif settings.by and settings.by not in row.values:
             problems.append(f"{row.id}: there is no field {settings.by!r}; name another one with --by")
         elif not problems:
-            scored.append((str(row.values.get(settings.by)), scorer(row.values[settings.prediction], references)))
+            group = str(row.values[settings.by]) if settings.by else ""
+            scored.append((group, scorer(row.values[settings.prediction], references)))
         if len(problems) == MOST_PROBLEMS:
             break
     if problems:

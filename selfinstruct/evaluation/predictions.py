@@ -1,6 +1,7 @@
 """Predictions as files: what was asked, what should and what did come out, one JSON object a line.
 
-    {"id", "model", "task", "category", "instruction", "input", "target": [...], "prompt", "response", "finish", "error"}
+    {"id": "", "model": "", "task": "", "category": "", "instruction": "", "input": "", "target": [], "prompt": "",
+     "response": "", "finish": "", "error": null}
 
 Of files that others made, `instruction` and `response` are enough: the files released with the paper load as they are.
 """
