@@ -181,7 +181,7 @@ function show(said = "") {
     button.setAttribute("aria-pressed", String(rated(slots[at]) === button.dataset.level));
   const where = `Task ${number + 1}, response ${slots[at].place + 1} of ${siblings.length}.`;
   find("spoken").textContent = count() === total ? `${said} Everything is rated.` : `${said} ${where}`;
-  if (slots[at].place === 0) window.scrollTo(0, 0);
+  if (slots[at].place === 0 || (said && count() === total)) window.scrollTo(0, 0);
   else find("responses").querySelector("[aria-current]").scrollIntoView({ block: "nearest" });
 }
 

@@ -27,8 +27,8 @@ FORMAT = "selfinstruct-ratings/1"
 LEVELS = {
     "A": "Valid and satisfying",
     "B": "Acceptable, with minor errors",
-    "C": "On the subject, with significant errors",
-    "D": "Beside the point, or invalid",
+    "C": "Relevant, with significant errors",
+    "D": "Irrelevant or invalid",
 }
 """The four levels of the paper's evaluation by people (section 4.4), best first."""
 
