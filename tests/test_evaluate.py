@@ -117,7 +117,12 @@ def test_prompts_are_those_of_the_released_predictions() -> None:
 
 def test_users_tasks_of_several_forms(tmp_path: Path) -> None:
     rows = [
-        {"id": "one", "motivation_app": "Mail", "instruction": " Reply. ", "instances": [{"input": "Hi", "output": "Ho"}]},
+        {
+            "id": "one",
+            "motivation_app": "Mail",
+            "instruction": " Reply. ",
+            "instances": [{"input": "Hi", "output": "Ho"}],
+        },
         {"instruction": "Sing.", "instances": [{"input": "", "output": "la"}, {"input": "loud\ud800", "output": "LA"}]},
         {"instruction": "Dance.", "output": ""},
     ]
@@ -170,7 +175,9 @@ def test_superni_by_a_model_on_ray(checkout: Path, capsys: pytest.CaptureFixture
     for text in ("Textual Entailment", "task003_c", "6 asked: 0 failed"):
         assert text in shown.out
     rows = read_lines(out / "tiny/predictions.jsonl")
-    assert [row["id"] for row in rows] == [f"{t}/00{n}" for t in ("task002_a", "task001_b", "task003_c") for n in (0, 1)]
+    assert [row["id"] for row in rows] == [
+        f"{t}/00{n}" for t in ("task002_a", "task001_b", "task003_c") for n in (0, 1)
+    ]
     assert rows[1]["prompt"] == "Do what task002_a asks for.\n\nInput: input 1\nOutput:"
     assert rows[1]["target"] == ["first", "Output 1"]
     assert [row["response"] for row in rows] == by_transformers([[row["prompt"]] for row in rows], 6)
@@ -188,7 +195,7 @@ def test_superni_by_a_model_on_ray(checkout: Path, capsys: pytest.CaptureFixture
 def test_a_chat_model_is_asked_in_its_template(tmp_path: Path) -> None:
     model = tmp_path / "chatty"
     shutil.copytree(MODEL, model)
-    (model / "chat_template.jinja").write_text("{% for m in messages %}Q: {{ m['content'] }}{% endfor %}\nA:")
+    (model / "chat_template.jinja").write_text("{% for m in messages %}Q: {{ m['content'] }}{% endfor %}{{ '\\nA:' }}")
     tasks = write_lines(tmp_path / "tasks.jsonl", [{"id": "one", "instruction": "Name a fruit.", "output": "fig"}])
     asked = ["evaluate", "tasks", *HERE, "--tasks", str(tasks), "--model", str(model), "--out", str(tmp_path / "out")]
     asked += ["--prompt.max_tokens", "12", "--prompt.chat", "--prompt.without_input", "{instruction}"]

@@ -103,7 +103,9 @@ def test_overlap_of_the_released_files_is_the_known_one() -> None:
     assert len(tasks) == 252
     assert sum(not task.input for task in tasks) == 44
     scores = {
-        (task.id, task.instruction, seed.instruction): rouge_l(*(tokenise(each.instruction, "rouge") for each in (task, seed)))
+        (task.id, task.instruction, seed.instruction): rouge_l(
+            *(tokenise(each.instruction, "rouge") for each in (task, seed))
+        )
         for task in tasks
         for seed in seeds
     }
@@ -111,7 +113,9 @@ def test_overlap_of_the_released_files_is_the_known_one() -> None:
     for (id, _, _), score in scores.items():
         best[id] = max(score, best.get(id, 0))
     assert round(sum(best.values()) / 252, 3) == 0.339
-    assert len({tuple(texts) for (_, *texts), score in scores.items() if score == 1}) == 1  # two tasks have this instruction
+    assert (
+        len({tuple(texts) for (_, *texts), score in scores.items() if score == 1}) == 1
+    )  # two tasks have this instruction
 
 
 # ---- the command
