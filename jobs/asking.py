@@ -19,6 +19,9 @@ from selfinstruct.settings import Facts
 if TYPE_CHECKING:
     from selfinstruct.blobs import Blobs
 
+SERVED_ELSEWHERE = ("openai", "template")
+"""Engines whose model has no configuration here."""
+
 LOG_EVERY = 30.0
 """Seconds between two lines about how far it is."""
 
@@ -75,12 +78,27 @@ def answers_of(
     answers = Answers(url, {**facts, **{f"model.{key}": value for key, value in identity.items()}})
     missing = sum(request.id not in answers for request in requests)
     if missing:
+        _check_room(engine, prompts)
         print(f"{url}: asking {settings.model} {missing} of {len(requests)} prompts", file=sys.stderr, flush=True)
         progress = Progress(missing)
         with answering(pinned(engine, identity), prompts, settings.replicas, settings.in_flight, settings.ray) as line:
             ask(line, requests, answers, progress)
     check_answered(answers, requests, settings.max_failed)
     return {request.id: answers[request.id] for request in requests}
+
+
+def _check_room(engine: EngineSettings, prompts: PromptSet) -> None:
+    """InputError if a prompt of no length at all would be too long already."""
+    if engine.engine in SERVED_ELSEWHERE:
+        return
+    from selfinstruct.engines.checkpoint import context
+
+    room, asked = context(engine), max(prompt.sampling.max_tokens for prompt in prompts.prompts.values())
+    if room is not None and asked >= room:
+        raise InputError(
+            f"--model: {engine.model}: its context of {room} tokens has no room for a prompt and {asked} new tokens; "
+            "give a smaller max_tokens"
+        )
 
 
 def put_derived(blobs: Blobs, name: str, data: bytes) -> None:

@@ -205,6 +205,15 @@ def test_a_chat_model_is_asked_in_its_template(tmp_path: Path) -> None:
     assert [row["response"]] == by_transformers([["Q: ", "Name a fruit.", "\nA:"]], 12, model)
 
 
+def test_a_model_without_room_for_answers_is_one_clear_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tasks = write_lines(tmp_path / "tasks.jsonl", [{"id": "one", "instruction": "Sing.", "output": "la"}])
+    assert main(["evaluate", "tasks", *HERE, "--tasks", str(tasks), "--out", str(tmp_path / "out")]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert "its context of 1024 tokens has no room for a prompt and 1024 new tokens" in lines[0]
+    assert not list((tmp_path / "out").rglob("*.json"))  # a smaller number may be given next
+
+
 def test_failed_requests_count_as_empty_and_many_of_them_as_failure(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -41,7 +41,8 @@ class Answers:
     def __init__(self, url: str, facts: Facts) -> None:
         self.blobs = open_blobs(url)
         self.blobs.check_writable()
-        self._begin(facts)
+        self._facts = json.loads(json.dumps(facts))  # in the form in which they are read again
+        self._check_begun()
         self._kept: dict[str, Completion] = {}
         parts = self.blobs.names(FOLDER)
         for name in parts:
@@ -70,23 +71,25 @@ class Answers:
 
         Raises:
             HeldError: another process writes here.
+            FingerprintError: another process has begun with other facts meanwhile.
         """
         if not self._new:
             return
+        if not self._part and not self.blobs.put(BEGUN, json.dumps(self._facts, indent=2, sort_keys=True).encode()):
+            self._check_begun()
         name = f"{FOLDER}/{round_name(self._part)}.jsonl"
         if not self.blobs.put(name, json_lines([asdict(each) for each in self._new])):
             raise HeldError(f"{self.blobs.url}/{name}: another process writes here; let it go on, then start again")
         self._new, self._part = [], self._part + 1
 
-    def _begin(self, facts: Facts) -> None:
-        written = json.dumps(facts, indent=2, sort_keys=True)
-        if self.blobs.put(BEGUN, written.encode()):
-            return
+    def _check_begun(self) -> None:
         try:
             begun = json.loads(self.blobs.get(BEGUN))
-        except (KeyError, ValueError) as error:
+        except KeyError:  # it comes with the first answers
+            return
+        except ValueError as error:
             raise CorruptError(f"{self.blobs.url}/{BEGUN}: cannot be read ({error}); take another --out") from error
-        different = differences(json.loads(written), begun)
+        different = differences(self._facts, begun)
         if different:
             raise FingerprintError(
                 f"{self.blobs.url}: these answers were begun otherwise; give the same options, or another --out or"

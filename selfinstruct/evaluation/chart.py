@@ -9,6 +9,10 @@ from selfinstruct.errors import InputError
 from selfinstruct.evaluation.ratings import LEVELS
 
 COLOURS = {"A": "#2a7f62", "B": "#a3c585", "C": "#f0c27b", "D": "#c8553d"}
+ON_COLOURS = {"A": "white", "B": "black", "C": "black", "D": "white"}
+NARROW = 0.015
+"""A part this narrow, of the longest bar, has no room for its number."""
+
 ENDINGS = (".png", ".svg", ".pdf")
 
 
@@ -30,15 +34,17 @@ def draw_chart(counts: Mapping[str, Mapping[str, float]], path: Path) -> None:
     axes = figure.subplots()
     names = [name.replace("$", r"\$") for name in counts]  # or it would be read as a formula
     rows = range(len(names))
+    most = max((sum(each.values()) for each in counts.values()), default=0)
     left = [0.0] * len(names)
     for level, meaning in LEVELS.items():
         widths = [float(each[level]) for each in counts.values()]
         bars = axes.barh(rows, widths, left=left, color=COLOURS[level], label=f"{level}: {meaning}", height=0.72)
-        axes.bar_label(bars, [f"{width:g}" if width else "" for width in map(_rounded, widths)], label_type="center")
+        shown = [f"{round(width, 1):g}" if width > NARROW * most else "" for width in widths]
+        axes.bar_label(bars, shown, label_type="center", color=ON_COLOURS[level])
         left = [start + width for start, width in zip(left, widths, strict=True)]
     axes.set_yticks(rows, names)
     axes.invert_yaxis()
-    axes.set_xlim(0, max(left, default=0) or 1)
+    axes.set_xlim(0, most or 1)
     axes.set_xlabel("responses")
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
@@ -48,7 +54,3 @@ def draw_chart(counts: Mapping[str, Mapping[str, float]], path: Path) -> None:
         figure.savefig(path.expanduser(), metadata={"Date": None} if path.suffix.lower() == ".svg" else None)
     except OSError as error:
         raise InputError(f"--chart: {path} cannot be written: {error.strerror or error}") from error
-
-
-def _rounded(width: float) -> float:
-    return round(width, 1)
