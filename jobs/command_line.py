@@ -17,6 +17,9 @@ from selfinstruct.errors import InputError, SelfInstructError
 
 T = TypeVar("T")
 
+EXTRAS = {"matplotlib": "evaluate", "nltk": "evaluate", "rouge_score": "evaluate", "sklearn": "evaluate"}
+"""Which extra of this package installs a package that only some commands need."""
+
 
 def run(name: str, settings: type[T], do: Callable[[T], int], argv: Sequence[str] | None) -> int:
     """Parse the options of a command, do it, and turn errors into a line on stderr and an exit code.
@@ -30,6 +33,15 @@ def run(name: str, settings: type[T], do: Callable[[T], int], argv: Sequence[str
         for line in str(error).splitlines():
             print(f"selfinstruct {name}: {line}", file=sys.stderr)
         return error.exit_code
+    except ModuleNotFoundError as error:
+        extra = EXTRAS.get((error.name or "").partition(".")[0])
+        if extra is None:
+            raise
+        print(
+            f"selfinstruct {name}: needs {error.name}, which is not installed; pip install 'selfinstruct[{extra}]'",
+            file=sys.stderr,
+        )
+        return InputError.exit_code
     except KeyboardInterrupt:
         print(f"selfinstruct {name}: interrupted; what is committed stays, the same command goes on", file=sys.stderr)
         return 128 + signal.SIGINT

@@ -68,7 +68,7 @@ def _scores(settings: ScoreSettings) -> list[tuple[str, Scores]]:
     from selfinstruct.texts import MOST_PROBLEMS, read_rows
 
     scorer, scored, problems = Scorer(), [], []
-    for row in read_rows([settings.file], settings.prediction):
+    for row in read_rows([settings.file], settings.prediction, any_text=True):
         given = row.values.get(settings.reference)
         references = [given] if isinstance(given, str) else given
         if not isinstance(references, list) or not references or not all(isinstance(text, str) for text in references):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
@@ -167,6 +170,59 @@ def test_the_judge_sees_what_people_see(predictions: list[Prediction]) -> None:
     assert all(f"\n{level}: " in text for level in LEVELS)
     hostile = Prediction("m", "t", "{response}", "", (), "{instruction}")
     assert judge_text("{instruction}|{input}|{target}|{response}", hostile) == "{response}|(none)|(none)|{instruction}"
+
+
+class Server(BaseHTTPRequestHandler):
+    """A chat model behind OpenAI's protocol that likes good responses better than fair ones."""
+
+    protocol_version = "HTTP/1.1"
+    asked: ClassVar[list[dict[str, Any]]] = []
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        self.reply({"data": [{"id": "critic"}]})
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.asked.append(body)
+        response = body["messages"][0]["content"].rpartition("Response to grade:\n")[2]
+        text = "A" if response.startswith("good") else "Grade: C" if response.startswith("fair") else "Who knows?"
+        self.reply({"choices": [{"index": 0, "finish_reason": "stop", "message": {"content": text}}]})
+
+    def reply(self, answer: object) -> None:
+        data = json.dumps(answer).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+
+def test_a_judge_behind_a_server_agrees_with_people(
+    tmp_path: Path, predictions: list[Prediction], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    files, out = files_in(tmp_path / "predictions"), tmp_path / "out.json"
+    asked = ["rate", "judge", *files, "--engine", "openai", "--model", "critic", "--chat", "--replicas", "0"]
+    with ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        asked += ["--openai.url", f"http://127.0.0.1:{server.server_port}/v1", "--out", str(tmp_path / "judge")]
+        assert main(asked) == 0
+        assert main(asked) == 0  # everything is answered
+        server.shutdown()
+    assert len(Server.asked) == 11
+    assert {body["temperature"] for body in Server.asked} == {0}
+    assert "10 ratings, 1 answers that name no level" in capsys.readouterr().out
+    levels = {each.id: "B" if each.response.strip().startswith("good") else "D" for each in predictions}
+    ann = ratings_file(tmp_path / "ann.json", Ratings("Ann", False, levels))
+    judge = str(tmp_path / "judge/ratings.json")
+    assert main(["rate", "read", ann, judge, "--predictions", *files, "--json", str(out)]) == 0
+    (pair,) = json.loads(out.read_text())["agreement"]
+    assert pair["raters"] == ["Ann", "critic (model)"]
+    assert (pair["number"], pair["kappa"], pair["kappa_good"]) == (10, 0, 1)
+    assert pair["rho"] == pytest.approx(1)
 
 
 def test_a_judges_ratings_are_read_beside_peoples(

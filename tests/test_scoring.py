@@ -6,6 +6,8 @@ import json
 import os
 import re
 import string
+import subprocess
+import sys
 from collections import Counter
 from functools import cache
 from pathlib import Path
@@ -113,9 +115,8 @@ def test_overlap_of_the_released_files_is_the_known_one() -> None:
     for (id, _, _), score in scores.items():
         best[id] = max(score, best.get(id, 0))
     assert round(sum(best.values()) / 252, 3) == 0.339
-    assert (
-        len({tuple(texts) for (_, *texts), score in scores.items() if score == 1}) == 1
-    )  # two tasks have this instruction
+    identical = {tuple(texts) for (_, *texts), score in scores.items() if score == 1}
+    assert len(identical) == 1  # one pair of texts, though two of the tasks have this instruction
 
 
 # ---- the command
@@ -144,6 +145,27 @@ def test_a_file_is_scored(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
         "rouge1": 42.8571,
         "exact_match": 0,
     }
+
+
+def test_what_a_model_writes_is_scored_whatever_it_is(tmp_path: Path) -> None:
+    file = write(tmp_path / "odd.jsonl", {"said": "yes\0\ud800", "wanted": "yes"}, {"said": "\u2028", "wanted": [""]})
+    out = tmp_path / "scores.json"
+    assert main(["score", file, "--prediction", "said", "--reference", "wanted", "--json", str(out)]) == 0
+    assert json.loads(out.read_text())["rougeL"] == 50
+
+
+def test_a_package_that_is_missing_is_named(tmp_path: Path) -> None:
+    file = write(tmp_path / "made.jsonl", {"said": "a", "wanted": "a"})
+    program = f"""
+import sys
+sys.modules["rouge_score"] = None  # as if it was not installed
+from jobs.main import main
+sys.exit(main(["score", {file!r}, "--prediction", "said", "--reference", "wanted"]))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "pip install 'selfinstruct[evaluate]'" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_bad_lines_of_a_file_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

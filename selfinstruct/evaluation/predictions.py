@@ -99,7 +99,7 @@ def read_predictions(places: Sequence[str]) -> list[Prediction]:
     predictions: list[Prediction] = []
     problems: list[str] = []
     first: dict[tuple[str, tuple[str, str]], tuple[str, Prediction]] = {}
-    for row in read_rows([file for place in places for file in _files(place)], "response"):
+    for row in read_rows([file for place in places for file in _files(place)], "response", any_text=True):
         try:
             prediction = _prediction(row)
         except ValueError as error:

@@ -23,7 +23,7 @@ def read_user_tasks(path: str) -> list[Question]:
     """
     questions: list[Question] = []
     problems: list[str] = []
-    for row in read_rows([path], "instruction"):
+    for row in read_rows([path], "instruction", any_text=True):
         try:
             questions += _questions(row)
         except ValueError as error:
