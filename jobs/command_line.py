@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,6 +16,9 @@ import tyro
 from selfinstruct.errors import InputError, SelfInstructError
 
 T = TypeVar("T")
+
+EXTRAS = {"matplotlib": "evaluate", "nltk": "evaluate", "rouge_score": "evaluate", "sklearn": "evaluate"}
+"""Which extra of this package installs a package that only some commands need."""
 
 
 def run(name: str, settings: type[T], do: Callable[[T], int], argv: Sequence[str] | None) -> int:
@@ -29,12 +33,36 @@ def run(name: str, settings: type[T], do: Callable[[T], int], argv: Sequence[str
         for line in str(error).splitlines():
             print(f"selfinstruct {name}: {line}", file=sys.stderr)
         return error.exit_code
+    except ModuleNotFoundError as error:
+        extra = EXTRAS.get((error.name or "").partition(".")[0])
+        if extra is None:
+            raise
+        print(
+            f"selfinstruct {name}: needs {error.name}, which is not installed; pip install 'selfinstruct[{extra}]'",
+            file=sys.stderr,
+        )
+        return InputError.exit_code
     except KeyboardInterrupt:
         print(f"selfinstruct {name}: interrupted; what is committed stays, the same command goes on", file=sys.stderr)
         return 128 + signal.SIGINT
     except BrokenPipeError:  # the reader of our output has gone, as `head` does
         sys.stderr.close()
         return 0
+
+
+def choose(
+    name: str, commands: Mapping[str, tuple[Callable[[Sequence[str]], int], str]], argv: Sequence[str] | None
+) -> int:
+    """Run one of the commands below a command, each with its function and what it does; returns its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments and arguments[0] in commands:
+        return commands[arguments[0]][0](arguments[1:])
+    asked = arguments[:1] in (["-h"], ["--help"])
+    lines = [f"  {command:<10}{what}" for command, (_, what) in commands.items()]
+    print(
+        "\n".join([f"usage: selfinstruct {name} NAME [options]", "", *lines]), file=sys.stdout if asked else sys.stderr
+    )
+    return 0 if asked else 2
 
 
 def _parse(name: str, settings: type[T], arguments: list[str]) -> T:
@@ -107,6 +135,23 @@ def _option(key: str, value: Any) -> list[str]:
         group, dot, name = key.rpartition(".")
         return [f"--{key}" if value else f"--{group}{dot}no_{name}"]
     return [f"--{key}", *map(str, value if isinstance(value, list) else [value])]
+
+
+def write_file(path: Path, data: str) -> None:
+    """Write a local file whole or not at all, in place of one that was there.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    path = path.expanduser()
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(data, encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise InputError(f"{path}: cannot be written ({error.strerror or error}); name another file") from error
 
 
 def plain(text: str) -> str:

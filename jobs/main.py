@@ -13,6 +13,9 @@ COMMANDS = {
     "status": ("jobs.status", "how far a run is, from its files"),
     "sample": ("jobs.sample", "accepted tasks of a run, or rejected ones with their reasons"),
     "dedup": ("jobs.dedup", "the screen and novelty check over instruction sets that exist already"),
+    "evaluate": ("jobs.evaluate", "a model's answers to a benchmark or to users' tasks, and their scores"),
+    "rate": ("jobs.rate", "people's ratings of answers, or another model's, and how far raters agree"),
+    "score": ("jobs.score", "ROUGE and exact match of a file of predictions"),
     "bench": ("jobs.bench", "measurements: a table on the terminal, JSON beside it"),
     "verify": ("jobs.verify", "check that a run's files are whole and fit together"),
 }

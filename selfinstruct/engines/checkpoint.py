@@ -6,6 +6,7 @@ Needs neither torch nor transformers, and reads no more than it must: of a hub r
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatch
@@ -59,6 +60,22 @@ def fingerprint(settings: EngineSettings) -> dict[str, str]:
                 content = hashlib.file_digest(file, "sha256").hexdigest()
             digest.update(f"{path.name}\0{content}\n".encode())
     return {"weights": digest.hexdigest()}
+
+
+def context(settings: EngineSettings) -> int | None:
+    """The most tokens, prompt and completion, that the configuration names; None where it names none.
+
+    Raises:
+        InputError: there is no such folder or repository.
+    """
+    folder = _local(settings) or _snapshot(settings, (CONFIG,))
+    try:
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # loading the model will say what is wrong with it
+        return None
+    nested = config.get("text_config") or {}
+    found = [part.get(key) for part in (config, nested) for key in ("max_position_embeddings", "n_positions")]
+    return next((length for length in found if isinstance(length, int)), None)
 
 
 def _local(settings: EngineSettings) -> Path | None:

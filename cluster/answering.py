@@ -1,0 +1,35 @@
+"""A model for a while, to be asked freely: replicas on Ray, or one in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from cluster.settings import RaySettings
+from selfinstruct.engines import EngineSettings, open_engine
+from selfinstruct.loop import Line, SingleLine
+from selfinstruct.prompts import PromptSet
+
+
+@contextmanager
+def answering(
+    engine: EngineSettings, prompts: PromptSet, replicas: int, in_flight: int, ray: RaySettings
+) -> Iterator[Line]:
+    """A line to `replicas` copies of the model; none of them is one in this process, without Ray.
+
+    Raises:
+        InputError: the engine cannot be opened with these settings.
+        FailureError: there is no such cluster.
+    """
+    if replicas == 0:
+        yield SingleLine(open_engine(engine, prompts), in_flight)
+        return
+    from cluster.connect import connected, replica_resources
+    from cluster.replicas import ReplicaPool
+
+    with connected(ray, replicas):
+        pool = ReplicaPool(engine, prompts, replicas, in_flight, replica_resources(ray))
+        try:
+            yield pool
+        finally:
+            pool.close()

@@ -1,0 +1,210 @@
+"""`selfinstruct evaluate`: ask a model a benchmark or users' tasks; keep what it says, and score it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jobs.asking import AskedModel, answers_of, json_text, put_derived
+from jobs.command_line import choose, run
+from selfinstruct.errors import InputError
+from selfinstruct.evaluation.questions import (
+    PromptSettings,
+    check,
+    digest_of,
+    free_prompts,
+    free_request,
+    greedy,
+    prompt_text,
+)
+
+if TYPE_CHECKING:
+    from selfinstruct.evaluation.questions import Question
+
+RESULTS = "results.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateSettings(AskedModel):
+    """What both evaluations share.
+
+    Args:
+        out: Folder of the evaluations; each model's lies in a folder of its own below.
+        name: Name of the model in tables and folders (default: the last part of --model).
+    """
+
+    out: str
+    name: str | None = None
+    prompt: PromptSettings = field(default_factory=PromptSettings)
+
+    @property
+    def shown_name(self) -> str:
+        """The model's name in tables and folders."""
+        return self.name or self.model_name
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuperniSettings(EvaluateSettings):
+    """Answer Super-NaturalInstructions' test tasks, zero-shot with the definition only, and score the answers.
+
+    Args:
+        tasks: A checkout of github.com/allenai/natural-instructions, as it is.
+        split: Which of the checkout's splits.
+        limit_tasks: Only so many tasks, the split's first, for a trial.
+        limit: Only so many instances of each, the file's first.
+        per_task: Show each task, too.
+    """
+
+    tasks: Path
+    split: str = "default"
+    limit_tasks: int = 119
+    limit: int = 100
+    per_task: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class TasksSettings(EvaluateSettings):
+    """Answer tasks as users set them, for `selfinstruct rate`. Scores against the targets are shown as a hint only.
+
+    Args:
+        tasks: File of tasks (.jsonl, .json, .parquet); the paper's user_oriented_instructions.jsonl loads as it is.
+        limit: Only so many tasks, the file's first, for a trial.
+    """
+
+    tasks: str
+    limit: int | None = None
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one evaluation; returns the exit code."""
+    commands = {
+        "superni": (_superni, "Super-NaturalInstructions: 119 test tasks, 100 instances of each"),
+        "tasks": (_tasks, "tasks as users set them, such as the paper's 252"),
+    }
+    return choose("evaluate", commands, argv)
+
+
+def _superni(argv: Sequence[str]) -> int:
+    return run("evaluate superni", SuperniSettings, superni, argv)
+
+
+def _tasks(argv: Sequence[str]) -> int:
+    return run("evaluate tasks", TasksSettings, tasks, argv)
+
+
+def superni(settings: SuperniSettings) -> int:
+    """Evaluate on the benchmark, and show the scores of each category."""
+    from selfinstruct.evaluation.superni import read_benchmark
+
+    _check_limits(limit=settings.limit, limit_tasks=settings.limit_tasks)
+    benchmark = read_benchmark(settings.tasks, settings.split, settings.limit_tasks, settings.limit)
+    for note in benchmark.notes:
+        print(f"note: {note}", file=sys.stderr)
+    figures = evaluate(settings, benchmark.questions)
+    groups = dict(figures["categories"])
+    if settings.per_task:
+        groups |= figures["tasks"]
+    _show(settings, figures, groups)
+    return 0
+
+
+def tasks(settings: TasksSettings) -> int:
+    """Have users' tasks answered."""
+    from selfinstruct.evaluation.user_tasks import read_user_tasks
+
+    _check_limits(limit=1 if settings.limit is None else settings.limit)
+    figures = evaluate(settings, read_user_tasks(settings.tasks)[: settings.limit])
+    _show(settings, figures, {})
+    return 0
+
+
+def evaluate(settings: EvaluateSettings, questions: Sequence[Question]) -> Mapping[str, Any]:
+    """Ask what is not answered yet, write predictions and results, and return the results (`predictions.results`).
+
+    Raises:
+        SelfInstructError: an option is wrong, the model cannot be asked, or the folder holds something else.
+    """
+    from selfinstruct.blobs import open_blobs
+    from selfinstruct.evaluation.answers import json_lines
+    from selfinstruct.evaluation.predictions import PREDICTIONS, prediction_row, results
+
+    check(settings.prompt)
+    if "/" in settings.shown_name or settings.shown_name.startswith("."):
+        raise InputError(f"--name: {settings.shown_name!r} cannot be a folder's name; give another --name")
+    url = f"{settings.out.rstrip('/')}/{settings.shown_name}"
+    texts = {question.id: prompt_text(question, settings.prompt) for question in questions}
+    prompts = free_prompts(
+        "evaluation", greedy(settings.prompt.max_tokens, settings.prompt.stop), chat=settings.prompt.chat
+    )
+    facts = {
+        "questions": digest_of([[asdict(question) for question in questions], texts]),
+        "number": len(questions),
+        **{f"prompt.{key}": value for key, value in asdict(settings.prompt).items()},
+    }
+    requests = [free_request(id, text) for id, text in texts.items()]
+    answers = answers_of(settings, url, prompts, requests, facts)
+    rows = [
+        prediction_row(settings.shown_name, question, texts[question.id], answers[question.id])
+        for question in questions
+    ]
+    blobs = open_blobs(url)
+    put_derived(blobs, PREDICTIONS, json_lines(rows))
+    figures = results(settings.shown_name, rows)
+    put_derived(blobs, RESULTS, json_text(figures))
+    return figures
+
+
+def _check_limits(**limits: int) -> None:
+    problems = [f"--{name}: is {value}, must be at least 1" for name, value in limits.items() if value < 1]
+    if problems:
+        raise InputError(*problems)
+
+
+def _show(settings: EvaluateSettings, figures: Mapping[str, Any], groups: Mapping[str, Mapping[str, Any]]) -> None:
+    """A table of groups with the whole below, models beside it in the same folder, and what went wrong."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from jobs.command_line import plain
+
+    table = Table(title=f"{plain(settings.shown_name)}, means \u00d7 100", title_justify="left")
+    table.add_column("")
+    for heading in ("number", "ROUGE-L", "ROUGE-1", "exact match"):
+        table.add_column(heading, justify="right")
+    for name, group in groups.items():
+        table.add_row(plain(name), *_cells(group))
+    table.add_section()
+    table.add_row("all", *_cells(figures["overall"]), style="bold")
+    for name, other in _beside(settings, figures["asked"]):
+        table.add_row(plain(name), *_cells(other), style="dim")
+    Console().print(table)
+    failed, cut = figures["finish"]["failed"], figures["finish"]["length"]
+    print(
+        f"{figures['asked']} asked: {failed} failed (scored as empty), {cut} cut by length,"
+        f" {figures['empty']} empty; predictions and results are in {settings.out.rstrip('/')}/{settings.shown_name}"
+    )
+
+
+def _beside(settings: EvaluateSettings, asked: int) -> list[tuple[str, Mapping[str, Any]]]:
+    """Overall scores of the models that were evaluated on as much in the same local folder before."""
+    import json
+
+    found = []
+    for path in sorted(Path(settings.out).glob(f"*/{RESULTS}")):
+        other = json.loads(path.read_text(encoding="utf-8"))
+        if other["model"] != settings.shown_name and other["asked"] == asked:
+            found.append((other["model"], other["overall"]))
+    return found
+
+
+def _cells(figures: Mapping[str, Any]) -> list[str]:
+    if not figures["number"]:
+        return ["0", "", "", ""]
+    return [str(figures["number"]), *(f"{figures[key]:.2f}" for key in ("rougeL", "rouge1", "exact_match"))]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

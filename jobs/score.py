@@ -1,0 +1,91 @@
+"""`selfinstruct score`: ROUGE and exact match of predictions that exist already."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tyro.conf import Positional
+
+from jobs.command_line import plain, run, write_file
+from selfinstruct.errors import InputError
+
+if TYPE_CHECKING:
+    from selfinstruct.evaluation.scoring import Scores
+
+
+@dataclass(frozen=True)
+class ScoreSettings:
+    """Score a file of predictions as the scorer of Super-NaturalInstructions does; each score is a mean times 100.
+
+    Args:
+        file: JSON lines (.jsonl; .json and .parquet, too), one object for each prediction.
+        prediction: The field that holds the prediction, a text.
+        reference: The field that holds the reference: a text, or a list of them of which the best counts.
+        by: Score each group of rows with an equal value of this field, too.
+        json: File for the scores.
+    """
+
+    file: Positional[str]
+    prediction: str
+    reference: str
+    by: str | None = None
+    json: Path | None = None
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Score a file; returns the exit code."""
+    return run("score", ScoreSettings, score, argv)
+
+
+def score(settings: ScoreSettings) -> int:
+    """Print the scores, and write them if asked to."""
+    import json
+
+    from selfinstruct.evaluation.scoring import figures, grouped
+
+    scored = _scores(settings)
+    overall = figures([scores for _, scores in scored])
+    groups = {name: figures(each) for name, each in grouped(scored).items()} if settings.by else {}
+    names = ("number", "rougeL", "rouge1", "exact_match")
+    width = max(map(len, ["all", *groups]))
+    print(" " * width + "".join(f"{name:>13}" for name in names))
+    for name, row in {**groups, "all": overall}.items():
+        print(f"{plain(name):<{width}}{row['number']:>13}" + "".join(f"{row[key]:>13.4f}" for key in names[1:]))
+    if settings.json:
+        write_file(
+            settings.json, json.dumps({**overall, "groups": groups} if settings.by else overall, indent=1) + "\n"
+        )
+    return 0
+
+
+def _scores(settings: ScoreSettings) -> list[tuple[str, Scores]]:
+    """Each row's group and scores."""
+    from selfinstruct.evaluation.scoring import Scorer
+    from selfinstruct.texts import MOST_PROBLEMS, read_rows
+
+    scorer, scored, problems = Scorer(), [], []
+    for row in read_rows([settings.file], settings.prediction, any_text=True):
+        given = row.values.get(settings.reference)
+        references = [given] if isinstance(given, str) else given
+        if not isinstance(references, list) or not references or not all(isinstance(text, str) for text in references):
+            problems.append(f"{row.id}: --reference {settings.reference!r} must be a text, or a list of texts")
+        elif settings.by and settings.by not in row.values:
+            problems.append(f"{row.id}: there is no field {settings.by!r}; name another one with --by")
+        elif not problems:
+            group = str(row.values[settings.by]) if settings.by else ""
+            scored.append((group, scorer(row.values[settings.prediction], references)))
+        if len(problems) == MOST_PROBLEMS:
+            break
+    if problems:
+        raise InputError(*problems)
+    if not scored:
+        raise InputError(f"{settings.file}: holds no prediction")
+    return scored
+
+
+if __name__ == "__main__":
+    sys.exit(main())

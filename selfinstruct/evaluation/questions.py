@@ -1,0 +1,101 @@
+"""What a model is asked, and the prompt that asks it: an instruction, perhaps an input, and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from selfinstruct.draws import seed_of
+from selfinstruct.errors import InputError
+from selfinstruct.prompts import Prompt, PromptSet, Sampling
+from selfinstruct.records import Kind, Request
+
+WITH_INPUT = "{instruction}\n\nInput: {input}\nOutput:"
+WITHOUT_INPUT = "{instruction}\nOutput:"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One instance to answer. The references are what may be answered; a user's task may have none."""
+
+    id: str  # readable and unique among the questions of one evaluation
+    task: str
+    category: str
+    instruction: str
+    input: str
+    references: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PromptSettings:
+    """How a question is put, by default as for the predictions that were released with the paper.
+
+    Args:
+        with_input: The prompt of a question that has an input.
+        without_input: The prompt of one that has none.
+        chat: Ask as a user's message, in the model's own chat template.
+        max_tokens: The most tokens of an answer.
+        stop: Strings that end an answer.
+    """
+
+    with_input: str = WITH_INPUT
+    without_input: str = WITHOUT_INPUT
+    chat: bool = False
+    max_tokens: int = 1024
+    stop: tuple[str, ...] = ()
+
+
+def check(settings: PromptSettings) -> None:
+    """InputError for a template that lacks what is asked, or a number out of its range."""
+    needed = {"with_input": ("{instruction}", "{input}"), "without_input": ("{instruction}",)}
+    problems = [
+        f"--prompt.{name}: must hold {placeholder}"
+        for name, placeholders in needed.items()
+        for placeholder in placeholders
+        if placeholder not in getattr(settings, name)
+    ]
+    if settings.max_tokens < 1:
+        problems.append(f"--prompt.max_tokens: is {settings.max_tokens}, must be at least 1")
+    if "" in settings.stop:
+        problems.append("--prompt.stop: an empty text would end every answer at once")
+    if problems:
+        raise InputError(*problems)
+
+
+def prompt_text(question: Question, settings: PromptSettings) -> str:
+    """The whole prompt of a question. A model that is tuned on these templates goes on with a blank or a line."""
+    template = settings.with_input if question.input else settings.without_input
+    return fill(template, instruction=question.instruction, input=question.input)
+
+
+def fill(template: str, **values: str) -> str:
+    """A template with its `{placeholders}` replaced, once each; braces in the values stay as they are."""
+    return Prompt("", template, "", greedy(1)).fill(**values)
+
+
+def greedy(max_tokens: int, stop: tuple[str, ...] = ()) -> Sampling:
+    """The likeliest token at each step (paper: temperature 0 and no penalties for evaluation)."""
+    return Sampling(0.0, 1.0, 0.0, 0.0, max_tokens, stop)
+
+
+def free_prompts(name: str, sampling: Sampling, *, chat: bool) -> PromptSet:
+    """A prompt set without constant parts: a request's suffix is its whole prompt, whatever its kind."""
+    prompt = Prompt("", "{instruction}", "", sampling)
+    return PromptSet(name, chat, dict.fromkeys(Kind, prompt), digest_of([name, chat, repr(sampling)]))
+
+
+def free_request(id: str, text: str) -> Request:
+    """A request for a set of `free_prompts`. All are of one kind, so that engines batch any of them together."""
+    return Request(id, Kind.INPUT_FIRST, text, seed_of("evaluation", id))
+
+
+def whole(text: str) -> str:
+    """The text with lone surrogates, which JSON can spell and no file or tokenizer can hold, replaced."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def digest_of(value: Sequence[object]) -> str:
+    """SHA-256 of a JSON value, in hex."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
