@@ -87,8 +87,7 @@ def fit(plan: Plan, storage: str, settings: RaySettings, retries: int, watch: Wa
         error = result.exception()
         if error is not None:
             raise _explained(error, storage) from error
-        with result.result().checkpoint.as_directory() as folder:
-            shutil.copytree(folder, into, dirs_exist_ok=True)
+        result.result().checkpoint.to_directory(into)
 
 
 def clean(storage: str) -> None:

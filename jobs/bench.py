@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 BENCHES = {
+    "loop": ("jobs.bench_loop", "the embedded model tuned on what it wrote, on tasks that it has never seen"),
     "novelty": ("jobs.bench_novelty", "the novelty check: each index against brute force and the reference"),
     "scale": ("jobs.bench_scale", "a whole run without a model: rate, memory and time as the pool grows"),
 }

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tyro.conf import Positional
@@ -107,11 +105,10 @@ def _train(settings: FinetuneSettings, plan: Plan, folder: ModelFolder, storage:
         raise InputError(f"finetune: needs more packages ({error}): pip install 'selfinstruct[finetune]'") from error
     from selfinstruct.finetune.card import card
 
-    with tempfile.TemporaryDirectory(prefix="model-", dir=folder.path) as into:
-        fit(plan, storage, settings.ray, settings.retries, Progress(folder, plan.job.steps), Path(into))
-        losses = [row["loss"] for row in folder.metrics()]
-        outcome = {"steps": plan.job.steps, "loss": losses[-1] if losses else float("nan"), "versions": _versions()}
-        folder.publish(Path(into), card(plan, settings.model, outcome), outcome)
+    fit(plan, storage, settings.ray, settings.retries, Progress(folder, plan.job.steps), folder.fresh())
+    losses = [row["loss"] for row in folder.metrics()]
+    outcome = {"steps": plan.job.steps, "loss": losses[-1] if losses else float("nan"), "versions": _versions()}
+    folder.publish(card(plan, settings.model, outcome), outcome)
     if not settings.keep_checkpoints:
         clean(storage)
 

@@ -17,7 +17,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from selfinstruct.engines.checkpoint import CONFIG
+from selfinstruct.engines import EngineSettings
+from selfinstruct.engines.checkpoint import CONFIG, fingerprint
 from selfinstruct.errors import FingerprintError, InputError
 from selfinstruct.settings import Facts, differences
 
@@ -31,6 +32,7 @@ class ModelFolder:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path).expanduser().absolute()
+        self._tuned = self.path / ".tuned"
 
     def begin(self, facts: Facts, record: Mapping[str, Any]) -> bool:
         """Begin, or go on with the same facts; returns whether the model is there already.
@@ -89,14 +91,21 @@ class ModelFolder:
             except ValueError:
                 return
 
-    def publish(self, model: Path, card: str, outcome: Mapping[str, Any]) -> None:
-        """Take in the files of the tuned model, with its card, and say that it is whole."""
-        (model / "README.md").write_text(card)
-        for file in sorted(model.iterdir(), key=lambda path: path.name == CONFIG):
-            if file.is_file():
-                shutil.copyfile(file, self.path / f".{file.name}")
-                os.replace(self.path / f".{file.name}", self.path / file.name)
-        self._write(RECORD, json.dumps({**(self.record() or {}), "outcome": outcome}, indent=1) + "\n")
+    def fresh(self) -> Path:
+        """An empty folder within, for the files of the tuned model; what a killed process left in it is gone."""
+        shutil.rmtree(self._tuned, ignore_errors=True)
+        self._tuned.mkdir()
+        return self._tuned
+
+    def publish(self, card: str, outcome: Mapping[str, Any]) -> None:
+        """Take the tuned model out of the fresh folder, with its card, and say that it is whole and what it is."""
+        weights = fingerprint(EngineSettings(model=str(self._tuned)))
+        (self._tuned / "README.md").write_text(card)
+        for file in sorted(self._tuned.iterdir(), key=lambda path: path.name == CONFIG):
+            os.replace(file, self.path / file.name)
+        self._tuned.rmdir()
+        record = {**(self.record() or {}), "outcome": {**outcome, **weights}}
+        self._write(RECORD, json.dumps(record, indent=1) + "\n")
 
     def _write(self, name: str, text: str) -> None:
         temporary = self.path / f".{name}"

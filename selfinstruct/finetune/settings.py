@@ -67,7 +67,7 @@ class TuneSettings:
     seed: int = 0
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     gradient_checkpointing: bool | None = unaltering(None)
-    fsdp: bool = unaltering(False)
+    fsdp: bool = False
     save_every: int = unaltering(200)
     log_every: int = unaltering(10)
     lora: LoraSettings = field(default_factory=LoraSettings)

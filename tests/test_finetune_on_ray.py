@@ -1,0 +1,159 @@
+"""`selfinstruct finetune` as users run it, on a real Ray: killed and resumed, with other workers, to the same model."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from jobs.main import main
+from selfinstruct.engines import EngineSettings, identify, open_engine
+from selfinstruct.finetune.folder import ModelFolder
+from selfinstruct.loop import SingleLine, drive
+from selfinstruct.novelty import make_index
+from selfinstruct.prompts import load_prompts
+from selfinstruct.records import Table
+from selfinstruct.rounds import RoundSettings, Run, RunSettings, Stage
+from selfinstruct.seeds import SEED_TASKS, load_seeds
+from selfinstruct.settings import facts_of
+from selfinstruct.store import RunStore
+from selfinstruct.verify import verify
+
+OPTIONS = ["--steps", "12", "--batch", "4", "--rate", "3e-4", "--save_every", "2", "--log_every", "1"]
+ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+
+
+@pytest.fixture(scope="module")
+def tasks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("data") / "tasks.jsonl"
+    rows = [
+        {"instruction": f"Count the letters of word number {n}.", "input": "ab" * n, "output": f"There are {2 * n}."}
+        for n in range(1, 13)
+    ]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return file
+
+
+@pytest.fixture(scope="module")
+def whole(tasks: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model tuned without interruption, by one worker."""
+    out = tmp_path_factory.mktemp("whole") / "model"
+    finish(begin(tasks, out))
+    return out
+
+
+def begin(tasks: Path, out: Path, *options: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "jobs.finetune", str(tasks), "--out", str(out), *OPTIONS, *options]
+    environment = {**os.environ, **ENVIRONMENT}
+    return subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
+
+
+def finish(process: subprocess.Popen[str]) -> str:
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, output
+    return output
+
+
+def wait_for(process: subprocess.Popen[str], condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 240
+    while not condition():
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def steps(out: Path) -> list[int]:
+    return [row["step"] for row in ModelFolder(out).metrics()]
+
+
+def weights(folder: Path) -> dict[str, Any]:
+    from safetensors.torch import load_file
+
+    return load_file(folder / "model.safetensors")
+
+
+def assert_same_training(out: Path, whole: Path) -> None:
+    """The same steps with the same losses, and the same weights but for the rounding of the saved format."""
+    assert steps(out) == steps(whole) == list(range(1, 13))
+    losses = [[row["loss"] for row in ModelFolder(each).metrics()] for each in (out, whole)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+    mine, theirs = weights(out), weights(whole)
+    assert mine.keys() == theirs.keys()
+    for name, tensor in mine.items():
+        assert tensor.dtype == theirs[name].dtype
+        assert (tensor.float() - theirs[name].float()).abs().max() < 2e-3, name
+
+
+def train_workers(process: subprocess.Popen[str]) -> list[int]:
+    """Process ids of the training's workers, which Ray names after their class."""
+    ours = psutil.Process(process.pid).children(recursive=True)
+    return [child.pid for child in ours if child.is_running() and "RayTrainWorker" in " ".join(child.cmdline())]
+
+
+def test_a_killed_training_goes_on_where_it_was(tasks: Path, whole: Path, tmp_path: Path) -> None:
+    """In the midst of an epoch a worker dies, then the driver; the second life has two workers."""
+    out = tmp_path / "model"
+    process = begin(tasks, out)
+    wait_for(process, lambda: 3 in steps(out))
+    (worker,) = train_workers(process)
+    os.kill(worker, signal.SIGKILL)
+    wait_for(process, lambda: steps(out)[-1:] < [3])  # taken back to the checkpoint, then on
+    wait_for(process, lambda: 5 in steps(out))
+    process.kill()
+    assert "going on from step 2 of 12" in process.communicate()[0]
+    assert not (out / "config.json").exists()
+
+    output = finish(begin(tasks, out, "--workers", "2"))
+    assert any(f"going on from step {step} of 12" in output for step in (4, 6, 8))
+    assert_same_training(out, whole)
+    assert not (out / "checkpoints").exists()
+    assert not list(out.glob(".*"))
+
+
+def test_a_finished_model_is_left_alone(tasks: Path, whole: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = (whole / "model.safetensors").stat().st_mtime_ns
+    assert main(["finetune", str(tasks), "--out", str(whole), *OPTIONS]) == 0
+    assert "is there already" in capsys.readouterr().out
+    assert main(["finetune", str(tasks), "--out", str(whole), *OPTIONS, "--seed", "1", "--lora.rank", "2"]) == 2
+    errors = capsys.readouterr().err.splitlines()
+    assert any("lora.rank: the run has 0, this command 2" in line for line in errors)
+    assert any("seed: the run has 0, this command 1" in line for line in errors)
+    assert (whole / "model.safetensors").stat().st_mtime_ns == before
+
+
+def test_the_model_says_what_it_was_made_from(tasks: Path, whole: Path) -> None:
+    import yaml
+
+    _, front, text = (whole / "README.md").read_text().split("---\n", 2)
+    assert "self-instruct" in yaml.safe_load(front)["tags"]
+    record = ModelFolder(whole).record()
+    assert record is not None
+    assert record["sources"][0]["digest"] in text
+    assert record["facts"]["base.weights"] in text
+    assert record["account"]["examples"] == 12
+    assert record["outcome"]["steps"] == 12
+
+
+def test_the_tuned_model_is_the_next_engine(whole: Path, tmp_path: Path) -> None:
+    """A run with it begins, and its fingerprint leads back to the training and its data."""
+    settings = EngineSettings(model=str(whole))
+    prompts, run_settings = load_prompts("tiny"), RunSettings(target=1, rounds=RoundSettings(least=1, most=1))
+    facts = {**facts_of(run_settings), **{f"proposer.{key}": value for key, value in identify(settings).items()}}
+    store = RunStore(str(tmp_path / "run"))
+    line = SingleLine(open_engine(settings, prompts), 8)
+    run = Run(run_settings, prompts, load_seeds(SEED_TASKS)[:20])
+    drive(run, store, make_index(run_settings.novelty), [(line, (Stage.PROPOSE, Stage.LABEL))], facts)
+    assert verify(store) == []
+    begun = store.metadata(Table.CANDIDATES, 0).notes["facts"]
+    record = ModelFolder(whole).record()
+    assert record is not None
+    assert begun["proposer.weights"] == record["outcome"]["weights"] != record["facts"]["base.weights"]
