@@ -7,13 +7,14 @@ is started again by the same command, and Ray Train finds that checkpoint under 
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import time
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import ray
 import ray.train
@@ -24,11 +25,17 @@ from cluster.settings import RaySettings
 from selfinstruct.errors import FailureError, InputError, SelfInstructError
 from selfinstruct.finetune.plan import Job, Plan
 
+T = TypeVar("T")
+
 NAME = "training"
 """Ray Train's name of a training, under the storage's path."""
 
 WAIT = 0.2
 """Seconds between looks at the board."""
+
+
+LOOK = "0.5"
+"""Seconds between Ray Train's looks at the workers; a checkpoint counts from the next look on."""
 
 
 class Watch(Protocol):
@@ -69,21 +76,21 @@ def fit(plan: Plan, storage: str, settings: RaySettings, retries: int, watch: Wa
         FailureError: workers die again and again.
     """
     logging.getLogger("ray.train").setLevel(logging.ERROR)
+    os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", LOOK)
     with connected(settings, plan.job.workers, show_logs=False):  # Ray Train says much, and errors come by themselves
         board = Board.remote()  # type: ignore[attr-defined]
         trainer = _trainer(plan, board, storage, settings, retries)
-        with ThreadPoolExecutor(1, thread_name_prefix="fit") as thread:
-            result = thread.submit(trainer.fit)
-            read = 0
-            while True:
-                done = result.done()  # before the last look, so that no note is missed
-                notes = ray.get(board.since.remote(read))
-                read += len(notes)
-                for note in notes:
-                    _tell(note, watch)
-                if done:
-                    break
-                time.sleep(WAIT)
+        result = _beside(trainer.fit)
+        read = 0
+        while True:
+            done = result.done()  # before the last look, so that no note is missed
+            notes = ray.get(board.since.remote(read))
+            read += len(notes)
+            for note in notes:
+                _tell(note, watch)
+            if done:
+                break
+            time.sleep(WAIT)
         error = result.exception()
         if error is not None:
             raise _explained(error, storage) from error
@@ -121,6 +128,15 @@ def _trainer(plan: Plan, board: Any, storage: str, settings: RaySettings, retrie
             failure_config=ray.train.FailureConfig(max_failures=retries),
         ),
     )
+
+
+def _beside(function: Callable[[], T]) -> Future[T]:
+    """Do something in a thread that nobody waits for: whoever is interrupted disconnects, and that ends it."""
+    pool = ThreadPoolExecutor(1, thread_name_prefix="fit")
+    try:
+        return pool.submit(function)
+    finally:
+        pool.shutdown(wait=False)
 
 
 def _tell(note: Any, watch: Watch) -> None:

@@ -104,9 +104,9 @@ def bench(settings: LoopSettings) -> int:
     from jobs.machine import machine
 
     if settings.quick:
-        settings = dataclasses.replace(settings, seeds=2, target=16, steps=4, batch=8, each=2)
-    if min(settings.seeds - 1, settings.target, settings.steps, settings.each) < 1:
-        raise InputError("bench loop: --seeds must be at least 2, --target, --steps and --each at least 1")
+        settings = dataclasses.replace(settings, seeds=1, target=16, steps=4, batch=8, each=2)
+    if min(settings.seeds, settings.target, settings.steps, settings.each) < 1:
+        raise InputError("bench loop: --seeds, --target, --steps and --each must be at least 1")
     tasks = list(held_out_tasks(settings.each))
     begun = time.monotonic()
     scores: dict[str, list[list[Score]]] = {name: [] for name in CONDITIONS}

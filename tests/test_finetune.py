@@ -158,7 +158,7 @@ def test_sets_without_accepted_instances_are_refused(tmp_path: Path, capsys: pyt
         "holds something else": [good, "--out", str(full)],
         "cannot write here": [good, "--out", str(blocked / "model")],
         "no local folder": [good, "--out", "s3://bucket/model"],
-        "--model: 'absent' is no folder": [good, *out, "--model", "absent"],
+        "no model' is no folder": [good, *out, "--model", str(tmp_path / "no model")],
         "the model's context is 1024": [good, *out, "--max_length", "2000"],
         "cannot be shared evenly": [good, *out, "--workers", "3"],
         "no chat template": [good, *out, "--chat"],

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from selfinstruct.settings import facts_of
 from selfinstruct.store import RunStore
 from selfinstruct.verify import verify
 
-OPTIONS = ["--steps", "12", "--batch", "4", "--rate", "3e-4", "--save_every", "2", "--log_every", "1"]
+OPTIONS = ["--steps", "24", "--batch", "4", "--rate", "3e-4", "--save_every", "4", "--log_every", "1"]
 ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
 
 
@@ -47,26 +47,40 @@ def tasks(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def whole(tasks: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model tuned without interruption, by one worker."""
     out = tmp_path_factory.mktemp("whole") / "model"
-    finish(begin(tasks, out))
+    finish(begin(tasks, out), out)
     return out
 
 
-def begin(tasks: Path, out: Path, *options: str) -> subprocess.Popen[str]:
+def begin(tasks: Path, out: Path, *options: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "jobs.finetune", str(tasks), "--out", str(out), *OPTIONS, *options]
-    environment = {**os.environ, **ENVIRONMENT}
-    return subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
+    with log_of(out).open("w") as log:
+        return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env={**os.environ, **ENVIRONMENT})
 
 
-def finish(process: subprocess.Popen[str]) -> str:
-    output, _ = process.communicate(timeout=300)
-    assert process.returncode == 0, output
-    return output
+def log_of(out: Path) -> Path:
+    return out.with_suffix(".log")
 
 
-def wait_for(process: subprocess.Popen[str], condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 240
-    while not condition():
-        assert process.poll() is None, process.communicate()[0]
+def finish(process: subprocess.Popen[bytes], out: Path) -> None:
+    assert process.wait(timeout=900) == 0, log_of(out).read_text()
+
+
+def wait_for_step(process: subprocess.Popen[bytes], out: Path) -> int:
+    """Wait until a training goes on from a checkpoint, and return the step."""
+    end = time.monotonic() + 900
+    while not (found := re.search(r"going on from step (\d+) of 24\n", log_of(out).read_text())):
+        assert process.poll() is None, log_of(out).read_text()
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    return int(found[1])
+
+
+def wait_for_checkpoint(process: subprocess.Popen[bytes], out: Path) -> None:
+    """Wait until a checkpoint is one that a training can go on from."""
+    snapshot = out / "checkpoints/training/checkpoint_manager_snapshot.json"
+    end = time.monotonic() + 900
+    while not (snapshot.exists() and "checkpoint-" in snapshot.read_text()):
+        assert process.poll() is None, log_of(out).read_text()
         assert time.monotonic() < end
         time.sleep(0.02)
 
@@ -83,7 +97,7 @@ def weights(folder: Path) -> dict[str, Any]:
 
 def assert_same_training(out: Path, whole: Path) -> None:
     """The same steps with the same losses, and the same weights but for the rounding of the saved format."""
-    assert steps(out) == steps(whole) == list(range(1, 13))
+    assert steps(out) == steps(whole) == list(range(1, 25))
     losses = [[row["loss"] for row in ModelFolder(each).metrics()] for each in (out, whole)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
     mine, theirs = weights(out), weights(whole)
@@ -93,7 +107,7 @@ def assert_same_training(out: Path, whole: Path) -> None:
         assert (tensor.float() - theirs[name].float()).abs().max() < 2e-3, name
 
 
-def train_workers(process: subprocess.Popen[str]) -> list[int]:
+def train_workers(process: subprocess.Popen[bytes]) -> list[int]:
     """Process ids of the training's workers, which Ray names after their class."""
     ours = psutil.Process(process.pid).children(recursive=True)
     return [child.pid for child in ours if child.is_running() and "RayTrainWorker" in " ".join(child.cmdline())]
@@ -103,17 +117,18 @@ def test_a_killed_training_goes_on_where_it_was(tasks: Path, whole: Path, tmp_pa
     """In the midst of an epoch a worker dies, then the driver; the second life has two workers."""
     out = tmp_path / "model"
     process = begin(tasks, out)
-    wait_for(process, lambda: 3 in steps(out))
+    wait_for_checkpoint(process, out)
     (worker,) = train_workers(process)
     os.kill(worker, signal.SIGKILL)
-    wait_for(process, lambda: steps(out)[-1:] < [3])  # taken back to the checkpoint, then on
-    wait_for(process, lambda: 5 in steps(out))
+    first = wait_for_step(process, out)
     process.kill()
-    assert "going on from step 2 of 12" in process.communicate()[0]
+    process.wait()
     assert not (out / "config.json").exists()
 
-    output = finish(begin(tasks, out, "--workers", "2"))
-    assert any(f"going on from step {step} of 12" in output for step in (4, 6, 8))
+    process = begin(tasks, out, "--workers", "2")
+    second = wait_for_step(process, out)
+    finish(process, out)
+    assert 4 <= first <= second < 24
     assert_same_training(out, whole)
     assert not (out / "checkpoints").exists()
     assert not list(out.glob(".*"))
@@ -140,7 +155,7 @@ def test_the_model_says_what_it_was_made_from(tasks: Path, whole: Path) -> None:
     assert record["sources"][0]["digest"] in text
     assert record["facts"]["base.weights"] in text
     assert record["account"]["examples"] == 12
-    assert record["outcome"]["steps"] == 12
+    assert record["outcome"]["steps"] == 24
 
 
 def test_the_tuned_model_is_the_next_engine(whole: Path, tmp_path: Path) -> None:
