@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,8 @@ import pytest
 from jobs.main import main
 from selfinstruct.engines import EngineSettings, identify, open_engine
 from selfinstruct.finetune.folder import ModelFolder
+from selfinstruct.finetune.plan import prepare
+from selfinstruct.finetune.settings import TuneSettings
 from selfinstruct.loop import SingleLine, drive
 from selfinstruct.novelty import make_index
 from selfinstruct.prompts import load_prompts
@@ -41,14 +45,6 @@ def tasks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return file
-
-
-@pytest.fixture(scope="module")
-def whole(tasks: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model tuned without interruption, by one worker."""
-    out = tmp_path_factory.mktemp("whole") / "model"
-    finish(begin(tasks, out), out)
-    return out
 
 
 def begin(tasks: Path, out: Path, *options: str) -> subprocess.Popen[bytes]:
@@ -85,37 +81,16 @@ def wait_for_checkpoint(process: subprocess.Popen[bytes], out: Path) -> None:
         time.sleep(0.02)
 
 
-def steps(out: Path) -> list[int]:
-    return [row["step"] for row in ModelFolder(out).metrics()]
-
-
-def weights(folder: Path) -> dict[str, Any]:
-    from safetensors.torch import load_file
-
-    return load_file(folder / "model.safetensors")
-
-
-def assert_same_training(out: Path, whole: Path) -> None:
-    """The same steps with the same losses, and the same weights but for the rounding of the saved format."""
-    assert steps(out) == steps(whole) == list(range(1, 25))
-    losses = [[row["loss"] for row in ModelFolder(each).metrics()] for each in (out, whole)]
-    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
-    mine, theirs = weights(out), weights(whole)
-    assert mine.keys() == theirs.keys()
-    for name, tensor in mine.items():
-        assert tensor.dtype == theirs[name].dtype
-        assert (tensor.float() - theirs[name].float()).abs().max() < 2e-3, name
-
-
 def train_workers(process: subprocess.Popen[bytes]) -> list[int]:
     """Process ids of the training's workers, which Ray names after their class."""
     ours = psutil.Process(process.pid).children(recursive=True)
     return [child.pid for child in ours if child.is_running() and "RayTrainWorker" in " ".join(child.cmdline())]
 
 
-def test_a_killed_training_goes_on_where_it_was(tasks: Path, whole: Path, tmp_path: Path) -> None:
-    """In the midst of an epoch a worker dies, then the driver; the second life has two workers."""
-    out = tmp_path / "model"
+@pytest.fixture(scope="module")
+def tuned(tasks: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model whose training lost a worker in the midst of an epoch, then its driver; two workers resumed it."""
+    out = tmp_path_factory.mktemp("tuned") / "model"
     process = begin(tasks, out)
     wait_for_checkpoint(process, out)
     (worker,) = train_workers(process)
@@ -129,28 +104,63 @@ def test_a_killed_training_goes_on_where_it_was(tasks: Path, whole: Path, tmp_pa
     second = wait_for_step(process, out)
     finish(process, out)
     assert 4 <= first <= second < 24
-    assert_same_training(out, whole)
-    assert not (out / "checkpoints").exists()
-    assert not list(out.glob(".*"))
+    return out
 
 
-def test_a_finished_model_is_left_alone(tasks: Path, whole: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    before = (whole / "model.safetensors").stat().st_mtime_ns
-    assert main(["finetune", str(tasks), "--out", str(whole), *OPTIONS]) == 0
+class Collector:
+    """A `training.Reporter` that keeps losses, and the model."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.losses: list[float] = []
+
+    def metrics(self, row: Mapping[str, Any]) -> None:
+        self.losses += [row["loss"]] if "loss" in row else []
+
+    def saved(self, folder: Path, name: str) -> None:
+        shutil.copytree(folder, self.folder / name)
+
+
+def test_a_killed_training_ends_where_an_uninterrupted_one_does(tasks: Path, tuned: Path, tmp_path: Path) -> None:
+    """Step for step with the losses of one process without Ray, and at its weights, but for their saved rounding."""
+    import datasets
+    from safetensors.torch import load_file
+
+    from selfinstruct.finetune.training import train
+
+    settings = TuneSettings(steps=24, batch=4, rate=3e-4, save_every=4, log_every=1)
+    plan = prepare([str(tasks)], EngineSettings(), settings, 1)
+    whole = Collector(tmp_path)
+    train(plan.job, datasets.Dataset(plan.table()).select(plan.order), whole, None)
+    rows = list(ModelFolder(tuned).metrics())
+    assert [row["step"] for row in rows] == list(range(1, 25))
+    assert [row["loss"] for row in rows] == pytest.approx(whole.losses, rel=1e-4)
+    ours, theirs = (load_file(folder / "model.safetensors") for folder in (tuned, tmp_path / "model"))
+    assert ours.keys() == theirs.keys()
+    for name, tensor in ours.items():
+        assert tensor.dtype == theirs[name].dtype
+        assert (tensor.float() - theirs[name].float()).abs().max() < 2e-3, name
+    assert not (tuned / "checkpoints").exists()
+    assert not list(tuned.glob(".*"))
+
+
+def test_a_finished_model_is_left_alone(tasks: Path, tuned: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = (tuned / "model.safetensors").stat().st_mtime_ns
+    assert main(["finetune", str(tasks), "--out", str(tuned), *OPTIONS]) == 0
     assert "is there already" in capsys.readouterr().out
-    assert main(["finetune", str(tasks), "--out", str(whole), *OPTIONS, "--seed", "1", "--lora.rank", "2"]) == 2
+    assert main(["finetune", str(tasks), "--out", str(tuned), *OPTIONS, "--seed", "1", "--lora.rank", "2"]) == 2
     errors = capsys.readouterr().err.splitlines()
     assert any("lora.rank: the run has 0, this command 2" in line for line in errors)
     assert any("seed: the run has 0, this command 1" in line for line in errors)
-    assert (whole / "model.safetensors").stat().st_mtime_ns == before
+    assert (tuned / "model.safetensors").stat().st_mtime_ns == before
 
 
-def test_the_model_says_what_it_was_made_from(tasks: Path, whole: Path) -> None:
+def test_the_model_says_what_it_was_made_from(tasks: Path, tuned: Path) -> None:
     import yaml
 
-    _, front, text = (whole / "README.md").read_text().split("---\n", 2)
+    _, front, text = (tuned / "README.md").read_text().split("---\n", 2)
     assert "self-instruct" in yaml.safe_load(front)["tags"]
-    record = ModelFolder(whole).record()
+    record = ModelFolder(tuned).record()
     assert record is not None
     assert record["sources"][0]["digest"] in text
     assert record["facts"]["base.weights"] in text
@@ -158,9 +168,9 @@ def test_the_model_says_what_it_was_made_from(tasks: Path, whole: Path) -> None:
     assert record["outcome"]["steps"] == 24
 
 
-def test_the_tuned_model_is_the_next_engine(whole: Path, tmp_path: Path) -> None:
+def test_the_tuned_model_is_the_next_engine(tuned: Path, tmp_path: Path) -> None:
     """A run with it begins, and its fingerprint leads back to the training and its data."""
-    settings = EngineSettings(model=str(whole))
+    settings = EngineSettings(model=str(tuned))
     prompts, run_settings = load_prompts("tiny"), RunSettings(target=1, rounds=RoundSettings(least=1, most=1))
     facts = {**facts_of(run_settings), **{f"proposer.{key}": value for key, value in identify(settings).items()}}
     store = RunStore(str(tmp_path / "run"))
@@ -169,6 +179,6 @@ def test_the_tuned_model_is_the_next_engine(whole: Path, tmp_path: Path) -> None
     drive(run, store, make_index(run_settings.novelty), [(line, (Stage.PROPOSE, Stage.LABEL))], facts)
     assert verify(store) == []
     begun = store.metadata(Table.CANDIDATES, 0).notes["facts"]
-    record = ModelFolder(whole).record()
+    record = ModelFolder(tuned).record()
     assert record is not None
     assert begun["proposer.weights"] == record["outcome"]["weights"] != record["facts"]["base.weights"]
