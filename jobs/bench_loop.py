@@ -9,7 +9,8 @@ tuned for the same number of steps, with the same options:
     unfiltered    on the seed tasks and as many instances of the other run, whatever their verdicts
 
 All of them are asked held-out tasks (`tiny/heldout.py`), greedily: families that neither the model's grammar nor any
-seed task has. Examples whose instruction is near one of those are left out, and counted. An answer ends at its first
+seed task has. Examples whose instruction is near one of those are left out, and counted. As a control they are asked
+fresh tasks of as many families of the grammar, which show whether tuning works at all. An answer ends at its first
 blank line, and is scored against its reference by ROUGE-L (F, stemmed) and exact match (lower case, no punctuation).
 
 Intervals are 95 %: of a condition by Student's t over seeds, of a difference between two by bootstrap over families,
@@ -45,7 +46,8 @@ from selfinstruct.novelty import NoveltySettings, make_index
 from selfinstruct.prompts import Prompt, PromptSet, Sampling
 from selfinstruct.records import Kind, Request, Table
 from selfinstruct.screen import ScreenSettings
-from selfinstruct.tiny.heldout import HeldOutTask, held_out_tasks
+from selfinstruct.tiny import grammar
+from selfinstruct.tiny.heldout import HELD_OUT, HeldOutTask, held_out_tasks
 
 if TYPE_CHECKING:
     from selfinstruct.finetune.examples import Example
@@ -78,7 +80,7 @@ class LoopSettings:
     work: str | None = None
     seeds: int = 3
     target: int = 400
-    steps: int = 120
+    steps: int = 60
     batch: int = 32
     rate: float = 1e-3
     each: int = 20
@@ -107,7 +109,8 @@ def bench(settings: LoopSettings) -> int:
         settings = dataclasses.replace(settings, seeds=1, target=16, steps=4, batch=8, each=2)
     if min(settings.seeds, settings.target, settings.steps, settings.each) < 1:
         raise InputError("bench loop: --seeds, --target, --steps and --each must be at least 1")
-    tasks = list(held_out_tasks(settings.each))
+    held_out, known = list(held_out_tasks(settings.each)), list(known_tasks(settings.each))
+    tasks = [*held_out, *known]
     begun = time.monotonic()
     scores: dict[str, list[list[Score]]] = {name: [] for name in CONDITIONS}
     counts = []
@@ -115,12 +118,21 @@ def bench(settings: LoopSettings) -> int:
         scores["base"] = [ask(EMBEDDED, tasks)]
         scores["base, own words"] = [ask(EMBEDDED, tasks, own_words=True)]
         for seed in range(settings.seeds):
-            models, count = tune(settings, work / str(seed), seed, tasks)
+            models, count = tune(settings, work / str(seed), seed, held_out)
             counts.append(count)
             for name, model in models.items():
                 scores[name].append(ask(str(model), tasks))
-    summary = summarise(scores)
-    _print(summary, counts, settings)
+    at = len(held_out)
+    summaries = {
+        "held out": summarise({name: [each[:at] for each in runs] for name, runs in scores.items()}),
+        "of the grammar": summarise({name: [each[at:] for each in runs] for name, runs in scores.items()}),
+    }
+    for name, summary in summaries.items():
+        _print(f"families {name}", summary, counts)
+    print(
+        f"\n{settings.seeds} seeds, {settings.steps} steps of {settings.batch}, {settings.each} tasks of each of"
+        f" {len(HELD_OUT)} + {len(HELD_OUT)} families; intervals over seeds, those of differences over families"
+    )
     if settings.out is not None:
         Path(settings.out).mkdir(parents=True, exist_ok=True)
         figures = {
@@ -128,7 +140,7 @@ def bench(settings: LoopSettings) -> int:
             "machine": machine(),
             "minutes": round((time.monotonic() - begun) / 60, 1),
             "examples": counts,
-            **summary,
+            **summaries,
         }
         Path(settings.out, "loop.json").write_text(json.dumps(figures, indent=1) + "\n")
     return 0
@@ -238,6 +250,15 @@ def write_tasks(file: Path, examples: Sequence[Example]) -> Path:
 # ---- asking them
 
 
+def known_tasks(each: int) -> Iterator[HeldOutTask]:
+    """Fresh tasks of as many families of the grammar, always the same ones."""
+    for family in Draws("known").sample(grammar.families(), len(HELD_OUT)):
+        draws = Draws("known", family.name)
+        for _ in range(each):
+            task = grammar.sample_from(family, draws)
+            yield HeldOutTask(family.name, task.instruction, task.instances[0].input, task.instances[0].output)
+
+
 def ask(model: str, tasks: Sequence[HeldOutTask], own_words: bool = False) -> list[Score]:
     """A model's scores in the order of the tasks.
 
@@ -335,18 +356,14 @@ def _over_families(differences: Sequence[float]) -> dict[str, Any]:
     return {"mean": round(float(values.mean()), 2), "interval": [round(float(low), 2), round(float(high), 2)]}
 
 
-def _print(summary: Mapping[str, Any], counts: Sequence[Mapping[str, int]], settings: LoopSettings) -> None:
-    print(f"\n{'':<28}{'examples':>9}{'ROUGE-L':>9}{'95 %':>16}{'exact match':>13}{'95 %':>16}")
+def _print(title: str, summary: Mapping[str, Any], counts: Sequence[Mapping[str, int]]) -> None:
+    print(f"\n{title:<28}{'examples':>9}{'ROUGE-L':>9}{'95 %':>16}{'exact match':>13}{'95 %':>16}")
     for name, figures in summary["conditions"].items():
         examples = f"{statistics.fmean(count[name] for count in counts):.0f}" if name in TUNED else ""
         print(f"{name:<28}{examples:>9}{_cells(figures)}")
     print()
     for name, figures in summary["differences"].items():
         print(f"{name:<28}{'':>9}{_cells(figures)}")
-    print(
-        f"\n{settings.seeds} seeds, {settings.steps} steps of {settings.batch}, {settings.each} tasks of each of"
-        f" {len(summary['families']['base'])} families; intervals over seeds, those of differences over families"
-    )
 
 
 def _cells(figures: Mapping[str, Any]) -> str:
