@@ -14,8 +14,11 @@ from selfinstruct.errors import FailureError
 
 
 @contextmanager
-def connected(settings: RaySettings, replicas: int) -> Iterator[None]:
+def connected(settings: RaySettings, replicas: int, *, show_logs: bool = True) -> Iterator[None]:
     """Be connected to a cluster for a while; a local one is started with a core for each replica.
+
+    Args:
+        show_logs: Print here what actors print.
 
     Raises:
         FailureError: there is no cluster at the address.
@@ -24,13 +27,14 @@ def connected(settings: RaySettings, replicas: int) -> Iterator[None]:
     logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)  # that tokens are on is no warning
     # Ray would otherwise start Python in the workers through a package manager that it finds in the environment.
     os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+    options = {"logging_level": logging.WARNING, "log_to_driver": show_logs}
     try:
         if address:
-            ray.init(address=address, logging_level=logging.WARNING)
+            ray.init(address=address, **options)
         else:
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
             cores = max(os.cpu_count() or 1, round(replicas * settings.cpus))
-            ray.init(address="local", num_cpus=cores, include_dashboard=False, logging_level=logging.WARNING)
+            ray.init(address="local", num_cpus=cores, include_dashboard=False, **options)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise FailureError(f"no Ray cluster could be reached at {address or 'this machine'}: {error}") from error
     try:

@@ -16,6 +16,7 @@ COMMANDS = {
     "evaluate": ("jobs.evaluate", "a model's answers to a benchmark or to users' tasks, and their scores"),
     "rate": ("jobs.rate", "people's ratings of answers, or another model's, and how far raters agree"),
     "score": ("jobs.score", "ROUGE and exact match of a file of predictions"),
+    "finetune": ("jobs.finetune", "tune a model on a run's accepted instances; the same command resumes"),
     "bench": ("jobs.bench", "measurements: a table on the terminal, JSON beside it"),
     "verify": ("jobs.verify", "check that a run's files are whole and fit together"),
 }

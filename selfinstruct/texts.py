@@ -14,6 +14,8 @@ from selfinstruct.records import ImportedTask, Instance
 MOST_PROBLEMS = 20
 """Bad rows that are named before reading stops."""
 
+ENDINGS = (".parquet", ".jsonl", ".json")
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -27,6 +29,11 @@ class Row:
     def id(self) -> str:
         """File and number."""
         return f"{self.url}:{self.number}"
+
+
+def is_readable(url: str) -> bool:
+    """Whether `read_rows` would try to read this, by its ending."""
+    return _ending(url) is not None
 
 
 def read_rows(
@@ -108,15 +115,18 @@ def _rows_of(url: str, columns: Sequence[str] | None) -> Iterator[tuple[int, Any
     """Number and value of each row. Everything pyarrow says of a bad file becomes one line."""
     import pyarrow as pa
 
-    readers = {".parquet": _parquet, ".jsonl": _json_lines, ".json": _json}
-    stem = url.removesuffix(".gz").removesuffix(".zst").removesuffix(".bz2")
-    reader = next((read for ending, read in readers.items() if stem.endswith(ending)), None)
-    if reader is None:
-        raise InputError(f"{url}: is none of {', '.join(readers)}, compressed or not")
+    if (ending := _ending(url)) is None:
+        raise InputError(f"{url}: is none of {', '.join(ENDINGS)}, compressed or not")
+    reader = {".parquet": _parquet, ".jsonl": _json_lines, ".json": _json}[ending]
     try:
         yield from reader(url, columns)
     except (OSError, ValueError, pa.ArrowException) as error:
         raise InputError(f"{url}: cannot be read: {' '.join(str(error).split())}") from error
+
+
+def _ending(url: str) -> str | None:
+    stem = url.removesuffix(".gz").removesuffix(".zst").removesuffix(".bz2")
+    return next((ending for ending in ENDINGS if stem.endswith(ending)), None)
 
 
 def _open(url: str) -> tuple[Any, str]:

@@ -12,7 +12,7 @@ suffix, which holds generated text, never gives a special token.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,37 +64,55 @@ class PromptEncoder:
         return EncodedRequest(request, [*head, *self._text(request.suffix), *foot], self._room[request.kind])
 
     def _plain(self, prompt: Prompt) -> tuple[list[int], list[int]]:
-        bos = self._tokenizer.bos_token_id
-        front = [token for token in self._tokenizer.encode("")[:1] if token == bos]  # may add an end token, too
-        return front + self._text(prompt.prefix), self._text(prompt.tail)
+        return leading_tokens(self._tokenizer) + self._text(prompt.prefix), self._text(prompt.tail)
 
     def _chat(self, prompt: Prompt) -> tuple[list[int], list[int]]:
-        pieces = self._render(prompt.prefix + SENTINEL + prompt.tail).split(SENTINEL)
+        message = {"role": "user", "content": prompt.prefix + SENTINEL + prompt.tail}
+        pieces = render_chat(self._tokenizer, [message], add_generation_prompt=True).split(SENTINEL)
         if len(pieces) != 2:
             raise InputError("--prompts: the model's chat template does not show the message once; take --prompts base")
         head, foot = (self._tokenizer.encode(piece, add_special_tokens=False, verbose=False) for piece in pieces)
         return head, foot
 
-    def _render(self, message: str) -> str:
-        from jinja2 import TemplateError
-
-        if not self._tokenizer.chat_template:
-            raise InputError(
-                "--prompts: a chat set, but the model has no chat template; take --prompts base, or a chat model"
-            )
-        try:
-            template = self._tokenizer.get_chat_template()
-            text = self._tokenizer.apply_chat_template(
-                [{"role": "user", "content": message}],
-                chat_template=TODAY + template if "strftime_now" in template else template,
-                tokenize=False,
-                add_generation_prompt=True,
-                enable_thinking=False,  # the answers' formats and lengths leave no room for thoughts
-            )
-        except (TemplateError, ValueError) as error:
-            raise InputError(f"--prompts: the model's chat template fails ({error}); take --prompts base") from error
-        return str(text)
-
     def _text(self, text: str) -> list[int]:
-        ids = self._tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True, verbose=False)
-        return list(ids)
+        return encode_text(self._tokenizer, text)
+
+
+def encode_text(tokenizer: Any, text: str) -> list[int]:
+    """The ids of a plain text: nothing is put around it, and what reads as a special token in it is text."""
+    ids = tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True, verbose=False)
+    return list(ids)
+
+
+def leading_tokens(tokenizer: Any) -> list[int]:
+    """The beginning-of-text token, if the tokenizer puts one before a plain text; it may add an end token, too."""
+    bos = tokenizer.bos_token_id
+    return [token for token in tokenizer.encode("")[:1] if token == bos]
+
+
+def render_chat(tokenizer: Any, messages: Sequence[Mapping[str, str]], *, add_generation_prompt: bool = False) -> str:
+    """A conversation in the tokenizer's chat template, the same on every day.
+
+    Raises:
+        InputError: it has no chat template, or the template fails.
+    """
+    from jinja2 import TemplateError
+
+    if not tokenizer.chat_template:
+        raise InputError(
+            "--prompts, --chat: the model has no chat template; take --prompts base and no --chat, or a chat model"
+        )
+    try:
+        template = tokenizer.get_chat_template()
+        text = tokenizer.apply_chat_template(
+            messages,
+            chat_template=TODAY + template if "strftime_now" in template else template,
+            tokenize=False,
+            add_generation_prompt=add_generation_prompt,
+            enable_thinking=False,  # the answers' formats and lengths leave no room for thoughts
+        )
+    except (TemplateError, ValueError) as error:
+        raise InputError(
+            f"--prompts, --chat: the model's chat template fails ({error}); take --prompts base and no --chat"
+        ) from error
+    return str(text)

@@ -1,0 +1,159 @@
+"""`selfinstruct finetune`: tune a model on a run's accepted instances, on the same cluster."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tyro.conf import Positional
+
+from cluster.settings import RaySettings
+from jobs.command_line import run
+from selfinstruct.engines import EMBEDDED, EngineSettings, TransformersOptions
+from selfinstruct.errors import InputError
+from selfinstruct.finetune.settings import TuneSettings
+from selfinstruct.settings import unaltering
+
+if TYPE_CHECKING:
+    from selfinstruct.finetune.folder import ModelFolder
+    from selfinstruct.finetune.plan import Plan
+
+PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate", "ray")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuneSettings(TuneSettings):
+    """Tune a model on accepted instances and seed tasks. The same command goes on with a training that was ended.
+
+    Args:
+        data: Runs, or files of tasks (.jsonl, .json, .parquet: instruction, input and output, or instances).
+        model: Name or folder of the base model (tiny: the embedded demonstration model).
+        out: Local folder for the tuned model.
+        revision: Branch, tag or commit of a model from the hub.
+        trust_remote_code: Run code that comes with the model.
+        workers: Processes that share each step's examples, one device each.
+        storage: Folder or URL for checkpoints that all workers reach (default: checkpoints in --out).
+        keep_checkpoints: Do not remove them at the end.
+        retries: How often workers may die before the command gives up.
+    """
+
+    data: Positional[tuple[str, ...]] = unaltering(())
+    model: str = unaltering(EMBEDDED)
+    out: str = unaltering("")
+    revision: str = unaltering("main")
+    trust_remote_code: bool = unaltering(False)
+    workers: int = unaltering(1)
+    storage: str | None = unaltering(None)
+    keep_checkpoints: bool = unaltering(False)
+    retries: int = unaltering(3)
+    ray: RaySettings = field(default_factory=RaySettings, metadata={"alters_data": False})
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Finetune, or go on; returns the exit code."""
+    return run("finetune", FinetuneSettings, finetune, argv)
+
+
+def finetune(settings: FinetuneSettings) -> int:
+    """Check everything, train, and leave a model folder."""
+    from selfinstruct.finetune.folder import CHECKPOINTS, ModelFolder
+    from selfinstruct.finetune.plan import prepare
+
+    _check(settings)
+    options = TransformersOptions(revision=settings.revision, trust_remote_code=settings.trust_remote_code)
+    plan = prepare(
+        settings.data, EngineSettings(model=settings.model, transformers=options), settings, settings.workers
+    )
+    for warning in plan.warnings():
+        _note(f"warning: {warning}")
+    folder = ModelFolder(settings.out)
+    if folder.begin(plan.facts, {"base": settings.model, "sources": _sources(plan), "account": plan.account()}):
+        print(f"{settings.out}: is there already, made from the same data with the same options")
+        return 0
+    account = plan.account()
+    _note(
+        f"{settings.out}: {account['examples']} examples ({account['duplicates']} duplicates dropped),"
+        f" {account['steps']} steps of {settings.batch}, model {settings.model}, {settings.workers} workers on Ray"
+    )
+    storage = settings.storage or str(folder.path / CHECKPOINTS)
+    _train(settings, plan, folder, storage)
+    print(f"the tuned model is in {settings.out}; `selfinstruct generate --model {settings.out}` generates with it")
+    return 0
+
+
+def _check(settings: FinetuneSettings) -> None:
+    problems = []
+    if not settings.data:
+        problems.append("finetune: name a run, or a file of tasks")
+    if not settings.out:
+        problems.append("--out: is missing; name the folder of the tuned model, for example --out models/first")
+    if "://" in settings.out:
+        problems.append(f"--out: {settings.out} is no local folder; --storage may be a URL")
+    if settings.retries < 0:
+        problems.append(f"--retries: is {settings.retries}, must be at least 0")
+    if problems:
+        raise InputError(*problems)
+
+
+def _train(settings: FinetuneSettings, plan: Plan, folder: ModelFolder, storage: str) -> None:
+    try:
+        from cluster.train import clean, fit
+    except ImportError as error:
+        raise InputError(f"finetune: needs more packages ({error}): pip install 'selfinstruct[finetune]'") from error
+    from selfinstruct.finetune.card import card
+
+    fit(plan, storage, settings.ray, settings.retries, Progress(folder, plan.job.steps), folder.fresh())
+    losses = [row["loss"] for row in folder.metrics()]
+    outcome = {"steps": plan.job.steps, "loss": losses[-1] if losses else float("nan"), "versions": _versions()}
+    folder.publish(card(plan, settings.model, outcome), outcome)
+    if not settings.keep_checkpoints:
+        clean(storage)
+
+
+class Progress:
+    """A `cluster.train.Watch`: metrics to the terminal and to the folder."""
+
+    def __init__(self, folder: ModelFolder, steps: int) -> None:
+        self._folder = folder
+        self._steps = steps
+        self._from = (0, time.monotonic())
+
+    def begun(self, step: int) -> None:
+        """Say where a training goes on, and forget what comes again."""
+        self._folder.rewind(step)
+        self._from = (step, time.monotonic())
+        if step:
+            print(f"going on from step {step} of {self._steps}", flush=True)
+
+    def metrics(self, row: Mapping[str, Any]) -> None:
+        """Print a line and keep the row."""
+        self._folder.add(row)
+        step, since = self._from
+        pace = (row["step"] - step) / max(1e-9, time.monotonic() - since)
+        left = (self._steps - row["step"]) / pace if pace else 0.0
+        print(
+            f"step {row['step']}/{self._steps} | epoch {row['epoch']:.2f} | loss {row['loss']:.4f}"
+            f" | rate {row['rate']:.2e} | {pace:.2f} steps/s | {left:.0f} s left",
+            flush=True,
+        )
+
+
+def _sources(plan: Plan) -> list[dict[str, Any]]:
+    return [{"name": each.name, "digest": each.digest, "given": each.given} for each in plan.examples.sources]
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import version
+
+    return {name: version(name) for name in PACKAGES}
+
+
+def _note(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,117 @@
+"""Which instances a model is tuned on, and in which order (paper, section 2.3).
+
+A run gives its accepted instances and its seed tasks, a file its tasks. Exact duplicates (instruction, input and
+output) are dropped, the first stays. The order is drawn by keyed hash, epoch by epoch, so that every machine, number
+of workers and version of a library sees the same examples in the same step.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from selfinstruct.draws import Draws
+from selfinstruct.errors import InputError
+from selfinstruct.records import Table
+from selfinstruct.store import RunStore, name_of, open_run
+from selfinstruct.texts import is_readable, read_tasks
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One instance of one task, and where it comes from."""
+
+    id: str
+    instruction: str
+    input: str
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where examples come from: a run and the digest of its content, or a file. `given` counts instances."""
+
+    name: str
+    digest: str
+    given: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExampleSet:
+    """The examples in canonical order, and the account of them."""
+
+    examples: Sequence[Example]
+    sources: Sequence[Source]
+    duplicates: int
+    digest: str  # of the examples in their order
+
+
+def read_examples(names: Sequence[str], seeds: bool = True) -> ExampleSet:
+    """The examples of runs (folders or URLs) and files (`texts.read_tasks`), in this order.
+
+    Args:
+        seeds: Take a run's seed tasks too.
+
+    Raises:
+        InputError: there is no such run or file, or it has no accepted instance.
+        CorruptError: a file of a run is damaged.
+    """
+    unique: dict[tuple[str, str, str], Example] = {}
+    sources: list[Source] = []
+    for name in names:
+        if is_readable(name):
+            own = list(_of_file(name))
+            digest = _digest_of(own)
+        else:
+            store = open_run(name)
+            own = list(_of_run(store, seeds))
+            digest = run_digest(store)
+        if all(example.id.startswith("seed/") for example in own):
+            raise InputError(f"{name}: has no accepted instance to tune on; give a run that has some, or another file")
+        sources.append(Source(name, digest, len(own)))
+        for each in own:
+            unique.setdefault((each.instruction, each.input, each.output), each)
+    examples = list(unique.values())
+    duplicates = sum(source.given for source in sources) - len(examples)
+    return ExampleSet(examples, sources, duplicates, _digest_of(examples))
+
+
+def run_digest(store: RunStore) -> str:
+    """The digest of a run as `verify.digest` gives it, from what the files' footers say about their rows."""
+    total = hashlib.sha256()
+    for table in Table:
+        for number in store.rounds(table):
+            total.update(f"{name_of(table, number)} {store.metadata(table, number).content}\n".encode())
+    return total.hexdigest()
+
+
+def order(number: int, wanted: int, seed: int) -> Iterator[int]:
+    """`wanted` indices below `number`: all of them in one random order, then in another, and so on."""
+    epoch = 0
+    while wanted > 0:
+        shuffled = Draws("epoch", seed, epoch).sample(range(number), number)[:wanted]
+        yield from shuffled
+        wanted -= len(shuffled)
+        epoch += 1
+
+
+def _of_run(store: RunStore, seeds: bool) -> Iterator[Example]:
+    columns = ["id", "instruction", "input", "output"]
+    for number in store.rounds(Table.INSTANCES):
+        rows = store.read_columns(Table.INSTANCES, number, columns, accepted_only=True).to_pylist()
+        yield from (Example(**row) for row in rows if seeds or not row["id"].startswith("seed/"))
+
+
+def _of_file(name: str) -> Iterator[Example]:
+    for task in read_tasks([name]):
+        for position, instance in enumerate(task.instances):
+            yield Example(f"{task.id}/{position}", task.instruction, instance.input, instance.output)
+
+
+def _digest_of(examples: Iterable[Example]) -> str:
+    digest = hashlib.sha256()
+    for each in examples:
+        digest.update(json.dumps([each.instruction, each.input, each.output]).encode() + b"\n")
+    return digest.hexdigest()
