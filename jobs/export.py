@@ -1,0 +1,94 @@
+"""`selfinstruct export`: a run as a dataset folder that other tools open."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tyro.conf import Positional
+
+from jobs.command_line import run
+from selfinstruct.errors import InputError
+from selfinstruct.records import Origin
+
+
+@dataclass(frozen=True)
+class ExportSettings:
+    """Write a run as a dataset for the Hugging Face hub, TRL, LLaMA-Factory and axolotl.
+
+    Values for several models are given as NAME=VALUE each; a plain value is that of all models.
+
+    Args:
+        run: Folder of the run.
+        out: Folder of the dataset; an earlier export of the same run is replaced.
+        license: Licence of the dataset, an identifier of the hub (default: apache-2.0 if all sources are ours).
+        model_name: Name of a model that was read from a folder (or DIGEST=NAME).
+        model_license: Licence of the model.
+        model_outputs: What the model's licence says of outputs.
+        seeds_license: Licence of the seed tasks (default: that of the shipped ones).
+        pool_license: Licence of imported instructions.
+        origins: Rows to export: those of the model, imported ones, seed tasks.
+        validation: Share of the instructions that are set aside as the split validation.
+        seed: Seed of the shuffle and the split.
+        push_to_hub: Upload the folder to this dataset repository, owner/name; token and endpoint are huggingface_hub's.
+        private: Make the repository private, if it is created.
+    """
+
+    run: Positional[str]
+    out: Path
+    license: str | None = None
+    model_name: tuple[str, ...] = ()
+    model_license: tuple[str, ...] = ()
+    model_outputs: tuple[str, ...] = ()
+    seeds_license: str | None = None
+    pool_license: str | None = None
+    origins: tuple[Origin, ...] = (Origin.MODEL, Origin.IMPORTED)
+    validation: float = 0.01
+    seed: int = 0
+    push_to_hub: str | None = None
+    private: bool = False
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Export; returns the exit code."""
+    return run("export", ExportSettings, export_run, argv)
+
+
+def export_run(settings: ExportSettings) -> int:
+    """Write the folder, and upload it if told to."""
+    if not 0 <= settings.validation < 1:
+        raise InputError(f"--validation: is {settings.validation}, must be at least 0 and below 1")
+    from selfinstruct.export.dataset import export
+    from selfinstruct.export.hub import check_name, push
+    from selfinstruct.export.provenance import LicenceSettings
+    from selfinstruct.store import open_run
+
+    if settings.push_to_hub is not None:
+        check_name(settings.push_to_hub)
+    out = settings.out.expanduser().absolute()
+    exported = export(
+        open_run(settings.run),
+        out,
+        name=settings.push_to_hub or out.name,
+        origins=settings.origins,
+        seed=settings.seed,
+        validation=settings.validation,
+        licence_settings=LicenceSettings(
+            settings.license,
+            settings.model_name,
+            settings.model_license,
+            settings.model_outputs,
+            settings.seeds_license,
+            settings.pool_license,
+        ),
+    )
+    print(f"{settings.out}: " + ", ".join(f"{rows:,} rows for {split}" for split, rows in exported.rows.items()))
+    if settings.push_to_hub is not None:
+        print(push(out, settings.push_to_hub, settings.private))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
