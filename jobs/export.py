@@ -11,11 +11,12 @@ from tyro.conf import Positional
 
 from jobs.command_line import run
 from selfinstruct.errors import InputError
+from selfinstruct.export.settings import LicenceSettings
 from selfinstruct.records import Origin
 
 
-@dataclass(frozen=True)
-class ExportSettings:
+@dataclass(frozen=True, kw_only=True)
+class ExportSettings(LicenceSettings):
     """Write a run as a dataset for the Hugging Face hub, TRL, LLaMA-Factory and axolotl.
 
     Values for several models are given as NAME=VALUE each; a plain value is that of all models.
@@ -23,12 +24,6 @@ class ExportSettings:
     Args:
         run: Folder of the run.
         out: Folder of the dataset; an earlier export of the same run is replaced.
-        license: Licence of the dataset, an identifier of the hub (default: apache-2.0 if all sources are ours).
-        model_name: Name of a model that was read from a folder (or DIGEST=NAME).
-        model_license: Licence of the model.
-        model_outputs: What the model's licence says of outputs.
-        seeds_license: Licence of the seed tasks (default: that of the shipped ones).
-        pool_license: Licence of imported instructions.
         origins: Rows to export: those of the model, imported ones, seed tasks.
         validation: Share of the instructions that are set aside as the split validation.
         seed: Seed of the shuffle and the split.
@@ -38,12 +33,6 @@ class ExportSettings:
 
     run: Positional[str]
     out: Path
-    license: str | None = None
-    model_name: tuple[str, ...] = ()
-    model_license: tuple[str, ...] = ()
-    model_outputs: tuple[str, ...] = ()
-    seeds_license: str | None = None
-    pool_license: str | None = None
     origins: tuple[Origin, ...] = (Origin.MODEL, Origin.IMPORTED)
     validation: float = 0.01
     seed: int = 0
@@ -62,7 +51,6 @@ def export_run(settings: ExportSettings) -> int:
         raise InputError(f"--validation: is {settings.validation}, must be at least 0 and below 1")
     from selfinstruct.export.dataset import export
     from selfinstruct.export.hub import check_name, push
-    from selfinstruct.export.provenance import LicenceSettings
     from selfinstruct.store import open_run
 
     if settings.push_to_hub is not None:
@@ -75,14 +63,7 @@ def export_run(settings: ExportSettings) -> int:
         origins=settings.origins,
         seed=settings.seed,
         validation=settings.validation,
-        licence_settings=LicenceSettings(
-            settings.license,
-            settings.model_name,
-            settings.model_license,
-            settings.model_outputs,
-            settings.seeds_license,
-            settings.pool_license,
-        ),
+        licence_settings=settings,
     )
     print(f"{settings.out}: " + ", ".join(f"{rows:,} rows for {split}" for split, rows in exported.rows.items()))
     if settings.push_to_hub is not None:

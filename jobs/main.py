@@ -13,6 +13,7 @@ COMMANDS = {
     "status": ("jobs.status", "how far a run is, from its files"),
     "sample": ("jobs.sample", "accepted tasks of a run, or rejected ones with their reasons"),
     "dedup": ("jobs.dedup", "the screen and novelty check over instruction sets that exist already"),
+    "import": ("jobs.import_run", "a run of the original code's outputs, or of an instruction set"),
     "export": ("jobs.export", "a run as a dataset for the hub, TRL, LLaMA-Factory and axolotl"),
     "bench": ("jobs.bench", "measurements: a table on the terminal, JSON beside it"),
     "verify": ("jobs.verify", "check that a run's files are whole and fit together"),

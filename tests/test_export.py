@@ -24,7 +24,7 @@ from jobs.main import main
 from selfinstruct.engines import TemplateOptions, open_engine
 from selfinstruct.export import shuffle
 from selfinstruct.export.dataset import export
-from selfinstruct.export.provenance import LicenceSettings
+from selfinstruct.export.settings import LicenceSettings
 from selfinstruct.loop import SingleLine, drive
 from selfinstruct.novelty import make_index
 from selfinstruct.records import Origin, Table

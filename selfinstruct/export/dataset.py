@@ -14,8 +14,9 @@ from selfinstruct.errors import InputError
 from selfinstruct.export.card import Contents, axolotl, card, llama_factory
 from selfinstruct.export.folder import MARK, replaced
 from selfinstruct.export.forms import FORMS
-from selfinstruct.export.provenance import LicenceSettings, licences, makers_by_round
+from selfinstruct.export.provenance import licences, makers_by_round
 from selfinstruct.export.rows import rows_of_run
+from selfinstruct.export.settings import LicenceSettings
 from selfinstruct.export.shards import SIZE, Shards
 from selfinstruct.export.shuffle import TRAIN, VALIDATION, Shuffled
 from selfinstruct.records import Origin, Table

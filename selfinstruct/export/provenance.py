@@ -7,17 +7,16 @@ known for what is shipped with this project, and have to be given for everything
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 
 from selfinstruct.errors import InputError
+from selfinstruct.export.settings import LicenceSettings
 from selfinstruct.prompts import SHIPPED, load_prompts
 from selfinstruct.records import Table
 from selfinstruct.seeds import SEED_TASKS, load_seeds
-from selfinstruct.settings import Facts
+from selfinstruct.settings import Facts, digest_of
 from selfinstruct.store import RunStore
 
 EMBEDDED_NAME = "selfinstruct-tiny"
@@ -47,27 +46,6 @@ class Makers:
     proposer: Model
     labeller: Model
     prompts: str
-
-
-@dataclass(frozen=True)
-class LicenceSettings:
-    """What is known of the data's sources. Where there are several models, say which: NAME=VALUE.
-
-    Args:
-        license: Licence of the dataset, an identifier of the hub (default: apache-2.0 where all sources are ours).
-        model_name: Name of a model that was read from a folder (DIGEST=NAME where there are several).
-        model_license: Licence of the model.
-        model_outputs: What that licence says of outputs and of training on them.
-        seeds_license: Licence of the seed tasks.
-        pool_license: Licence of imported instructions.
-    """
-
-    license: str | None = None
-    model_name: tuple[str, ...] = ()
-    model_license: tuple[str, ...] = ()
-    model_outputs: tuple[str, ...] = ()
-    seeds_license: str | None = None
-    pool_license: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,8 +202,3 @@ def _own_seeds(store: RunStore) -> bool:
 def shipped_seeds_digest() -> str:
     """The fact `seeds` of runs that begin with the shipped seed tasks."""
     return digest_of([asdict(seed) for seed in load_seeds(SEED_TASKS)])
-
-
-def digest_of(value: object) -> str:
-    """SHA-256 (hex) of a JSON value, as it stands in a run's facts."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
