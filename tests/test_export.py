@@ -43,11 +43,14 @@ def offline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-def make_run(folder: Path, target: int = 120, seed: int = 0, **facts: str) -> RunStore:
+def make_run(
+    folder: Path, target: int = 120, seed: int = 0, decontaminate: tuple[str, ...] = (), **facts: str
+) -> RunStore:
     settings = GenerateSettings(
         out=str(folder),
         seed=seed,
         target=target,
+        decontaminate=decontaminate,
         engine="template",
         rounds=RoundSettings(least=6, most=8, max_failed=1.0),
         template=TemplateOptions(failure_rate=0.05, cut_rate=0.05),
@@ -55,7 +58,7 @@ def make_run(folder: Path, target: int = 120, seed: int = 0, **facts: str) -> Ru
     inputs, store = read_inputs(settings), RunStore(str(folder))
     engine = open_engine(inputs.proposer, inputs.prompts)
     lines = [(SingleLine(engine, 64), (Stage.PROPOSE, Stage.LABEL))]
-    run = Run(settings, inputs.prompts, inputs.seeds)
+    run = Run(settings, inputs.prompts, inputs.seeds, evaluation=inputs.evaluation)
     drive(run, store, make_index(settings.novelty), lines, {**inputs.facts, **facts})
     return store
 

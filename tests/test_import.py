@@ -1,4 +1,4 @@
-"""Outputs of the original code, and instruction sets, as runs: the same instances, and everything else works on them."""
+"""Outputs of the original code, and instruction sets, as runs: the same instances kept, and all else works on them."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
     provenance  which models and prompts stand behind a round, under which licences
     rows        a round's tables joined into rows that say where they come from
+    sieve       rows without those that are near to evaluation sets
     shuffle     all rows in a keyed random order, without holding them
     forms       the rows as each tool expects them
     shards      files of a good size

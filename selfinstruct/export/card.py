@@ -35,7 +35,7 @@ class Contents:
     finished_rounds: int
     seed: int
     validation: float
-    contamination: str | None  # what was checked against what, and what was found; None: nothing was checked
+    contamination: Sequence[str]  # what was checked against what, and what was found; empty: nothing was checked
 
     @property
     def local(self) -> str:
@@ -236,7 +236,7 @@ def _dropped(contents: Contents) -> str:
 
 
 def _contamination(contents: Contents) -> str:
-    return contents.contamination or "Not checked."
+    return "\n\n".join(contents.contamination) or "Not checked."
 
 
 def _licences(contents: Contents) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from selfinstruct import __version__
+from selfinstruct.contamination import Contamination
 from selfinstruct.errors import InputError
 from selfinstruct.export.card import Contents, axolotl, card, llama_factory
 from selfinstruct.export.folder import MARK, replaced
@@ -19,6 +20,7 @@ from selfinstruct.export.rows import rows_of_run
 from selfinstruct.export.settings import LicenceSettings
 from selfinstruct.export.shards import SIZE, Shards
 from selfinstruct.export.shuffle import TRAIN, VALIDATION, Shuffled
+from selfinstruct.export.sieve import Sieve, generation_summary
 from selfinstruct.records import Origin, Table
 from selfinstruct.store import RunStore
 
@@ -39,6 +41,7 @@ def export(
     seed: int,
     validation: float,
     licence_settings: LicenceSettings,
+    evaluation: Contamination | None = None,
     shard_size: int = SIZE,
 ) -> Exported:
     """Write the complete rounds of a run as a dataset to the folder `out`, all at once.
@@ -48,6 +51,7 @@ def export(
         origins: Which rows are exported.
         seed: Of the shuffle and the split.
         validation: Share of the instructions that are set aside, in [0, 1).
+        evaluation: Evaluation sets that rows are kept clear of.
 
     Raises:
         InputError: licences or names are missing, nothing is to be exported, or `out` is something else.
@@ -57,11 +61,13 @@ def export(
     identity = store.metadata(Table.CANDIDATES, 0).writer.id
     makers = makers_by_round(store, licence_settings.model_name)
     known = licences(store, makers, licence_settings)
-    totals = store.totals()
+    facts, totals = store.metadata(Table.CANDIDATES, 0).notes["facts"], store.totals()
+    sieve = Sieve(evaluation) if evaluation else None
     expected = sum(totals[Table.INSTANCES][key] for key in ("instances.accepted", "instances.seed"))
     with replaced(out, identity) as folder, TemporaryDirectory(dir=folder) as scratch:
         shuffled = Shuffled(Path(scratch), expected, seed, validation)
-        shuffled.spread(rows_of_run(store, makers, origins))
+        tables = rows_of_run(store, makers, origins)
+        shuffled.spread(sieve(tables) if sieve else tables)
         rows = {split: shuffled.counts[split] for split in (TRAIN, VALIDATION) if shuffled.counts[split]}
         if TRAIN not in rows:
             there = ", ".join(origins)
@@ -75,12 +81,14 @@ def export(
             origins=[str(origin) for origin in origins],
             makers=list(dict.fromkeys(each for each in makers.values() if each)),
             licences=known,
-            facts=store.metadata(Table.CANDIDATES, 0).notes["facts"],
+            facts=facts,
             totals=totals,
             finished_rounds=len(store.rounds(Table.INSTANCES)) - 1,
             seed=seed,
             validation=validation,
-            contamination=None,
+            contamination=[
+                text for text in (generation_summary(facts, totals), sieve.summary() if sieve else None) if text
+            ],
         )
         mark = {
             "run": identity,
