@@ -14,6 +14,8 @@ COMMANDS = {
     "sample": ("jobs.sample", "accepted tasks of a run, or rejected ones with their reasons"),
     "dedup": ("jobs.dedup", "the screen and novelty check over instruction sets that exist already"),
     "import": ("jobs.import_run", "a run of the original code's outputs, or of an instruction set"),
+    "merge": ("jobs.merge", "several runs as one; of what is similar across them, the first"),
+    "reparse": ("jobs.reparse", "parsers, filters and novelty check again over a run's stored completions"),
     "export": ("jobs.export", "a run as a dataset for the hub, TRL, LLaMA-Factory and axolotl"),
     "bench": ("jobs.bench", "measurements: a table on the terminal, JSON beside it"),
     "verify": ("jobs.verify", "check that a run's files are whole and fit together"),

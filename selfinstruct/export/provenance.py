@@ -1,19 +1,18 @@
 """Which models and prompts stand behind a run's rounds, and under which licences.
 
-A run says what it was made with by its facts: those of round 0, and from a later round on those in the notes of that
-round's proposals, where a run was put together or carried on with another model. Licences are not in a run. They are
-known for what is shipped with this project, and have to be given for everything else.
+Models and prompts are among a run's facts (`history`). Licences are not in a run: they are known for what is shipped
+with this project, and have to be given for everything else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 
 from selfinstruct.errors import InputError
 from selfinstruct.export.settings import LicenceSettings
-from selfinstruct.prompts import SHIPPED, load_prompts
+from selfinstruct.history import facts_by_round, prompts_name
 from selfinstruct.records import Table
 from selfinstruct.seeds import SEED_TASKS, load_seeds
 from selfinstruct.settings import Facts, digest_of
@@ -67,20 +66,6 @@ class Licences:
     pool: str | None
 
 
-def facts_by_round(store: RunStore) -> Iterator[tuple[int, Facts]]:
-    """The facts that hold from a round on, beginning with round 0; reads the footers of the proposals."""
-    facts = dict(store.metadata(Table.CANDIDATES, 0).notes["facts"])
-    yield 0, facts
-    for number in store.rounds(Table.PROPOSALS):
-        if later := store.metadata(Table.PROPOSALS, number).notes.get("facts"):
-            facts = {**{key: value for key, value in facts.items() if not _of_makers(key)}, **later}
-            yield number, facts
-
-
-def _of_makers(key: str) -> bool:
-    return key == "prompts" or key.startswith(("proposer.", "labeller."))
-
-
 def makers_by_round(store: RunStore, names: Sequence[str]) -> dict[int, Makers | None]:
     """Who made the rows from a round on; None where nobody did, as in a run that has imported tasks only.
 
@@ -104,18 +89,6 @@ def makers_by_round(store: RunStore, names: Sequence[str]) -> dict[int, Makers |
             )
         )
     return {number: makers and _named(makers, given) for number, makers in found.items()}
-
-
-def prompts_name(facts: Facts) -> str:
-    """The name of a shipped prompt set, else the digest of its files."""
-    digest = str(facts.get("prompts", ""))
-    return _shipped_prompts().get(digest, digest)
-
-
-@cache
-def _shipped_prompts() -> Mapping[str, str]:
-    names = [path.parent.name for path in SHIPPED.glob("*/set.toml")]
-    return {load_prompts(name).digest: name for name in names}
 
 
 def _model(facts: Facts, stage: str) -> Model:
