@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 BENCHES = {
+    "export": ("jobs.bench_export", "a run as a dataset: time, memory and size"),
     "novelty": ("jobs.bench_novelty", "the novelty check: each index against brute force and the reference"),
     "scale": ("jobs.bench_scale", "a whole run without a model: rate, memory and time as the pool grows"),
 }

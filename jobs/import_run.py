@@ -72,7 +72,9 @@ def import_run(settings: ImportSettings) -> int:
         novelty=settings.novelty,
         instances=settings.instances,
     )
-    facts = {**facts_of(run_settings), "seeds": digest_of([asdict(seed) for seed in seeds])}
+    # how requests are planned is left open: these were not planned here
+    facts = {key: fact for key, fact in facts_of(run_settings).items() if not key.startswith(("propose.", "rounds."))}
+    facts["seeds"] = digest_of([asdict(seed) for seed in seeds])
     given = Path(settings.source[0]).expanduser()
     if len(settings.source) == 1 and given.is_dir():
         original = read_original(given)

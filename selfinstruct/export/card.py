@@ -6,6 +6,7 @@ Nothing that a model wrote gets onto the card.
 from __future__ import annotations
 
 import json
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -145,7 +146,7 @@ def _summary(contents: Contents) -> str:
 
 def _opening(contents: Contents) -> str:
     remote = "/" in contents.name
-    path, folder = contents.local, "FOLDER" if remote else contents.local
+    path, folder = shlex.quote(contents.local), "FOLDER" if remote else shlex.quote(contents.local)
     files = f"hf://datasets/{contents.name}" if remote else contents.local
     where = "`FOLDER` is a copy of this repository." if remote else "From the folder in which this one lies."
     return f"""One line each, `MODEL` being the model to train. {where}
@@ -153,14 +154,14 @@ def _opening(contents: Contents) -> str:
 ```python
 from datasets import load_dataset
 
-rows = load_dataset("{path}", "messages", split="train")  # of the configs below
-rows = load_dataset("json", data_files="{files}/original/train/*.jsonl", split="train")
+rows = load_dataset({json.dumps(contents.local)}, "messages", split="train")  # of the configs below
+rows = load_dataset("json", data_files={json.dumps(files + "/original/train/*.jsonl")}, split="train")
 ```
 
 ```sh
 trl sft --model_name_or_path MODEL --dataset_name {path} --dataset_config prompt_completion --output_dir tuned
 llamafactory-cli train --stage sft --do_train --model_name_or_path MODEL --template default --output_dir tuned \\
-    --dataset_dir {folder} --dataset {contents.short}_alpaca
+    --dataset_dir {folder} --dataset {shlex.quote(contents.short + "_alpaca")}
 ```
 
 For axolotl, put the lines of [`axolotl.yaml`](axolotl.yaml) into your config."""
