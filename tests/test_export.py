@@ -21,7 +21,7 @@ import yaml
 from cluster.driver import read_inputs
 from cluster.settings import GenerateSettings
 from jobs.main import main
-from selfinstruct.engines import TemplateOptions, open_engine
+from selfinstruct.engines import EngineSettings, TemplateOptions, identify, open_engine
 from selfinstruct.export import shuffle
 from selfinstruct.export.dataset import export
 from selfinstruct.export.settings import LicenceSettings
@@ -32,6 +32,7 @@ from selfinstruct.rounds import RoundSettings, Run, Stage
 from selfinstruct.store import RunStore
 from selfinstruct.tiny import MODEL
 
+STAGES = ("proposer", "labeller")
 CONFIGS = ("default", "messages", "prompt_completion", "alpaca")
 
 
@@ -223,6 +224,23 @@ def test_two_exports_are_the_same_and_the_order_does_not_depend_on_buckets(
         assert load(tmp_path / "small", config).to_list() == load(folder, config).to_list()
     assert main([*command, str(tmp_path / "other"), "--seed", "1"]) == 0
     assert load(tmp_path / "other", "default")["id"] != load(folder, "default")["id"]
+
+
+def test_rows_stay_in_their_split_while_the_run_grows(store: RunStore, folder: Path, tmp_path: Path) -> None:
+    smaller = make_run(tmp_path / "run", 40)
+    (tmp_path / "set").mkdir()  # an empty folder is as good as none
+    assert main(["export", smaller.blobs.url, "--out", str(tmp_path / "set"), "--validation", "0.2"]) == 0
+    for split in ("train", "validation"):
+        assert set(load(tmp_path / "set", "default", split)["id"]) < set(load(folder, "default", split)["id"])
+
+
+def test_the_embedded_model_is_known_with_its_licence(tmp_path: Path) -> None:
+    known = identify(EngineSettings())
+    run = make_run(tmp_path / "run", 20, **{f"{stage}.{key}": known[key] for stage in STAGES for key in known})
+    assert main(["export", run.blobs.url, "--out", str(tmp_path / "set")]) == 0
+    assert load(tmp_path / "set", "default").unique("proposer") == ["selfinstruct-tiny"]
+    assert load(tmp_path / "set", "default").unique("labeller_revision") == [known["weights"]]
+    assert "- Model `selfinstruct-tiny`: apache-2.0." in (tmp_path / "set/README.md").read_text()
 
 
 def test_large_sets_are_cut_into_files_of_one_size(store: RunStore, tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def replaced(out: Path, run: str) -> Iterator[Path]:
 
 def check(out: Path, run: str) -> None:
     """InputError unless `out` is free, or holds an export of this run."""
-    if not out.exists():
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
     try:
         theirs = json.loads((out / MARK).read_text(encoding="utf-8"))["run"]
