@@ -122,7 +122,12 @@ def _text(line: Any, key: str) -> str:
     value = line[key]
     if not isinstance(value, str):
         raise ValueError(f"{key!r} must be a text")
-    return value
+    return _sound(value)
+
+
+def _sound(text: str) -> str:
+    """The text with lone surrogates, which JSON can spell and no file can hold, replaced: it is a model's."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _response(metadata: Any) -> Response:
@@ -136,7 +141,7 @@ def _response(metadata: Any) -> Response:
     choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
     text = choice.get("text")
     finish = Finish.LENGTH if choice.get("finish_reason") == "length" else Finish.STOP
-    return Response(text if isinstance(text, str) else None, finish)
+    return Response(_sound(text) if isinstance(text, str) else None, finish)
 
 
 def key_of(instruction: str) -> str:

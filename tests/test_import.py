@@ -214,6 +214,29 @@ def test_a_second_import_goes_on_after_a_first_that_was_killed(
     assert digests[0] == digests[1]
 
 
+def test_lines_without_responses_and_with_odd_ones_become_requests_of_their_own(tmp_path: Path) -> None:
+    lines = [
+        {"instruction": "Name a bird of the far north."},
+        {"instruction": "Name a fish of the deep sea.", "metadata": {"response": None}},
+        {
+            "instruction": "Say hello in half a \ud83d smile.",
+            "metadata": response(" Say hello in half a \ud83d smile."),
+        },
+        {"instruction": "Count to a hundred by threes.", "metadata": response("Something else entirely, my friend.")},
+        {"instruction": "Mend this broken sentence for me.", "metadata": response("Mend this brok", "length")},
+    ]
+    (tmp_path / "machine_generated_instructions.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    run = tmp_path / "run"
+    assert main(["import", str(tmp_path), "--out", str(run)]) == 0
+    assert main(["verify", str(run)]) == 0
+    accepted = {row["text"] for row in rows(run, "candidates") if row["round"] > 0 and row["accepted"]}
+    expected = {line["instruction"] for line in lines} | {"Something else entirely, my friend."}
+    assert accepted == {text.replace("\ud83d", "\ufffd") for text in expected}
+    assert {row["reason"] for row in rows(run, "instances") if row["round"] > 0} == {"not_asked"}
+    lost = [row["reason"] for row in rows(run, "candidates") if row["reason"] == "cut_by_length"]
+    assert len(lost) == 1
+
+
 def test_bad_lines_are_named_and_nothing_is_begun(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     batch = tmp_path / "batch"
     batch.mkdir()
