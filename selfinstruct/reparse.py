@@ -81,7 +81,7 @@ def _given(source: RunStore) -> tuple[list[SeedTask], list[ImportedTask]]:
     seeds, imported = [], []
     for candidate in cast(Sequence[Candidate], source.read(Table.CANDIDATES, 0).rows):
         own = rows[candidate.id]
-        instances = tuple(Instance(row.input, row.output) for row in own if row.accepted)
+        instances = tuple(Instance(row.input, row.output) for row in own if row.output)
         kind = own[0].is_classification if own else None
         id = candidate.id.partition("/")[2]
         if candidate.origin is Origin.SEED:

@@ -22,7 +22,7 @@ file only once the candidates before it show that the run goes on, so the set of
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
@@ -186,7 +186,8 @@ class Run:
         candidates = [*seed_candidates(self._seeds), *self._imported_candidates()]
         if self.pool.rounds == 0:
             self._write(Table.CANDIDATES, 0, candidates, {"facts": facts})
-        self._write(Table.INSTANCES, 0, _given_instances(candidates, [*self._seeds, *self._imported]))
+        overlaps = self._evaluation.overlap if self._evaluation and self.settings.check_pool else None
+        self._write(Table.INSTANCES, 0, _given_instances(candidates, [*self._seeds, *self._imported], overlaps))
 
     def requests(self, stage: Stage, most: int) -> list[Request]:
         """Up to `most` requests to be completed now; each is handed out once."""
@@ -607,13 +608,22 @@ def _given(id: str, origin: Origin, text: str) -> Candidate:
 
 
 def _given_instances(
-    candidates: Sequence[Candidate], tasks: Sequence[SeedTask | ImportedTask]
+    candidates: Sequence[Candidate],
+    tasks: Sequence[SeedTask | ImportedTask],
+    contaminated: Callable[[str], object] | None,
 ) -> Iterable[InstanceRow]:
-    """The instances that come with the accepted ones of round 0, verbatim, or a row that says that there are none."""
+    """The instances that come with the accepted ones of round 0, verbatim, or a row that says that there are none.
+
+    Imported ones that overlap with an evaluation set are rejected; seed tasks stay as they were written.
+    """
     for candidate, task in zip(candidates, tasks, strict=True):
         if not candidate.accepted:
             continue
         if not task.instances:
             yield _instance_row(candidate, task.is_classification, None, Instance("", ""), Reason.EMPTY_OUTPUT)
         for position, instance in enumerate(task.instances):
-            yield _instance_row(candidate, task.is_classification, position, instance, None)
+            reason = None
+            if contaminated and candidate.origin is Origin.IMPORTED:
+                hit = contaminated(instance.input) or contaminated(instance.output)
+                reason = Reason.CONTAMINATED if hit else None
+            yield _instance_row(candidate, task.is_classification, position, instance, reason)

@@ -16,8 +16,9 @@ from test_export import make_run
 from jobs.main import main
 from selfinstruct.contamination import SHORTEST, Contamination, EvaluationTask, read_evaluation
 from selfinstruct.novelty import NoveltySettings
-from selfinstruct.records import Candidate, Reason, Table
+from selfinstruct.records import Candidate, InstanceRow, Origin, Reason, Table
 from selfinstruct.rouge import rouge_l, tokenise
+from selfinstruct.store import RunStore
 from selfinstruct.verify import digest, verify
 
 TOKENS = st.lists(st.sampled_from("abc"), max_size=14)
@@ -114,6 +115,29 @@ def test_generation_rejects_what_is_near_to_an_evaluation_set(evaluation: Path, 
     for row in (row for rows in files[1:] for row in rows if row.accepted):
         assert all(rouge_l(tokenise(row.text, "rouge"), text) <= 0.7 for text in held_out)
     assert store.totals()[Table.INSTANCES]["instances.rejected.contaminated"] >= 1
+
+
+def test_imported_tasks_are_kept_clear_too_and_seed_tasks_stay(evaluation: Path, tmp_path: Path) -> None:
+    held_out = [json.loads(line) for line in evaluation.open()]
+    tasks = [
+        {"instruction": held_out[0]["instruction"], "output": "Something."},
+        {"instruction": "Write down how the storm went by.", "input": "", "output": held_out[-1]["output"]},
+        {"instruction": "Write down how the storm went by.", "input": "", "output": "It went by."},
+    ]
+    pool = tmp_path / "pool.json"
+    pool.write_text(json.dumps(tasks))
+    options = ["--pool", str(pool), "--decontaminate", str(evaluation), "--target", "5"]
+    assert main(["generate", "--engine", "template", "--out", str(tmp_path / "run"), *options]) == 0
+    store = RunStore(str(tmp_path / "run"))
+    assert verify(store) == []
+    given = cast(Sequence[Candidate], store.read(Table.CANDIDATES, 0).rows)
+    assert [row.reason for row in given if row.origin is Origin.IMPORTED] == [Reason.CONTAMINATED, None, Reason.SIMILAR]
+    own = cast(Sequence[InstanceRow], store.read(Table.INSTANCES, 0).rows)
+    assert [row.reason for row in own if row.id.startswith("imported/")] == [Reason.CONTAMINATED]
+    again = ["reparse", store.blobs.url, "--out", str(tmp_path / "again")]
+    assert main(again) == 2  # the sets have to be given again
+    assert main([*again, "--decontaminate", str(evaluation)]) == 0
+    assert digest(RunStore(str(tmp_path / "again"))) == digest(store)
 
 
 def test_the_sets_are_part_of_the_fingerprint_by_their_content(
