@@ -103,7 +103,7 @@ def llama_factory(contents: Contents) -> str:
 
 
 def axolotl(contents: Contents) -> str:
-    """`axolotl.yaml`: the lines of a config of axolotl that name this dataset."""
+    """`axolotl.yaml`: this dataset as axolotl reads it, and the least that a training needs besides."""
 
     def entry(split: str) -> dict[str, Any]:
         return {
@@ -116,7 +116,20 @@ def axolotl(contents: Contents) -> str:
         }
 
     train, *others = contents.rows
-    lines = {"datasets": [entry(train)], **({"test_datasets": list(map(entry, others))} if others else {})}
+    lines = {
+        "base_model": "MODEL",
+        "datasets": [entry(train)],
+        **({"test_datasets": list(map(entry, others))} if others else {}),
+        "chat_template": "tokenizer_default_fallback_chatml",
+        "sequence_len": 2048,
+        "micro_batch_size": 2,
+        "gradient_accumulation_steps": 8,
+        "num_epochs": 2,
+        "optimizer": "adamw_torch",
+        "lr_scheduler": "cosine",
+        "learning_rate": 2e-5,
+        "output_dir": "./tuned",
+    }
     return yaml.safe_dump(lines, sort_keys=False)
 
 
@@ -162,9 +175,8 @@ rows = load_dataset("json", data_files={json.dumps(files + "/original/train/*.js
 trl sft --model_name_or_path MODEL --dataset_name {path} --dataset_config prompt_completion --output_dir tuned
 llamafactory-cli train --stage sft --do_train --model_name_or_path MODEL --template default --output_dir tuned \\
     --dataset_dir {folder} --dataset {shlex.quote(contents.short + "_alpaca")}
-```
-
-For axolotl, put the lines of [`axolotl.yaml`](axolotl.yaml) into your config."""
+axolotl train {folder}/axolotl.yaml --base-model MODEL
+```"""
 
 
 def _configs(contents: Contents) -> str:
