@@ -24,11 +24,11 @@ def answering(
     if replicas == 0:
         yield SingleLine(open_engine(engine, prompts), in_flight)
         return
-    from cluster.connect import connected, replica_resources
-    from cluster.replicas import ReplicaPool
+    from cluster.connect import connected
+    from cluster.replicas import replicate
 
     with connected(ray, replicas):
-        pool = ReplicaPool(engine, prompts, replicas, in_flight, replica_resources(ray))
+        pool = replicate(engine, prompts, replicas, in_flight, ray)
         try:
             yield pool
         finally:

@@ -6,22 +6,19 @@ it stands, the shards are fed from the pool, and requests that were under way ar
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from cluster.connect import connected
-from cluster.placement import resources_of
-from cluster.replicas import ReplicaPool
+from cluster.replicas import ReplicaPool, replicate
 from cluster.settings import GenerateSettings, check, prompt_set_for
 from cluster.shards import ShardedIndex
-from selfinstruct.engines import EngineSettings, identify, open_engine, pinned
+from selfinstruct.contamination import Contamination, read_evaluation
+from selfinstruct.engines import EngineSettings, identify, pinned
 from selfinstruct.errors import YieldError
 from selfinstruct.loop import Watch, check_facts, drive
 from selfinstruct.novelty import make_index
@@ -29,7 +26,7 @@ from selfinstruct.prompts import PromptSet, load_prompts
 from selfinstruct.records import ImportedTask, SeedTask, Table
 from selfinstruct.rounds import Run, Stage
 from selfinstruct.seeds import load_seeds
-from selfinstruct.settings import Facts, facts_of
+from selfinstruct.settings import Facts, digest_of, facts_of
 from selfinstruct.store import RunStore
 from selfinstruct.texts import read_tasks
 
@@ -43,6 +40,7 @@ class Inputs:
     prompts: PromptSet
     proposer: EngineSettings
     labeller: EngineSettings
+    evaluation: Contamination | None
     facts: Facts
 
 
@@ -63,18 +61,21 @@ def read_inputs(settings: GenerateSettings) -> Inputs:
     seeds = load_seeds(settings.seeds)
     imported = read_tasks(settings.pool)
     prompts = load_prompts(prompt_set_for(settings.prompts, settings.proposer))
+    evaluation = None
+    if settings.decontaminate:
+        evaluation = Contamination(read_evaluation(settings.decontaminate), settings.novelty, settings.ngram)
     proposer, labeller = identify(settings.proposer), identify(settings.labeller)
     facts = {
         **facts_of(settings),
-        "seeds": _digest_of([asdict(seed) for seed in seeds]),
-        "pool": _digest_of([asdict(task) for task in imported]),
+        "seeds": digest_of([asdict(seed) for seed in seeds]),
+        "pool": digest_of([asdict(task) for task in imported]),
         "prompts": prompts.digest,
+        **({"evaluation": evaluation.digest} if evaluation else {}),
         **{f"proposer.{key}": value for key, value in proposer.items()},
         **{f"labeller.{key}": value for key, value in labeller.items()},
     }
-    return Inputs(
-        seeds, imported, prompts, pinned(settings.proposer, proposer), pinned(settings.labeller, labeller), facts
-    )
+    proposer_pinned, labeller_pinned = pinned(settings.proposer, proposer), pinned(settings.labeller, labeller)
+    return Inputs(seeds, imported, prompts, proposer_pinned, labeller_pinned, evaluation, facts)
 
 
 def open_store(settings: GenerateSettings, facts: Facts) -> RunStore:
@@ -96,7 +97,7 @@ def generate(settings: GenerateSettings, inputs: Inputs, store: RunStore, watch:
     Raises:
         SelfInstructError: see `selfinstruct.errors`; what is committed stays, the same command goes on.
     """
-    run = Run(settings, inputs.prompts, inputs.seeds, inputs.imported)
+    run = Run(settings, inputs.prompts, inputs.seeds, inputs.imported, inputs.evaluation)
     with connected(settings.ray, _replicas(settings, inputs)), _lines(settings, inputs) as lines:
         pools = [pool for pool, _ in lines]
         watch.started(pools)
@@ -128,17 +129,21 @@ def _await_models(run: Run, pools: Sequence[ReplicaPool], watch: Watch) -> None:
 @contextmanager
 def _lines(settings: GenerateSettings, inputs: Inputs) -> Iterator[list[tuple[ReplicaPool, tuple[Stage, ...]]]]:
     """One pool for both stages, proposing first in line, or one pool for each."""
-    pool = _pool(settings, inputs.proposer, inputs.prompts, settings.replicas)
+    pool = replicate(
+        inputs.proposer, inputs.prompts, settings.replicas, settings.in_flight, settings.ray, settings.timeouts
+    )
     if inputs.proposer == inputs.labeller:
         yield [(pool, (Stage.PROPOSE, Stage.LABEL))]
     else:
-        label_pool = _pool(settings, inputs.labeller, inputs.prompts, settings.label.replicas)
+        label_pool = replicate(
+            inputs.labeller,
+            inputs.prompts,
+            settings.label.replicas,
+            settings.in_flight,
+            settings.ray,
+            settings.timeouts,
+        )
         yield [(pool, (Stage.PROPOSE,)), (label_pool, (Stage.LABEL,))]
-
-
-def _pool(settings: GenerateSettings, engine: EngineSettings, prompts: PromptSet, count: int) -> ReplicaPool:
-    openings = [partial(open_engine, engine, prompts)] * count
-    return ReplicaPool(openings, settings.in_flight, resources_of(engine, settings.ray), settings.timeouts)
 
 
 def _replicas(settings: GenerateSettings, inputs: Inputs) -> int:
@@ -149,7 +154,3 @@ def _replicas(settings: GenerateSettings, inputs: Inputs) -> int:
 def _absolute(out: str) -> str:
     """The run's place, as a process with another working folder finds it."""
     return out if "://" in out else str(Path(out).expanduser().absolute())
-
-
-def _digest_of(value: object) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

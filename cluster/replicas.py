@@ -17,16 +17,19 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import ray
 from ray.exceptions import ActorDiedError, ActorUnavailableError, RayError
 
-from cluster.placement import keep_off_head, shortage
+from cluster.placement import keep_off_head, resources_of, shortage
 from cluster.replica import CALLS, Place, Replica, Report, Usage
-from cluster.settings import TimeoutSettings
+from cluster.settings import RaySettings, TimeoutSettings
 from cluster.suspects import STRIKES, Suspects
+from selfinstruct.engines import EngineSettings, open_engine
 from selfinstruct.errors import FailureError, InputError
+from selfinstruct.prompts import PromptSet
 from selfinstruct.protocols import Engine
 from selfinstruct.records import Completion, Finish, Request
 
@@ -353,6 +356,19 @@ class ReplicaPool:
         self._shortage_due = now + (SHORTAGE_TOLD[1] if waiting else 1.0)
         if waiting:
             self._tell(shortage(len(waiting), len(self._seats), self._resources))
+
+
+def replicate(
+    engine: EngineSettings,
+    prompts: PromptSet,
+    count: int,
+    in_flight: int,
+    settings: RaySettings,
+    timeouts: TimeoutSettings | None = None,
+) -> ReplicaPool:
+    """A pool of so many replicas of one engine, each with what such an engine needs of a node."""
+    opening = partial(open_engine, engine, prompts)
+    return ReplicaPool([opening] * count, in_flight, resources_of(engine, settings), timeouts)
 
 
 def _lost(error: RayError) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from selfinstruct.contamination import NGRAM
 from selfinstruct.engines import EMBEDDED, EngineSettings, OpenAIOptions, TemplateOptions, TransformersOptions
 from selfinstruct.errors import InputError
 from selfinstruct.rounds import RunSettings
@@ -72,6 +73,9 @@ class GenerateSettings(RunSettings):
         pool: Instruction sets that the pool begins with (.jsonl, .json, .parquet; local or remote); they do not count
             towards the target.
         check_pool: Screen those and check them for novelty; otherwise they are taken as they are.
+        decontaminate: Evaluation sets from which the data is kept clear: .jsonl, .json, .parquet, or folders of
+            natural-instructions tasks.
+        ngram: Tokens in a row that a text may not share with an evaluation set.
         prompts: A shipped prompt set (base, chat, tiny) or a folder of one's own (auto: tiny for the embedded model
             and the template engine, else base).
         engine: What completes the requests: transformers, openai (a server), or template (a grammar, no model).
@@ -84,6 +88,8 @@ class GenerateSettings(RunSettings):
     out: str = unaltering("")
     seeds: Path = unaltering(SEED_TASKS)
     pool: tuple[str, ...] = unaltering(())
+    decontaminate: tuple[str, ...] = unaltering(())
+    ngram: int = unaltering(NGRAM)
     prompts: str = unaltering("auto")
     engine: str = unaltering("transformers")
     model: str = unaltering(EMBEDDED)
@@ -125,6 +131,7 @@ def check(settings: GenerateSettings) -> None:
         "label.replicas": (settings.label.replicas, 1),
         "propose.seeds": (settings.propose.seeds, 1),
         "propose.generated": (settings.propose.generated, 0),
+        "ngram": (settings.ngram, 2),
         "instances.most": (settings.instances.most, 1),
         "rounds.lag": (settings.rounds.lag, 1),
         "rounds.least": (settings.rounds.least, 1),

@@ -20,8 +20,10 @@ import ray
 import ray.train
 from ray.train.torch import TorchTrainer
 
-from cluster.connect import connected, replica_resources
+from cluster.connect import connected
+from cluster.placement import resources_of
 from cluster.settings import RaySettings
+from selfinstruct.engines import EngineSettings
 from selfinstruct.errors import FailureError, InputError, SelfInstructError
 from selfinstruct.finetune.plan import Job, Plan
 
@@ -111,7 +113,7 @@ def clean(storage: str) -> None:
 
 
 def _trainer(plan: Plan, board: Any, storage: str, settings: RaySettings, retries: int) -> TorchTrainer:
-    resources = replica_resources(settings)
+    resources = resources_of(EngineSettings(), settings)
     table, order = ray.put(plan.table()), ray.put(plan.order)
     return TorchTrainer(
         _work,

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 BENCHES = {
     "loop": ("jobs.bench_loop", "the embedded model tuned on what it wrote, on tasks that it has never seen"),
+    "export": ("jobs.bench_export", "a run as a dataset: time, memory and size"),
     "novelty": ("jobs.bench_novelty", "the novelty check: each index against brute force and the reference"),
     "overhead": ("jobs.bench_overhead", "how busy the replicas are kept, and what a request costs the driver"),
     "engine": ("jobs.bench_engine", "the transformers engine against plain generation, by kind and in whole rounds"),

@@ -17,6 +17,10 @@ COMMANDS = {
     "rate": ("jobs.rate", "people's ratings of answers, or another model's, and how far raters agree"),
     "score": ("jobs.score", "ROUGE and exact match of a file of predictions"),
     "finetune": ("jobs.finetune", "tune a model on a run's accepted instances; the same command resumes"),
+    "import": ("jobs.import_run", "a run of the original code's outputs, or of an instruction set"),
+    "merge": ("jobs.merge", "several runs as one; of what is similar across them, the first"),
+    "reparse": ("jobs.reparse", "parsers, filters and novelty check again over a run's stored completions"),
+    "export": ("jobs.export", "a run as a dataset for the hub, TRL, LLaMA-Factory and axolotl"),
     "bench": ("jobs.bench", "measurements: a table on the terminal, JSON beside it"),
     "verify": ("jobs.verify", "check that a run's files are whole and fit together"),
 }

@@ -5,14 +5,13 @@ Used by the `dedup` command and for pools that a run begins with.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 from selfinstruct.novelty import NoveltySettings, admit
 from selfinstruct.protocols import NoveltyIndex
 from selfinstruct.records import Reason
-from selfinstruct.screen import Screen
 
 BATCH = 20_000
 """Texts that are checked together. The verdicts do not depend on it."""
@@ -35,7 +34,7 @@ def judge(
     pool: Sequence[tuple[str, str]],
     index: NoveltyIndex,
     novelty: NoveltySettings,
-    screen: Screen | None,
+    screen: Callable[[str], Reason | None] | None,
 ) -> Iterator[Verdict]:
     """The verdicts in order; equal to checking and inserting one text after the other.
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from selfinstruct.draws import Draws
@@ -76,13 +76,25 @@ def _parse_output_first(text: str) -> list[Instance]:
 
 
 def filter_instances(
-    instances: Sequence[Instance], cut: bool, settings: InstanceSettings, run_seed: int, instruction_id: str
+    instances: Sequence[Instance],
+    cut: bool,
+    settings: InstanceSettings,
+    run_seed: int,
+    instruction_id: str,
+    contaminated: Callable[[str], object] | None = None,
 ) -> list[Verdict]:
     """Each instance with the reason why it is dropped, or None. `cut`: the completion was cut by length.
 
     Two instances that give one non-empty input different outputs cast doubt on all of the task's instances.
+
+    Args:
+        contaminated: Says of a text whether it overlaps with an evaluation set.
     """
     reasons = [_own_fault(instance) for instance in instances]
+    if contaminated:
+        for i, instance in enumerate(instances):
+            if reasons[i] is None and (contaminated(instance.input) or contaminated(instance.output)):
+                reasons[i] = Reason.CONTAMINATED
     if cut and reasons:
         reasons[-1] = Reason.CUT_BY_LENGTH
     valid = [i for i, reason in enumerate(reasons) if reason is None]

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from typing import Any, Protocol
 
-from selfinstruct.errors import FingerprintError
+from selfinstruct.errors import FingerprintError, InputError
 from selfinstruct.protocols import Engine, NoveltyIndex
 from selfinstruct.records import Completion, Request, RoundFile, Table
 from selfinstruct.rounds import Check, Effect, Insert, Run, Stage, Write
@@ -66,10 +66,11 @@ class SingleLine:
         return completions
 
 
-def restore(run: Run, store: RunStore, facts: Facts) -> None:
-    """Report the files that are committed already, then begin.
+def restore(run: Run, store: RunStore, facts: Facts) -> str:
+    """Report the files that are committed already, then begin; returns the run's fingerprint.
 
     Raises:
+        InputError: the run is made from stored answers, and not yet whole.
         FingerprintError: the run was begun with other facts.
         CorruptError: files are missing or unreadable.
     """
@@ -85,12 +86,35 @@ def restore(run: Run, store: RunStore, facts: Facts) -> None:
     for number in committed[Table.PROPOSALS]:
         if number not in committed[Table.CANDIDATES]:
             run.committed(store.read(Table.PROPOSALS, number))
-    run.begin(facts)
+    if not committed[Table.CANDIDATES]:
+        run.begin(facts)
+        return fingerprint(facts)
+    begun = store.metadata(Table.CANDIDATES, 0)
+    origin = begun.notes["facts"].get(ORIGIN)
+    run.begin(facts, origin["rounds"] if origin and ORIGIN not in facts else None)
+    return begun.fingerprint
+
+
+ORIGIN = "origin"
+"""The fact by which a run made from stored answers is known: the command that made it, of what, and how many rounds."""
 
 
 def check_facts(store: RunStore, facts: Facts) -> None:
-    """FingerprintError, naming the keys, unless the run was begun with the same facts."""
-    begun = store.metadata(Table.CANDIDATES, 0).notes["facts"]
+    """FingerprintError, naming the keys, unless the run was begun with the same facts.
+
+    Where a run was made from stored answers, the first round generated after them settles what those left open: model
+    and prompts, for instance.
+    """
+    begun: Facts = store.metadata(Table.CANDIDATES, 0).notes["facts"]
+    if (origin := begun.get(ORIGIN)) and ORIGIN not in facts:
+        if len(store.rounds(Table.INSTANCES)) <= origin["rounds"]:
+            raise InputError(
+                f"{store.blobs.url}: `selfinstruct {origin['command']}` has not finished it; give that command again"
+            )
+        facts = {**facts, **{key: begun[key] for key in (ORIGIN, "pool") if key in begun}}
+        first = origin["rounds"] + 1
+        settled = first in store.rounds(Table.PROPOSALS)
+        begun = {**(store.metadata(Table.PROPOSALS, first).notes["facts"] if settled else facts), **begun}
     different = differences(facts, begun)
     if different:
         raise FingerprintError(
@@ -125,8 +149,7 @@ def drive(
     Raises:
         SelfInstructError: as `restore`, `Run.effects`, `RunStore.commit` and the engines do; what is committed stays.
     """
-    restore(run, store, facts)
-    mark = fingerprint(facts)
+    mark = restore(run, store, facts)
     hands, watch = hands or _Inline(), watch or _Unwatched()
     under_way: deque[tuple[Effect, Future[Any]]] = deque()  # done in order, so the index is fed before it is asked
     while not run.finished:
@@ -143,6 +166,13 @@ def drive(
                 run.complete(completion)
                 watch.completed(completion)
         watch.tick(run)
+
+
+def settle(run: Run, store: RunStore, index: NoveltyIndex, mark: str) -> None:
+    """Do all that can be done without completions."""
+    while effects := run.effects():
+        for effect in effects:
+            _report(run, effect, _outcome(effect, store, index, mark), _Unwatched())
 
 
 def _perform(effect: Effect, store: RunStore, index: NoveltyIndex, mark: str) -> tuple[Any, float]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from selfinstruct import original
 from selfinstruct.draws import Draws, seed_of
 from selfinstruct.pool import Pool
 from selfinstruct.prompts import PromptSet
-from selfinstruct.records import Kind, Request
+from selfinstruct.records import Dialect, Kind, Request
 
 _ITEM = re.compile(r"\n\s*\d+\s?\.\s")
 _LEADING_ITEM = re.compile(r"\A\s*\d+\s?\.\s")
@@ -60,6 +61,13 @@ def parse_proposals(text: str, continues_item: bool) -> list[str]:
     first, *rest = _ITEM.split(text)
     pieces = [_LEADING_ITEM.sub("", first, count=1), *rest] if continues_item else rest
     return [clean for piece in pieces if (clean := _clean(piece))]
+
+
+def parse_dialect(text: str, dialect: Dialect) -> list[str]:
+    """The instructions in a completion, read as the one who asked for it reads it."""
+    if dialect is Dialect.ORIGINAL:
+        return original.parse_proposals(text)
+    return parse_proposals(text, continues_item=dialect is Dialect.BASE)
 
 
 def _clean(text: str) -> str:

@@ -29,6 +29,14 @@ class Finish(StrEnum):
     FAILED = "failed"  # the request itself cannot be served; `Completion.error` says why
 
 
+class Dialect(StrEnum):
+    """How completions are to be read: in whose form they were asked for."""
+
+    BASE = "base"  # a base model goes on with the open item of a list
+    CHAT = "chat"  # a chat model begins a list of its own
+    ORIGINAL = "original"  # the original release's parser
+
+
 class Origin(StrEnum):
     """Where an instruction comes from."""
 
@@ -52,6 +60,7 @@ class Reason(StrEnum):
     STARTS_WITH_PUNCTUATION = "starts_with_punctuation"
     STARTS_NON_ASCII = "starts_non_ascii"
     SIMILAR = "similar"
+    CONTAMINATED = "contaminated"  # near to an evaluation set; of instances too
     # an instance
     EMPTY_OUTPUT = "empty_output"
     OUTPUT_IS_INPUT = "output_is_input"
@@ -59,6 +68,7 @@ class Reason(StrEnum):
     CONFLICTING = "conflicting"
     DUPLICATE = "duplicate"
     SURPLUS = "surplus"
+    NOT_ASKED = "not_asked"  # the run was made from stored answers, and there is none about this instruction
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,13 +22,15 @@ file only once the candidates before it show that the run goes on, so the set of
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, TypeAlias, cast
 
+from selfinstruct import original
 from selfinstruct.classify import parse_classify, render_classify
+from selfinstruct.contamination import Contamination
 from selfinstruct.dedup import judge
 from selfinstruct.draws import seed_of
 from selfinstruct.errors import FailureError
@@ -36,10 +38,11 @@ from selfinstruct.instantiate import InstanceSettings, filter_instances, parse_i
 from selfinstruct.novelty import NoveltySettings, admit, make_index
 from selfinstruct.pool import Pool
 from selfinstruct.prompts import PromptSet
-from selfinstruct.propose import PlannedRequest, ProposeSettings, parse_proposals, plan_request
+from selfinstruct.propose import PlannedRequest, ProposeSettings, parse_dialect, plan_request
 from selfinstruct.records import (
     Candidate,
     Completion,
+    Dialect,
     Finish,
     ImportedTask,
     Instance,
@@ -161,6 +164,7 @@ class Run:
         prompts: PromptSet,
         seeds: Sequence[SeedTask],
         imported: Sequence[ImportedTask] = (),
+        evaluation: Contamination | None = None,
     ) -> None:
         self.settings = settings
         self.pool = Pool()
@@ -168,6 +172,7 @@ class Run:
         self._prompts = prompts
         self._seeds = seeds
         self._imported = imported
+        self._evaluation = evaluation
         self._screen = Screen(settings.screen, any_script=settings.novelty.any_script)
         self._effects: deque[Effect] = deque()
         self._proposing: dict[int, _Proposing] = {}  # rounds whose proposals are not committed, in order
@@ -176,18 +181,26 @@ class Run:
         self._next_round = 0  # the next one to plan
         self._in_flight: dict[str, _Proposing | _Labelling] = {}  # by request id
         self._barren = 0  # rounds in a row without an accepted instruction
+        self._fact_keeper: tuple[int, Facts] | None = None  # the round beside 0 that keeps facts
 
     # ---- what a scheduler asks and reports
 
-    def begin(self, facts: Facts) -> None:
-        """Start, or go on after the committed files were reported. Round 0 keeps what the run's data depends on."""
+    def begin(self, facts: Facts, given_rounds: int | None = None) -> None:
+        """Start, or go on after the committed files were reported. Round 0 keeps what the run's data depends on.
+
+        Args:
+            given_rounds: Of a run that was made from stored answers, how many rounds it began with. The next one keeps
+                `facts` too, since it is the first whose requests this program made.
+        """
         self._insert_pool()
+        self._fact_keeper = None if given_rounds is None else (given_rounds + 1, facts)
         if self.labelled > 0:
             return
         candidates = [*seed_candidates(self._seeds), *self._imported_candidates()]
         if self.pool.rounds == 0:
             self._write(Table.CANDIDATES, 0, candidates, {"facts": facts})
-        self._write(Table.INSTANCES, 0, _given_instances(candidates, [*self._seeds, *self._imported]))
+        overlaps = self._evaluation.overlap if self._evaluation and self.settings.check_pool else None
+        self._write(Table.INSTANCES, 0, _given_instances(candidates, [*self._seeds, *self._imported], overlaps))
 
     def requests(self, stage: Stage, most: int) -> list[Request]:
         """Up to `most` requests to be completed now; each is handed out once."""
@@ -225,14 +238,13 @@ class Run:
         match file.table:
             case Table.PROPOSALS:
                 self._proposing.pop(file.round, None)
-                self._parse(cast(Sequence[Proposal], file.rows))
+                self._parse(cast(Sequence[Proposal], file.rows), self._dialect_of(file))
             case Table.CANDIDATES:
                 self._grow_pool(file.round, [row for row in cast(Sequence[Candidate], file.rows) if row.accepted])
             case Table.LABELS:
                 instructions = self._labelling.pop(file.round).instructions
-                self._write(
-                    Table.INSTANCES, file.round, self._instances(instructions, cast(Sequence[Label], file.rows))
-                )
+                labels = cast(Sequence[Label], file.rows)
+                self._write(Table.INSTANCES, file.round, self._instances(instructions, labels, self._dialect_of(file)))
             case Table.INSTANCES:
                 self._labelling.pop(file.round, None)
                 self.labelled += 1
@@ -279,8 +291,15 @@ class Run:
                 nearest_id=verdict.nearest_id,
                 rouge_l=verdict.rouge_l,
             )
-            for verdict in judge(texts, seeds, make_index(novelty), novelty, self._screen)
+            for verdict in judge(texts, seeds, make_index(novelty), novelty, self._reason)
         ]
+
+    def _reason(self, text: str) -> Reason | None:
+        """Why an instruction is dropped whatever the pool holds."""
+        reason = self._screen(text)
+        if reason is None and self._evaluation and self._evaluation.of_instruction(text):
+            return Reason.CONTAMINATED
+        return reason
 
     # ---- plan, propose
 
@@ -315,23 +334,39 @@ class Run:
         proposing.written = True
         rows = proposing.rows(number, self.pool)
         self._refuse_failures(Table.PROPOSALS, number, rows)
-        self._write(Table.PROPOSALS, number, rows, proposing.bounds)
+        notes: dict[str, Any] = {**proposing.bounds, "dialect": self._dialect}
+        if self._fact_keeper and number == self._fact_keeper[0]:
+            notes["facts"] = self._fact_keeper[1]
+        self._write(Table.PROPOSALS, number, rows, notes)
 
     # ---- parse, screen, novelty, admit
 
-    def _parse(self, proposals: Sequence[Proposal]) -> None:
-        self._screened = [candidate for proposal in proposals for candidate in self._candidates(proposal)]
+    @property
+    def _dialect(self) -> Dialect:
+        return Dialect.CHAT if self._prompts.chat else Dialect.BASE
+
+    def _dialect_of(self, file: RoundFile) -> Dialect:
+        """How a file's completions are to be read; files without a note are of this run's own prompts."""
+        return Dialect(file.notes.get("dialect", self._dialect))
+
+    def _parse(self, proposals: Sequence[Proposal], dialect: Dialect) -> None:
+        self._screened = [candidate for proposal in proposals for candidate in self._candidates(proposal, dialect)]
         survivors = [candidate.text for candidate in self._screened if candidate.reason is None]
         self._effects.append(Check(len(self.pool), survivors))
 
-    def _candidates(self, proposal: Proposal) -> Iterable[Candidate]:
+    def _candidates(self, proposal: Proposal, dialect: Dialect) -> Iterable[Candidate]:
         """What one request proposed, screened, or one row that says why nothing came of it."""
         lost = _LOST.get(proposal.finish)
-        texts = [] if lost else parse_proposals(proposal.text, continues_item=not self._prompts.chat)
+        texts = [] if lost else parse_dialect(proposal.text, dialect)
         if not texts:
             yield _candidate(proposal, None, "", lost or Reason.NOTHING_PARSED)
         for position, text in enumerate(texts):
-            yield _candidate(proposal, position, text, self._screen(text))
+            candidate = _candidate(proposal, position, text, self._screen(text))
+            if candidate.reason is None and self._evaluation and (hit := self._evaluation.of_instruction(text)):
+                candidate = replace(
+                    candidate, reason=Reason.CONTAMINATED, nearest_id=f"evaluation/{hit.id}", rouge_l=hit.rouge_l
+                )
+            yield candidate
 
     def _admit(self, neighbours: Sequence[Neighbour | None]) -> Iterable[Candidate]:
         """The round's candidates with their verdicts, in canonical order (request, position)."""
@@ -374,19 +409,28 @@ class Run:
         self._refuse_failures(Table.LABELS, number, rows)
         self._write(Table.LABELS, number, rows)
 
-    def _instances(self, instructions: Sequence[Candidate], labels: Sequence[Label]) -> Iterable[InstanceRow]:
+    def _instances(
+        self, instructions: Sequence[Candidate], labels: Sequence[Label], dialect: Dialect
+    ) -> Iterable[InstanceRow]:
         """Every instance of the round with its verdict, and one row for each instruction that gave none."""
         answers = {(label.instruction_id, label.kind is Kind.CLASSIFY): label for label in labels}
         for instruction in instructions:
-            question = answers[instruction.id, True]
+            question = answers.get((instruction.id, True))
             answer = answers.get((instruction.id, False))
-            is_classification = None if question.finish is Finish.FAILED else parse_classify(question.text)
-            if answer is None or answer.finish is Finish.FAILED:
-                yield _instance_row(instruction, is_classification, None, Instance("", ""), Reason.FAILED)
+            failed = any(each is not None and each.finish is Finish.FAILED for each in (question, answer))
+            is_classification = (
+                None if question is None or (failed and answer is None) else parse_classify(question.text)
+            )
+            if answer is None or failed:
+                lost = Reason.FAILED if failed else Reason.NOT_ASKED
+                yield _instance_row(instruction, is_classification, None, Instance("", ""), lost)
                 continue
-            instances = parse_instances(answer.kind, answer.text)
+            parse = original.parse_instances if dialect is Dialect.ORIGINAL else parse_instances
+            instances = parse(answer.kind, answer.text)
             cut = answer.finish is Finish.LENGTH
-            verdicts = filter_instances(instances, cut, self.settings.instances, self.settings.seed, instruction.id)
+            overlaps = self._evaluation.overlap if self._evaluation else None
+            limits, seed = self.settings.instances, self.settings.seed
+            verdicts = filter_instances(instances, cut, limits, seed, instruction.id, overlaps)
             if not verdicts:
                 yield _instance_row(instruction, is_classification, None, Instance("", ""), Reason.NOTHING_PARSED)
             for position, (instance, reason) in enumerate(verdicts):
@@ -577,13 +621,22 @@ def _given(id: str, origin: Origin, text: str) -> Candidate:
 
 
 def _given_instances(
-    candidates: Sequence[Candidate], tasks: Sequence[SeedTask | ImportedTask]
+    candidates: Sequence[Candidate],
+    tasks: Sequence[SeedTask | ImportedTask],
+    contaminated: Callable[[str], object] | None,
 ) -> Iterable[InstanceRow]:
-    """The instances that come with the accepted ones of round 0, verbatim, or a row that says that there are none."""
+    """The instances that come with the accepted ones of round 0, verbatim, or a row that says that there are none.
+
+    Imported ones that overlap with an evaluation set are rejected; seed tasks stay as they were written.
+    """
     for candidate, task in zip(candidates, tasks, strict=True):
         if not candidate.accepted:
             continue
         if not task.instances:
             yield _instance_row(candidate, task.is_classification, None, Instance("", ""), Reason.EMPTY_OUTPUT)
         for position, instance in enumerate(task.instances):
-            yield _instance_row(candidate, task.is_classification, position, instance, None)
+            reason = None
+            if contaminated and candidate.origin is Origin.IMPORTED:
+                hit = contaminated(instance.input) or contaminated(instance.output)
+                reason = Reason.CONTAMINATED if hit else None
+            yield _instance_row(candidate, task.is_classification, position, instance, reason)

@@ -37,9 +37,26 @@ def facts_of(settings: Any, prefix: str = "") -> dict[str, Any]:
     return facts
 
 
+def with_facts(settings: T, facts: Facts, prefix: str = "") -> T:
+    """The settings with the values that the facts have for them: the inverse of `facts_of`."""
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(settings):  # type: ignore[arg-type]
+        value, key = getattr(settings, field.name), prefix + field.name
+        if dataclasses.is_dataclass(value):
+            values[field.name] = with_facts(value, facts, f"{key}.")
+        elif key in facts:
+            values[field.name] = tuple(facts[key]) if isinstance(value, tuple) else facts[key]
+    return dataclasses.replace(settings, **values)  # type: ignore[type-var]
+
+
+def digest_of(value: object) -> str:
+    """SHA-256 (hex) of a JSON value: how large inputs stand among the facts."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
 def fingerprint(facts: Facts) -> str:
     """The digest under which files of one run recognise each other."""
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    return digest_of(facts)
 
 
 def differences(ours: Facts, theirs: Facts) -> list[str]:

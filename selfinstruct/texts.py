@@ -64,6 +64,14 @@ def read_rows(
         raise InputError(*problems)
 
 
+def read_values(url: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Number and value of each row of one file, which must be objects. InputError as `read_rows`."""
+    for number, values in _rows_of(url, None):
+        if not isinstance(values, dict):
+            raise InputError(f"{url}:{number}: not an object but {json.dumps(values)[:40]}")
+        yield number, values
+
+
 def read_tasks(urls: Sequence[str]) -> list[ImportedTask]:
     """The tasks of all files: `instruction`, and `instances` (a list of input and output) or `input` and `output`.
 

@@ -1,0 +1,102 @@
+"""`selfinstruct reparse`: the pure stages again over a run's stored completions."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from tyro.conf import Positional
+
+from jobs.command_line import run
+from selfinstruct.contamination import NGRAM
+from selfinstruct.errors import InputError
+from selfinstruct.settings import Facts
+
+
+@dataclass(frozen=True)
+class ReparseSettings:
+    """Parse, filter and judge a run's completions again, after a parser or filter changed; nothing is asked anew.
+
+    Args:
+        run: Folder of the run.
+        out: Folder of the new run, local or s3://, gs://, az://.
+        change: Options of filters and novelty check to change, as novelty.threshold=0.6; all others stay.
+        decontaminate: Evaluation sets that the new run is kept clear of.
+        ngram: Tokens in a row that a text may not share with an evaluation set.
+    """
+
+    run: Positional[str]
+    out: str
+    change: tuple[str, ...] = ()
+    decontaminate: tuple[str, ...] = ()
+    ngram: int = NGRAM
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Reparse; returns the exit code."""
+    return run("reparse", ReparseSettings, reparse_run, argv)
+
+
+def reparse_run(settings: ReparseSettings) -> int:
+    """Write the new run, and say what changed."""
+    from selfinstruct.contamination import Contamination, read_evaluation
+    from selfinstruct.novelty import NoveltySettings
+    from selfinstruct.records import Table
+    from selfinstruct.reparse import reparse
+    from selfinstruct.settings import with_facts
+    from selfinstruct.store import RunStore, open_run
+
+    source = open_run(settings.run)
+    facts = source.metadata(Table.CANDIDATES, 0).notes["facts"]
+    changes = parse_changes(settings.change, facts)
+    evaluation = None
+    if settings.decontaminate:
+        novelty = with_facts(NoveltySettings(), {**facts, **changes}, "novelty.")
+        evaluation = Contamination(read_evaluation(settings.decontaminate), novelty, settings.ngram)
+    out = RunStore(settings.out)
+    if out.blobs.url == source.blobs.url:
+        raise InputError(f"--out: {settings.out} is the run itself; its files are never changed, take another folder")
+    out.blobs.check_writable()
+    reparse(source, out, changes, evaluation)
+    before, after = source.totals(), out.totals()
+    for table, key in ((Table.CANDIDATES, "accepted"), (Table.INSTANCES, "instances.accepted")):
+        print(f"{key}: {before[table][key]:,} before, {after[table][key]:,} now")
+    return 0
+
+
+def parse_changes(changes: Sequence[str], facts: Facts) -> Mapping[str, Any]:
+    """`key=value` as facts, the values as YAML.
+
+    Raises:
+        InputError: a key is no option of the pure stages, or a value is of another type than the option's.
+    """
+    import yaml
+
+    from selfinstruct.reparse import CHANGEABLE
+
+    known = [key for key in facts if key.startswith(CHANGEABLE)]
+    found: dict[str, Any] = {}
+    problems = []
+    for change in changes:
+        key, equals, text = change.partition("=")
+        if not equals or key not in known:
+            close = get_close_matches(key, known, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(sorted(known))}"
+            problems.append(f"--change: {change!r} is no option=value of the pure stages; {hint}")
+            continue
+        value, type_of = yaml.safe_load(text), type(facts[key])
+        if type_of is float and type(value) is int:
+            value = float(value)
+        if type(value) is not type_of:
+            problems.append(f"--change: {change!r}: must be a {type_of.__name__}, as {facts[key]!r} is")
+        found[key] = value
+    if problems:
+        raise InputError(*problems)
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())

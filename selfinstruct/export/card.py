@@ -1,0 +1,269 @@
+"""The dataset's card, and the settings by which other tools find its data. Texts in, texts out.
+
+Nothing that a model wrote gets onto the card.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from selfinstruct import __version__
+from selfinstruct.export.forms import FORMS, ORIGINAL
+from selfinstruct.export.provenance import Licences, Makers
+from selfinstruct.records import Table
+from selfinstruct.settings import Facts
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a card tells of."""
+
+    name: str  # the folder's, or the repository's as owner/name
+    edition: str  # other data, other edition
+    rows: Mapping[str, int]  # by split; splits without rows are left out
+    origins: Sequence[str]
+    makers: Sequence[Makers]
+    licences: Licences
+    facts: Facts
+    totals: Mapping[Table, Counter[str]]
+    finished_rounds: int
+    seed: int
+    validation: float
+    contamination: Sequence[str]  # what was checked against what, and what was found; empty: nothing was checked
+
+    @property
+    def local(self) -> str:
+        """The name as a path: a folder's beside which one stands, or the repository's."""
+        return self.name if "/" in self.name else f"./{self.name}"
+
+    @property
+    def short(self) -> str:
+        """The name without its owner."""
+        return self.name.rpartition("/")[2]
+
+
+def card(contents: Contents) -> str:
+    """README.md."""
+    return f"---\n{yaml.safe_dump(front_matter(contents), sort_keys=False, allow_unicode=True)}---\n\n{_body(contents)}"
+
+
+def front_matter(contents: Contents) -> dict[str, Any]:
+    """What the hub and `datasets` read.
+
+    `datasets` takes all configs to have one file format, so JSON lines are left out. It caches what it has read of a
+    local folder under the folder's name and the configs as they stand here, whatever the files hold: without the
+    edition in them it would give old rows after a newer export.
+    """
+    return {
+        "license": contents.licences.dataset,
+        "pretty_name": contents.short,
+        "task_categories": ["text-generation"],
+        "tags": ["self-instruct", "instruction-tuning", "synthetic"],
+        "size_categories": [_size(sum(contents.rows.values()))],
+        "configs": [
+            {
+                "config_name": form,
+                "description": f"edition {contents.edition}",
+                "data_files": [{"split": split, "path": f"{form}/{split}/*.parquet"} for split in contents.rows],
+                **({"default": True} if form == "default" else {}),
+            }
+            for form in FORMS
+            if form != ORIGINAL
+        ],
+    }
+
+
+def _size(rows: int) -> str:
+    steps = ["n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M", "100M<n<1B"]
+    return steps[min(max(0, len(str(rows)) - 3), len(steps) - 1)]
+
+
+def llama_factory(contents: Contents) -> str:
+    """`dataset_info.json`: each form that LLaMA-Factory reads, for each split."""
+    roles = {"role_tag": "role", "content_tag": "content", "user_tag": "user", "assistant_tag": "assistant"}
+    alpaca = {"prompt": "instruction", "query": "input", "response": "output"}
+    entries: dict[str, Any] = {}
+    for split in contents.rows:
+        ending = "" if split == "train" else f"_{split}"
+        entries[f"{contents.short}_alpaca{ending}"] = {"file_name": f"alpaca/{split}", "columns": alpaca}
+        entries[f"{contents.short}_messages{ending}"] = {
+            "file_name": f"messages/{split}",
+            "formatting": "sharegpt",
+            "columns": {"messages": "messages"},
+            "tags": roles,
+        }
+    return json.dumps(entries, indent=2) + "\n"
+
+
+def axolotl(contents: Contents) -> str:
+    """`axolotl.yaml`: this dataset as axolotl reads it, and the least that a training needs besides."""
+
+    def entry(split: str) -> dict[str, Any]:
+        return {
+            "path": contents.local,
+            "name": "messages",
+            "split": split,
+            "type": "chat_template",
+            "field_messages": "messages",
+            "message_property_mappings": {"role": "role", "content": "content"},
+        }
+
+    train, *others = contents.rows
+    lines = {
+        "base_model": "MODEL",
+        "datasets": [entry(train)],
+        **({"test_datasets": list(map(entry, others))} if others else {}),
+        "chat_template": "tokenizer_default_fallback_chatml",
+        "sequence_len": 2048,
+        "micro_batch_size": 2,
+        "gradient_accumulation_steps": 8,
+        "num_epochs": 2,
+        "optimizer": "adamw_torch",
+        "lr_scheduler": "cosine",
+        "learning_rate": 2e-5,
+        "output_dir": "./tuned",
+    }
+    return yaml.safe_dump(lines, sort_keys=False)
+
+
+def _body(contents: Contents) -> str:
+    sections = [
+        f"# {contents.short}\n\n{_summary(contents)}",
+        f"## Opening it\n\n{_opening(contents)}",
+        f"## What is in it\n\n{_configs(contents)}\n\n{_COLUMNS}",
+        f"## How it was made\n\n{_making(contents)}",
+        f"## What was dropped\n\n{_dropped(contents)}",
+        f"## Overlap with evaluation sets\n\n{_contamination(contents)}",
+        f"## Licences\n\n{_licences(contents)}",
+        f"## Limits\n\n{_LIMITS}",
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def _summary(contents: Contents) -> str:
+    total = sum(contents.rows.values())
+    return (
+        f"{total:,} instances of instruction, input and output, made with Self-Instruct"
+        " ([Wang et al. 2022](https://arxiv.org/abs/2212.10560)): a language model proposed instructions from a small"
+        " set of seed tasks, those too similar to earlier ones were dropped, and a model wrote inputs and outputs for"
+        " the others. No person has looked over them."
+    )
+
+
+def _opening(contents: Contents) -> str:
+    remote = "/" in contents.name
+    path, folder = shlex.quote(contents.local), "FOLDER" if remote else shlex.quote(contents.local)
+    files = f"hf://datasets/{contents.name}" if remote else contents.local
+    where = "`FOLDER` is a copy of this repository." if remote else "From the folder in which this one lies."
+    return f"""One line each, `MODEL` being the model to train. {where}
+
+```python
+from datasets import load_dataset
+
+rows = load_dataset({json.dumps(contents.local)}, "messages", split="train")  # of the configs below
+rows = load_dataset("json", data_files={json.dumps(files + "/original/train/*.jsonl")}, split="train")
+```
+
+```sh
+trl sft --model_name_or_path MODEL --dataset_name {path} --dataset_config prompt_completion --output_dir tuned
+llamafactory-cli train --stage sft --do_train --model_name_or_path MODEL --template default --output_dir tuned \\
+    --dataset_dir {folder} --dataset {shlex.quote(contents.short + "_alpaca")}
+axolotl train {folder}/axolotl.yaml --base-model MODEL
+```"""
+
+
+def _configs(contents: Contents) -> str:
+    what = {
+        "default": "`instruction`, `input`, `output`, `is_classification`",
+        "messages": "`messages`: a user's turn (the instruction, an empty line, the input) and an assistant's",
+        "prompt_completion": "`prompt`, `completion`: one template, `Task: ... Input: ... Output:`",
+        "alpaca": "`instruction`, `input`, `output`, as Stanford Alpaca names them",
+        ORIGINAL: "JSON lines with `instruction`, `input`, `output` and nothing else, as in the original release",
+    }
+    splits = ", ".join(f"{split} {rows:,}" for split, rows in contents.rows.items())
+    lines = [f"| `{form}` | {what[form]} |" for form in FORMS]
+    return (
+        "\n".join(["| config | columns |", "|---|---|", *lines])
+        + f"\n\nRows: {splits}. All configs hold the same rows in the same order, shuffled under seed {contents.seed}."
+        f" {contents.validation:.3g} of the instructions, by a hash of their ids, are set aside for validation; no"
+        " instruction is in two splits."
+    )
+
+
+_COLUMNS = """Every row of every Parquet config says where it comes from:
+
+| column | |
+|---|---|
+| `id`, `instruction_id`, `round` | of the instance and its instruction in the run, and the round that made it |
+| `origin` | `model`, `seed` (written by a person) or `imported` |
+| `proposer`, `proposer_revision` | the model that proposed the instruction; its commit or the digest of its weights |
+| `labeller`, `labeller_revision` | the model that classified it and wrote input and output |
+| `prompts` | the prompt set, by name, or by digest where it is not a shipped one |
+| `demonstrations` | ids of the instructions that the prompt showed |
+| `nearest_id`, `rouge_l` | the nearest earlier instruction found and its ROUGE-L F, a lower bound |"""
+
+
+def _making(contents: Contents) -> str:
+    facts, lines = contents.facts, []
+    for makers in contents.makers:
+        same = makers.proposer == makers.labeller
+        for role, model in (("proposing", makers.proposer), ("labelling", makers.labeller)):
+            if role == "proposing" or not same:
+                revision = f", revision `{model.revision}`" if model.revision else ", revision unknown"
+                lines.append(f"- Model {'for everything' if same else 'for ' + role}: `{model.name}`{revision}.")
+        lines.append(f"- Prompts: `{makers.prompts}`.")
+    if "novelty.threshold" in facts:
+        lines.append(
+            f"- An instruction was dropped if its ROUGE-L F with an earlier one was above {facts['novelty.threshold']}"
+            f" (index: {facts.get('novelty.index')}, tokens: {facts.get('novelty.tokeniser')})."
+        )
+    if "instances.most" in facts:
+        lines.append(f"- At most {facts['instances.most']} instances of an instruction were kept.")
+    lines.append(f"- Rows of {contents.finished_rounds} rounds, of origin {' or '.join(contents.origins)}.")
+    lines.append(f"- Exported by selfinstruct {__version__}, edition `{contents.edition}`.")
+    return "\n".join(dict.fromkeys(lines))
+
+
+def _dropped(contents: Contents) -> str:
+    candidates, instances = contents.totals[Table.CANDIDATES], contents.totals[Table.INSTANCES]
+    lines = [
+        "| | instructions and requests | instances |",
+        "|---|--:|--:|",
+        f"| accepted | {candidates['accepted']:,} | {instances['instances.accepted']:,} |",
+    ]
+    if imported := candidates["accepted.imported"]:
+        lines.append(f"| imported | {imported:,} | |")
+    first, second = "rejected.", "instances.rejected."
+    reasons = {key[len(first) :] for key in candidates if key.startswith(first)}
+    reasons |= {key[len(second) :] for key in instances if key.startswith(second)}
+    for reason in sorted(reasons, key=lambda name: (-candidates[first + name], -instances[second + name], name)):
+        lines.append(f"| {reason} | {candidates[first + reason]:,} | {instances[second + reason]:,} |")
+    return "\n".join(lines)
+
+
+def _contamination(contents: Contents) -> str:
+    return "\n\n".join(contents.contamination) or "Not checked."
+
+
+def _licences(contents: Contents) -> str:
+    licences = contents.licences
+    lines = [f"The dataset: {licences.dataset}. What it was made from:", ""]
+    for each in licences.models:
+        lines.append(f"- Model `{each.model.name}`: {each.license}. Of outputs: {each.outputs}")
+    lines.append(f"- Seed tasks: {licences.seeds}.")
+    if licences.pool:
+        lines.append(f"- Imported instructions: {licences.pool}.")
+    return "\n".join(lines)
+
+
+_LIMITS = (
+    "Outputs may be wrong, and were not checked for truth, harm or personal data; in the paper an expert found 54 % of"
+    " the instances right in all respects. The instructions carry the leanings of the model and of the seed tasks."
+)

@@ -1,0 +1,63 @@
+"""A folder that appears whole or not at all, and is replaced by nothing but a newer export of the same run."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from selfinstruct.errors import FailureError, InputError
+
+MARK = "export.json"
+"""The file by which an export is known: which run it is of."""
+
+
+@contextlib.contextmanager
+def replaced(out: Path, run: str) -> Iterator[Path]:
+    """A folder to write into, which takes the place of `out` when all went well and is removed otherwise.
+
+    Args:
+        run: What `MARK` says, under `run`, in an export of the same run.
+
+    Raises:
+        InputError: `out` is something else than an export of this run, or cannot be written.
+        FailureError: the disk is full, or failed otherwise.
+    """
+    check(out, run)
+    partial = out.with_name(f".{out.name}.{secrets.token_hex(8)}")
+    try:
+        partial.mkdir(parents=True)
+        yield partial
+        _put(partial, out)
+    except OSError as error:
+        where = error.filename or out
+        if isinstance(error, PermissionError | NotADirectoryError):
+            raise InputError(f"--out: {where}: {error.strerror}; choose a folder that you may write") from error
+        raise FailureError(f"{where}: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def check(out: Path, run: str) -> None:
+    """InputError unless `out` is free, or holds an export of this run."""
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return
+    try:
+        theirs = json.loads((out / MARK).read_text(encoding="utf-8"))["run"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise InputError(f"--out: {out} is there already, and is no export; take another folder") from None
+    if theirs != run:
+        raise InputError(f"--out: {out} is the export of another run; take another folder, or remove it")
+
+
+def _put(partial: Path, out: Path) -> None:
+    """The new folder under its name. An older one steps aside for the moment between two renames."""
+    old = partial.with_name(f"{partial.name}.old")
+    if out.exists():
+        os.rename(out, old)
+    os.rename(partial, out)
+    shutil.rmtree(old, ignore_errors=True)

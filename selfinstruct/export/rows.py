@@ -1,0 +1,84 @@
+"""A round of a run as rows of a dataset: instances joined with the candidates and proposals they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from selfinstruct.export.provenance import Makers
+from selfinstruct.records import Origin, Table
+from selfinstruct.store import RunStore
+
+TEXTS = {"instruction": pa.string(), "input": pa.string(), "output": pa.string(), "is_classification": pa.bool_()}
+"""The columns that a model is trained on, and whether the task is classification (null: nobody said)."""
+
+PROVENANCE = {
+    "id": pa.string(),
+    "instruction_id": pa.string(),
+    "round": pa.int32(),
+    "origin": pa.string(),
+    "proposer": pa.string(),
+    "proposer_revision": pa.string(),
+    "labeller": pa.string(),
+    "labeller_revision": pa.string(),
+    "prompts": pa.string(),
+    "demonstrations": pa.list_(pa.string()),
+    "nearest_id": pa.string(),
+    "rouge_l": pa.float64(),
+}
+"""Where a row comes from; of seed tasks and imported ones there are no models, prompts and demonstrations."""
+
+SCHEMA = pa.schema(TEXTS | PROVENANCE)
+
+_INSTANCES = ["id", "round", "instruction_id", "instruction", "is_classification", "input", "output"]
+_CANDIDATES = ["id", "request_id", "origin", "nearest_id", "rouge_l"]
+
+
+def rows_of_run(store: RunStore, makers: Mapping[int, Makers | None], origins: Collection[Origin]) -> Iterator[Any]:
+    """A `pa.Table` of `SCHEMA` for each complete round, in the run's order.
+
+    Raises:
+        CorruptError: a file is missing or torn.
+    """
+    current = None
+    for number in store.rounds(Table.INSTANCES):
+        current = makers.get(number, current)
+        yield _rows(store, number, current, origins)
+
+
+def _rows(store: RunStore, number: int, makers: Makers | None, origins: Collection[Origin]) -> Any:
+    instances = store.read_columns(Table.INSTANCES, number, _INSTANCES, accepted_only=True)
+    candidates = store.read_columns(Table.CANDIDATES, number, _CANDIDATES, accepted_only=True)
+    candidates = _matching(candidates, "id", instances["instruction_id"])
+    columns = {name: instances[name] for name in _INSTANCES}
+    columns |= {name: candidates[name] for name in ("origin", "nearest_id", "rouge_l")}
+    columns |= _made_by(makers if number > 0 else None, len(instances))
+    if number > 0:
+        proposals = store.read_columns(Table.PROPOSALS, number, ["request_id", "demonstrations"])
+        columns["demonstrations"] = _matching(proposals, "request_id", candidates["request_id"])["demonstrations"]
+    else:
+        columns["demonstrations"] = pa.nulls(len(instances), pa.list_(pa.string()))
+    table = pa.table({name: columns[name] for name in SCHEMA.names}).cast(SCHEMA)
+    return table.filter(pc.is_in(table["origin"], value_set=pa.array([str(each) for each in origins])))
+
+
+def _matching(table: Any, key: str, wanted: Any) -> Any:
+    """The rows of a table whose key is that of each of the wanted."""
+    return table.take(pc.index_in(wanted, value_set=table[key].combine_chunks()))
+
+
+def _made_by(makers: Makers | None, count: int) -> dict[str, Any]:
+    names = ("proposer", "proposer_revision", "labeller", "labeller_revision", "prompts")
+    if makers is None:
+        return {name: pa.nulls(count, pa.string()) for name in names}
+    values = (
+        makers.proposer.name,
+        makers.proposer.revision,
+        makers.labeller.name,
+        makers.labeller.revision,
+        makers.prompts,
+    )
+    return {name: pa.repeat(value, count) for name, value in zip(names, values, strict=True)}

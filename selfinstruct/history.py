@@ -1,0 +1,67 @@
+"""What stands behind each round of a run, as its files tell it.
+
+A run's facts are those of round 0. Where a run was put together from others, or carried on after an import, the notes
+of a later round's proposals have the facts that hold from there on: models and prompts above all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+
+from selfinstruct.errors import InputError
+from selfinstruct.prompts import SHIPPED, PromptSet, load_prompts
+from selfinstruct.records import Dialect, RoundFile, Table
+from selfinstruct.settings import Facts
+from selfinstruct.store import RunStore
+
+
+def is_of_makers(key: str) -> bool:
+    """Whether a fact is about models or prompts."""
+    return key == "prompts" or key.startswith(("proposer.", "labeller."))
+
+
+def facts_by_round(store: RunStore) -> Iterator[tuple[int, Facts]]:
+    """The facts that hold from a round on, beginning with round 0; reads the footers of the proposals."""
+    facts = dict(store.metadata(Table.CANDIDATES, 0).notes["facts"])
+    yield 0, facts
+    for number in store.rounds(Table.PROPOSALS):
+        if later := store.metadata(Table.PROPOSALS, number).notes.get("facts"):
+            facts = {**{key: value for key, value in facts.items() if not is_of_makers(key)}, **later}
+            yield number, facts
+
+
+def complete_rounds(store: RunStore) -> range:
+    """The rounds after round 0 whose instances are there."""
+    return range(1, len(store.rounds(Table.INSTANCES)))
+
+
+def prompts_name(facts: Facts) -> str:
+    """The name of a shipped prompt set, else the digest of its files."""
+    digest = str(facts.get("prompts", ""))
+    known = _shipped_prompts().get(digest)
+    return known.name if known else digest
+
+
+def dialect_of(store: RunStore, proposals: RoundFile) -> Dialect:
+    """How a round's completions are to be read.
+
+    Raises:
+        InputError: the file does not say, and its prompts are not shipped ones.
+    """
+    if "dialect" in proposals.notes:
+        return Dialect(proposals.notes["dialect"])
+    facts = store.metadata(Table.CANDIDATES, 0).notes["facts"]
+    prompts = _shipped_prompts().get(str(facts.get("prompts", "")))
+    if prompts is None:
+        raise InputError(
+            f"{store.blobs.url}: round {proposals.round} does not say whether its prompts were a chat's, and they are"
+            " not of a shipped prompt set; it was made by an older version"
+        )
+    return Dialect.CHAT if prompts.chat else Dialect.BASE
+
+
+@cache
+def _shipped_prompts() -> Mapping[str, PromptSet]:
+    sets = (load_prompts(path.parent.name) for path in SHIPPED.glob("*/set.toml"))
+    return {prompts.digest: prompts for prompts in sets}

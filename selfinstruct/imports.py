@@ -1,0 +1,217 @@
+"""Reading what exists already into a run: a folder of the original release's outputs, or an instruction set.
+
+The original code keeps one line per accepted instruction, with the response it came from; a response is one request
+here, and is parsed and judged again. What it asked about each instruction is found by the instruction's text, since
+its lines have no ids; letters' case does not count, because that code made all but the first letter small.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from selfinstruct import original
+from selfinstruct.errors import InputError
+from selfinstruct.records import (
+    Candidate,
+    Dialect,
+    Finish,
+    ImportedTask,
+    Instance,
+    Kind,
+    Label,
+    Proposal,
+    round_name,
+)
+from selfinstruct.replay import StoredRound
+from selfinstruct.texts import read_tasks
+
+INSTRUCTIONS = "machine_generated_instructions.jsonl"
+QUESTIONS = "is_clf_or_not*.jsonl"
+INSTANCES = "machine_generated_instances.jsonl"
+
+REQUESTS = 2048
+"""Requests in a round."""
+
+MOST_PROBLEMS = 20
+"""Bad lines that are named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A completion as the files have it; `text` is None where they lack it."""
+
+    text: str | None
+    finish: Finish
+
+
+@dataclass(frozen=True, slots=True)
+class OriginalRun:
+    """A folder of the original code's outputs."""
+
+    requests: Sequence[str | Response]  # an instruction stands for itself where its response is not there
+    questions: Mapping[str, str]  # by the key of an instruction: the raw answer
+    instances: Mapping[str, Response]
+    digest: str  # of the files' bytes
+
+    @property
+    def rounds(self) -> int:
+        """How many rounds it becomes."""
+        return -(-len(self.requests) // REQUESTS)
+
+
+def read_original(folder: Path) -> OriginalRun:
+    """Read a folder's instructions, and what was asked about them as far as it is there.
+
+    Raises:
+        InputError: there are no instructions, or files cannot be read or have bad lines (up to 20 are named).
+    """
+    digest = hashlib.sha256()
+    problems: list[str] = []
+    instructions = list(_lines(folder / INSTRUCTIONS, digest, problems, _instruction))
+    questions: dict[str, str] = {}
+    for path in sorted(folder.glob(QUESTIONS)):
+        questions |= _lines(path, digest, problems, _question)
+    instances: dict[str, Response] = {}
+    if (folder / INSTANCES).exists():
+        instances |= _lines(folder / INSTANCES, digest, problems, _answer)
+    if problems:
+        raise InputError(*problems[:MOST_PROBLEMS])
+    if not instructions:
+        raise InputError(f"{folder / INSTRUCTIONS}: holds no instruction")
+    return OriginalRun(list(_requests(instructions)), questions, instances, digest.hexdigest())
+
+
+def _lines(path: Path, digest: Any, problems: list[str], read: Callable[[Any], Any]) -> Iterator[Any]:
+    try:
+        data = path.read_bytes()
+        lines = data.decode().split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        problems.append(f"{path}: cannot be read: {error}; a run of the original code has {INSTRUCTIONS}")
+        return
+    digest.update(f"{path.name}\0{len(data)}\0".encode() + data)
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            yield read(json.loads(line))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            reason = f"has no {error}" if isinstance(error, KeyError) else str(error)
+            problems.append(f"{path}:{number}: {reason}")
+
+
+def _instruction(line: Any) -> tuple[Any, str, Response]:
+    return line.get("request_idx"), _text(line, "instruction"), _response(line.get("metadata"))
+
+
+def _question(line: Any) -> tuple[str, str]:
+    return key_of(_text(line, "instruction")), _text(line, "is_classification")
+
+
+def _answer(line: Any) -> tuple[str, Response]:
+    response = _response(line.get("instance_metadata"))
+    return key_of(_text(line, "instruction")), Response(_text(line, "raw_instances"), response.finish)
+
+
+def _text(line: Any, key: str) -> str:
+    value = line[key]
+    if not isinstance(value, str):
+        raise ValueError(f"{key!r} must be a text")
+    return _sound(value)
+
+
+def _sound(text: str) -> str:
+    """The text with lone surrogates, which JSON can spell and no file can hold, replaced: it is a model's."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _response(metadata: Any) -> Response:
+    """Of what the API answered; without a finish reason it counts as finished."""
+    if not isinstance(metadata, dict):
+        return Response(None, Finish.STOP)
+    answer = metadata.get("response", metadata)
+    if answer is None:
+        return Response(None, Finish.FAILED)
+    choices = answer.get("choices") if isinstance(answer, dict) else None
+    choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
+    text = choice.get("text")
+    finish = Finish.LENGTH if choice.get("finish_reason") == "length" else Finish.STOP
+    return Response(_sound(text) if isinstance(text, str) else None, finish)
+
+
+def key_of(instruction: str) -> str:
+    """By what an instruction's lines find each other."""
+    return " ".join(instruction.split()).casefold()
+
+
+def _requests(instructions: Sequence[tuple[Any, str, Response]]) -> Iterator[str | Response]:
+    """The responses in order, each once; then those of its instructions that it does not hold."""
+    for (_, response), group in groupby(instructions, key=lambda each: (each[0], each[2])):
+        found: set[str] = set()
+        if response.text is not None:
+            found = {key_of(text) for text in original.parse_proposals(response.text)}
+            yield response
+        yield from (text for _, text, _ in group if response.finish is Finish.LENGTH or key_of(text) not in found)
+
+
+def rounds_of(run: OriginalRun, facts: Mapping[str, Any]) -> Iterator[StoredRound]:
+    """The rounds that it becomes. `facts`, of models and prompts, are kept by the first."""
+    for number in range(1, run.rounds + 1):
+        requests = run.requests[(number - 1) * REQUESTS : number * REQUESTS]
+        proposals = [_proposal(f"{round_name(number)}/{at:05d}", number, each) for at, each in enumerate(requests)]
+        notes = {"dialect": Dialect.ORIGINAL, **({"facts": facts} if number == 1 else {})}
+        yield StoredRound(number, proposals, _labeller(run), notes)
+
+
+def _proposal(id: str, number: int, request: str | Response) -> Proposal:
+    text, finish = (request, Finish.STOP) if isinstance(request, str) else (request.text or "", request.finish)
+    return Proposal(id, number, "original", (), text, finish, 0, 0, None)
+
+
+def _labeller(run: OriginalRun) -> Callable[[Sequence[Candidate]], list[Label]]:
+    """The stored answers about instructions."""
+
+    def labels(accepted: Sequence[Candidate]) -> list[Label]:
+        return [label for instruction in accepted for label in _labels(run, instruction)]
+
+    return labels
+
+
+def _labels(run: OriginalRun, instruction: Candidate) -> Iterator[Label]:
+    key = key_of(instruction.text)
+    question, answer = run.questions.get(key), run.instances.get(key)
+    if question is not None:
+        yield _label(instruction, Kind.CLASSIFY, Response(question, Finish.STOP))
+        if answer is not None:
+            yes = original.is_classification(question)
+            yield _label(instruction, Kind.OUTPUT_FIRST if yes else Kind.INPUT_FIRST, answer)
+    elif answer is not None:  # nobody knows in which of its two forms the answer is
+        yield _label(instruction, Kind.CLASSIFY, Response("", Finish.FAILED))
+
+
+def _label(instruction: Candidate, kind: Kind, response: Response) -> Label:
+    id = f"{instruction.id}/{'classify' if kind is Kind.CLASSIFY else 'instances'}"
+    error = "the imported files have no answer" if response.finish is Finish.FAILED else None
+    return Label(id, instruction.round, instruction.id, kind, response.text or "", response.finish, 0, 0, error)
+
+
+def read_set(urls: Sequence[str]) -> list[ImportedTask]:
+    """The tasks of an instruction set; rows with one instruction are one task with several instances.
+
+    Raises:
+        InputError: as `texts.read_tasks`.
+    """
+    tasks: dict[str, ImportedTask] = {}
+    instances: dict[str, dict[Instance, None]] = {}
+    for task in read_tasks(urls):
+        tasks.setdefault(task.instruction, task)
+        instances.setdefault(task.instruction, {}).update(dict.fromkeys(task.instances))
+    return [
+        ImportedTask(task.id, task.instruction, tuple(instances[task.instruction]), task.is_classification)
+        for task in tasks.values()
+    ]

@@ -1,0 +1,118 @@
+"""The pure stages again over a run's stored completions, after a parser, a filter or an option of theirs changed.
+
+Requests and raw answers stay as they are; candidates, verdicts and instances are made anew. Answers follow their
+instruction by its request and text, since its place among the candidates may change. An instruction that was not
+accepted before was never asked about: it ends as `not_asked`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, cast
+
+from selfinstruct.contamination import Contamination
+from selfinstruct.errors import InputError
+from selfinstruct.history import complete_rounds, dialect_of
+from selfinstruct.loop import ORIGIN
+from selfinstruct.novelty import make_index
+from selfinstruct.prompts import load_prompts
+from selfinstruct.records import (
+    Candidate,
+    ImportedTask,
+    Instance,
+    InstanceRow,
+    Label,
+    Origin,
+    Proposal,
+    SeedTask,
+    Table,
+)
+from selfinstruct.replay import StoredRound, replay
+from selfinstruct.rounds import Run, RunSettings
+from selfinstruct.settings import Facts, with_facts
+from selfinstruct.store import RunStore
+
+CHANGEABLE = ("screen.", "novelty.", "instances.", "check_pool")
+"""Beginnings of the options that the pure stages read."""
+
+
+def reparse(
+    source: RunStore, out: RunStore, changes: Mapping[str, Any], evaluation: Contamination | None = None
+) -> None:
+    """Write the complete rounds of a run anew, as another run; a second call goes on after a first that was killed.
+
+    Args:
+        changes: Facts that differ from the source's, of those that the pure stages read.
+        evaluation: Evaluation sets to keep clear of; the source's own have to be given again.
+
+    Raises:
+        InputError: the source was kept clear of evaluation sets, and none are given.
+        SelfInstructError: as `replay` does.
+    """
+    facts = reparsed_facts(source, changes, evaluation)
+    settings = with_facts(RunSettings(), facts)
+    seeds, imported = _given(source)
+    run = Run(settings, load_prompts("base"), seeds, imported, evaluation)
+    replay(run, out, make_index(settings.novelty), facts, _rounds(source))
+
+
+def reparsed_facts(source: RunStore, changes: Mapping[str, Any], evaluation: Contamination | None) -> Facts:
+    """The facts of the new run."""
+    begun = source.metadata(Table.CANDIDATES, 0)
+    facts: dict[str, Any] = {**begun.notes["facts"], **changes}
+    if evaluation:
+        facts["evaluation"] = evaluation.digest
+    elif "evaluation" in facts:
+        raise InputError(
+            f"--decontaminate: {source.blobs.url} was kept clear of evaluation sets; give them again, or others"
+        )
+    rounds = len(complete_rounds(source))
+    facts[ORIGIN] = {"command": "reparse", "source": [begun.writer.id, rounds], "rounds": rounds}
+    return facts
+
+
+def _given(source: RunStore) -> tuple[list[SeedTask], list[ImportedTask]]:
+    """Round 0 as it was given. Of imported tasks that were rejected only the instructions are there."""
+    rows: defaultdict[str, list[InstanceRow]] = defaultdict(list)
+    for row in cast(Sequence[InstanceRow], source.read(Table.INSTANCES, 0).rows):
+        rows[row.instruction_id].append(row)
+    seeds, imported = [], []
+    for candidate in cast(Sequence[Candidate], source.read(Table.CANDIDATES, 0).rows):
+        own = rows[candidate.id]
+        instances = tuple(Instance(row.input, row.output) for row in own if row.output)
+        kind = own[0].is_classification if own else None
+        id = candidate.id.partition("/")[2]
+        if candidate.origin is Origin.SEED:
+            seeds.append(SeedTask(id, candidate.text, instances, bool(kind)))
+        else:
+            imported.append(ImportedTask(id, candidate.text, instances, kind))
+    return seeds, imported
+
+
+def _rounds(source: RunStore) -> Iterator[StoredRound]:
+    for number in complete_rounds(source):
+        proposals = source.read(Table.PROPOSALS, number)
+        notes = {**proposals.notes, "dialect": dialect_of(source, proposals)}
+        yield StoredRound(number, cast(Sequence[Proposal], proposals.rows), _labeller(source, number), notes)
+
+
+def _labeller(source: RunStore, number: int) -> Callable[[Sequence[Candidate]], list[Label]]:
+    def labels(accepted: Sequence[Candidate]) -> list[Label]:
+        stored: defaultdict[str, list[Label]] = defaultdict(list)
+        for label in cast(Sequence[Label], source.read(Table.LABELS, number).rows):
+            stored[label.instruction_id].append(label)
+        before = cast(Sequence[Candidate], source.read(Table.CANDIDATES, number).rows)
+        ids = {(each.request_id, each.text): each.id for each in before if each.id in stored}
+        return [
+            replace(
+                label,
+                instruction_id=each.id,
+                request_id=each.id + label.request_id.removeprefix(label.instruction_id),
+            )
+            for each in accepted
+            for label in stored[ids.get((each.request_id, each.text), "")]
+        ]
+
+    return labels

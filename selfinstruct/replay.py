@@ -1,0 +1,58 @@
+"""A run from completions that are there already: the pure stages, and nobody to ask.
+
+What a model answered is given, so everything that follows from it is too: candidates, their verdicts, instances. An
+accepted instruction about which nothing was ever asked ends as an instance with the reason `not_asked`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from selfinstruct.loop import restore, settle
+from selfinstruct.protocols import NoveltyIndex
+from selfinstruct.records import Candidate, Label, Proposal, RoundFile, Table
+from selfinstruct.rounds import Run
+from selfinstruct.settings import Facts
+from selfinstruct.store import RunStore
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRound:
+    """One round's completions. Proposals have the ids that they will have in the new run."""
+
+    number: int
+    proposals: Sequence[Proposal]
+    labels: Callable[[Sequence[Candidate]], Sequence[Label]]
+    """The answers about the accepted instructions, in their order, as far as there are any."""
+    notes: Mapping[str, Any]
+    """Of the proposals, `dialect` among them; the labels get the dialect alone."""
+
+
+def replay(run: Run, store: RunStore, index: NoveltyIndex, facts: Facts, rounds: Iterable[StoredRound]) -> None:
+    """Write all rounds; what is committed stays, so a second call goes on after a first that was killed.
+
+    Args:
+        index: Empty, with the run's settings.
+
+    Raises:
+        SelfInstructError: as `restore` and `RunStore.commit` do.
+    """
+    mark = restore(run, store, facts)
+    settle(run, store, index, mark)
+    for each in rounds:
+        if each.number < run.labelled:
+            continue
+        if each.number not in store.rounds(Table.PROPOSALS):
+            _commit(run, store, mark, RoundFile(Table.PROPOSALS, each.number, tuple(each.proposals), each.notes))
+        settle(run, store, index, mark)
+        if each.number not in store.rounds(Table.LABELS):
+            accepted = cast(Sequence[Candidate], store.read_accepted(each.number).rows)
+            notes = {"dialect": each.notes["dialect"]}
+            _commit(run, store, mark, RoundFile(Table.LABELS, each.number, tuple(each.labels(accepted)), notes))
+        settle(run, store, index, mark)
+
+
+def _commit(run: Run, store: RunStore, mark: str, file: RoundFile) -> None:
+    run.committed(store.commit(file, mark))
