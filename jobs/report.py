@@ -117,8 +117,8 @@ def _check(settings: ReportSettings) -> None:
 
 def _review(path: Path, store: RunStore) -> list[ReviewFigures]:
     """The figures of a filled-in sheet. InputError for answers about instances that the run does not have."""
+    from selfinstruct.lineage import known_ids
     from selfinstruct.records import Table
-    from selfinstruct.report.gather import known_ids
     from selfinstruct.report.review import read_answers, summarise
 
     answers = read_answers(path, store.metadata(Table.CANDIDATES, 0).fingerprint)

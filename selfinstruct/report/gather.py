@@ -8,7 +8,7 @@ imported ones. Seeds are never counted.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from selfinstruct.lineage import Row, find_texts
 from selfinstruct.records import Kind, Reason, Table
 from selfinstruct.report.lots import Lot
 from selfinstruct.store import RunStore
@@ -29,9 +30,6 @@ MOST_LABELS = 100_000
 
 CANDIDATE = ["id", "text", "accepted", "reason", "nearest_id", "rouge_l"]
 INSTANCE = ["id", "instruction_id", "instruction", "is_classification", "input", "output", "accepted", "reason"]
-
-Row = Mapping[str, Any]
-"""A row of a table by column name."""
 
 
 @dataclass(frozen=True)
@@ -259,32 +257,3 @@ def _words(column: Any) -> Counter[int]:
 
 def _values(column: Any) -> Counter[Any]:
     return Counter({each["values"]: each["counts"] for each in pc.value_counts(column).to_pylist()})
-
-
-def round_of(id: str) -> int:
-    """The round whose files hold the rows of an id; 0 for seeds and imported ones."""
-    head = id.partition("/")[0]
-    return int(head) if head.isdecimal() else 0
-
-
-def known_ids(store: RunStore, table: Table, ids: Iterable[str]) -> set[str]:
-    """Those ids that a row of the table has."""
-    return {id for _, rows in _of_ids(store, table, ids, ["id"]) for id in rows["id"].to_pylist()}
-
-
-def find_texts(store: RunStore, ids: Iterable[str]) -> dict[str, str]:
-    """The texts of some candidates by id. An id that is not there is left out."""
-    pairs: dict[str, str] = {}
-    for _, rows in _of_ids(store, Table.CANDIDATES, ids, ["id", "text"]):
-        pairs |= dict(zip(rows["id"].to_pylist(), rows["text"].to_pylist(), strict=True))
-    return pairs
-
-
-def _of_ids(store: RunStore, table: Table, ids: Iterable[str], columns: list[str]) -> Iterator[tuple[int, Any]]:
-    """Round by round the rows (`pa.Table`) that have one of the ids."""
-    by_round = defaultdict(list)
-    for id in ids:
-        by_round[round_of(id)].append(id)
-    for number in sorted(by_round.keys() & set(store.rounds(table))):
-        rows = store.read_columns(table, number, columns)
-        yield number, rows.filter(pc.is_in(rows["id"], pa.array(by_round[number], pa.string())))

@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from selfinstruct.errors import InputError
+from selfinstruct.lineage import Row
 from selfinstruct.report import charts
 from selfinstruct.report.common import mark_common
 from selfinstruct.report.figures import Figures
-from selfinstruct.report.gather import DrawSettings, Gathered, Row
+from selfinstruct.report.gather import DrawSettings, Gathered
 from selfinstruct.report.review import ALL, PAPER, QUESTIONS
 
 if TYPE_CHECKING:
