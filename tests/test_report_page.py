@@ -26,7 +26,9 @@ from selfinstruct.records import (
 from selfinstruct.store import RunStore
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), "")
+CHROMIUM = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), ""
+)
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 
 FIRE = "window.fired=(window.fired||0)+1"
@@ -147,7 +149,9 @@ def test_hostile_texts_are_shown_and_never_run(page: Any) -> None:
     assert set(outputs) == set(map(shown, PAYLOADS))
     rejected = page.evaluate("[...document.querySelectorAll('#rejected-rows .row > .text')].map(e => e.textContent)")
     assert sorted(rejected) == sorted(map(shown, PAYLOADS))
-    strangers = "iframe, img, form, base, object, embed, math, animate, [onerror], [onload], [onfocus], [srcdoc], main a"
+    strangers = (
+        "iframe, img, form, base, object, embed, math, animate, [onerror], [onload], [onfocus], [srcdoc], main a"
+    )
     assert page.evaluate(f"document.querySelectorAll({strangers!r}).length") == 0
     assert page.evaluate("document.querySelectorAll('script, style').length") == 2
     for button in page.query_selector_all(".next, .chip, #theme"):
