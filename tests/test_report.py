@@ -323,6 +323,23 @@ def test_verbs_of_the_released_seeds() -> None:
     assert figures.verbs[0].verb == "write"
 
 
+def test_verb_and_object_of_a_spacy_tree(tmp_path: Path) -> None:
+    spacy = pytest.importorskip("spacy", reason="spaCy is not installed")
+    from spacy.tokens import Doc
+
+    from selfinstruct.report.verbs import in_tree
+
+    blank = spacy.blank("en")
+    words, lemmas = ["She", "wrote", "some", "poems", "."], ["she", "write", "some", "poem", "."]
+    poses, heads = ["PRON", "VERB", "DET", "NOUN", "PUNCT"], [1, 1, 3, 1, 1]
+    deps = ["nsubj", "ROOT", "det", "dobj", "punct"]
+    tree = Doc(blank.vocab, words=words, pos=poses, deps=deps, heads=heads, lemmas=lemmas)
+    assert in_tree(tree) == VerbObject("write", "poem")
+    blank.to_disk(tmp_path / "blank")
+    with pytest.raises(InputError, match="has no dependency parser"):
+        open_tagger("spacy", str(tmp_path / "blank"))
+
+
 def test_verbs_are_ranked_with_their_objects() -> None:
     found = [VerbObject("write", noun) for noun in ("poem", "poem", "list", "a", "b", "c")]
     found += [VerbObject("make", "list"), VerbObject("tell", None), VerbObject(None, None)]

@@ -184,9 +184,11 @@ def _open_spacy(model: str) -> tuple[Finder, str]:
     except ImportError as error:
         raise InputError("--tagger: spaCy is not installed; pip install spacy, then a model of it") from error
     try:
-        parser: Callable[[str], Any] = spacy.load(model, exclude=["ner"])
+        parser: Any = spacy.load(model, exclude=["ner"])
     except OSError as error:
         raise InputError(f"--spacy_model: {model!r} is not installed; python -m spacy download {model}") from error
+    if not parser.has_pipe("parser"):
+        raise InputError(f"--spacy_model: {model!r} has no dependency parser; take en_core_web_sm, for example")
     method = f"spaCy {spacy.__version__}, dependency parser of {model}"
     return lambda text: in_tree(parser(text[:MOST_CHARACTERS])), method
 
