@@ -29,12 +29,11 @@ from selfinstruct.report.figures import (
     RoundFigures,
     VerbCount,
     VerbFigures,
-    histogram_of_scores,
-    histogram_of_words,
     make_figures,
     verb_figures,
 )
 from selfinstruct.report.gather import DrawSettings, Gathered, gather
+from selfinstruct.report.histograms import histogram_of_scores, histogram_of_words
 from selfinstruct.report.lots import Lot
 from selfinstruct.report.overlap import Overlap
 from selfinstruct.report.review import PAPER, read_answers, summarise, wilson

@@ -10,7 +10,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from selfinstruct.report.figures import Histogram, RoundFigures, VerbFigures
+from selfinstruct.report.figures import RoundFigures, VerbFigures
+from selfinstruct.report.histograms import Histogram
 
 MOST_POINTS = 120
 """Points of a curve over the rounds; of longer runs several rounds are put together."""
