@@ -25,7 +25,7 @@ import pyarrow as pa
 from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import ObjectStore, from_url
 
-from selfinstruct.errors import FailureError, InputError, SelfInstructError
+from selfinstruct.errors import CorruptError, FailureError, InputError, SelfInstructError
 
 CREDENTIALS = {
     "s3": "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL",
@@ -77,6 +77,7 @@ class LocalBlobs:
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
         self.url = str(self.root)
+        self._written: set[Path] = set()  # folders that hold files of ours
 
     def check_writable(self) -> None:
         probe = f".writable.{secrets.token_hex(8)}"
@@ -126,6 +127,7 @@ class LocalBlobs:
             finally:
                 temporary.unlink(missing_ok=True)
             _sync_folder(final.parent)
+            self._written.add(final.parent)
             for left in final.parent.glob(f".{final.name}.*"):  # of killed processes, or of some that come too late
                 left.unlink(missing_ok=True)
             return won
@@ -134,6 +136,8 @@ class LocalBlobs:
         """A temporary file beside the final name, its bytes on disk."""
         final = self.root / name
         if not final.parent.is_dir():
+            if final.parent in self._written:
+                raise CorruptError(f"{final.parent}: was deleted while this run wrote to it; begin in another folder")
             final.parent.mkdir(parents=True, exist_ok=True)
             _sync_folder(final.parent.parent)
         temporary = final.with_name(f".{final.name}.{secrets.token_hex(8)}")
