@@ -119,9 +119,10 @@ def _review(path: Path, store: RunStore) -> list[ReviewFigures]:
     """The figures of a filled-in sheet. InputError for answers about instances that the run does not have."""
     from selfinstruct.lineage import known_ids
     from selfinstruct.records import Table
+    from selfinstruct.report.gather import identity
     from selfinstruct.report.review import read_answers, summarise
 
-    answers = read_answers(path, store.metadata(Table.CANDIDATES, 0).fingerprint)
+    answers = read_answers(path, identity(store))
     strangers = sorted(answers.keys() - known_ids(store, Table.INSTANCES, answers))
     if strangers:
         raise InputError(f"{path}: this run has no instance {', '.join(map(repr, strangers[:3]))}")

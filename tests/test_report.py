@@ -98,6 +98,16 @@ def test_figures_are_those_of_plain_counting(store: RunStore, gathered: Gathered
     for name, words in means.items():
         assert table[name] == pytest.approx(sum(words) / len(words))
     assert gathered.labels == Counter(row.output.lower() for row in valid if row.is_classification)
+    assert figures.classes.labelled_instances == gathered.labels.total()
+    assert not figures.classes.labels_at_least
+
+
+def test_too_many_labels_are_said_to_be(store: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("selfinstruct.report.gather.MOST_LABELS", 2)
+    classes = figures_of(gather(store, DrawSettings(), lambda texts: None)).classes
+    valid = [row for row in rows(store, Table.INSTANCES) if row.accepted and row.is_classification]
+    assert classes.labels_at_least
+    assert classes.labelled_instances == len(valid) > sum(classes.labels.values())
 
 
 def test_the_funnel_closes(store: RunStore, gathered: Gathered) -> None:

@@ -122,6 +122,7 @@ class ClassFigures:
     other: int
     unknown: int
     labels: Mapping[str, int]  # the commonest ones
+    labels_at_least: bool  # whether their counts are lower bounds: there were too many different labels to count all
     labelled_instances: int
     several: int
     one_label: int
@@ -133,6 +134,7 @@ class Figures:
 
     run: str
     fingerprint: str
+    identity: str  # by which a filled-in review knows its run
     about: str  # generated or imported
     seeds: int
     pool: int
@@ -179,6 +181,7 @@ def make_figures(
     return Figures(
         run=run,
         fingerprint=gathered.fingerprint,
+        identity=gathered.identity,
         about="imported" if gathered.imported else "generated",
         seeds=gathered.seeds,
         pool=gathered.pool,
@@ -324,7 +327,8 @@ def class_figures(gathered: Gathered) -> ClassFigures:
         gathered.classes[False],
         gathered.classes[None],
         dict(gathered.labels.most_common(LABELS)),
-        gathered.labels.total(),
+        gathered.forgot_labels,
+        gathered.label_count,
         gathered.several,
         gathered.one_label,
     )

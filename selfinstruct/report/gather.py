@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from selfinstruct.draws import key_of
 from selfinstruct.lineage import Row, find_texts
 from selfinstruct.records import Kind, Reason, Table
 from selfinstruct.report.lots import Lot
@@ -82,6 +83,7 @@ class Gathered:
     rounds: list[RoundCounts]  # those that it is about
     facts: Mapping[str, Any]
     fingerprint: str
+    identity: str
     seeds: int = 0
     pool: int = 0
     words: dict[str, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))  # by field: words -> rows
@@ -89,6 +91,8 @@ class Gathered:
     classes: Counter[bool | None] = field(default_factory=Counter)  # of labelled instructions
     instances: Counter[str] = field(default_factory=Counter)  # "accepted" or a reason -> instances rows
     labels: Counter[str] = field(default_factory=Counter)  # class label -> valid instances of classification tasks
+    label_count: int = 0  # valid instances of classification tasks
+    forgot_labels: bool = False  # whether counts of rare labels are too low
     several: int = 0  # classification tasks with at least two valid instances
     one_label: int = 0  # those of them whose instances all have one label
     tokens: dict[Kind, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
@@ -134,6 +138,12 @@ def gather(store: RunStore, draws: DrawSettings, to_pool: Callable[[list[str]], 
     return reader.finish()
 
 
+def identity(store: RunStore) -> str:
+    """What tells this run from others, with the same options too, and stays as it grows: of its first candidates."""
+    first = store.metadata(Table.CANDIDATES, min(1, store.rounds(Table.CANDIDATES)[-1]))
+    return key_of(first.fingerprint, first.content).hex()
+
+
 class _Reader:
     """The pass, table by table."""
 
@@ -144,7 +154,7 @@ class _Reader:
         imported = not any(each.accepted for each in counts[1:]) and counts[0].accepted > 0
         first = store.metadata(Table.CANDIDATES, 0)
         rounds = counts[:1] if imported else counts[1:]
-        self.gathered = Gathered(imported, rounds, first.notes.get("facts", {}), first.fingerprint)
+        self.gathered = Gathered(imported, rounds, first.notes.get("facts", {}), first.fingerprint, identity(store))
         self._rounds = {each.number for each in rounds}
         self._lots: dict[str, Lot] = {}
         self._drawn: Any = None
@@ -210,7 +220,9 @@ class _Reader:
         """The labels of valid instances of classification tasks."""
         gathered = self.gathered
         gathered.labels += _values(pc.utf8_lower(pc.utf8_trim_whitespace(instances["output"])))
+        gathered.label_count += len(instances)
         if len(gathered.labels) > MOST_LABELS:
+            gathered.forgot_labels = True
             gathered.labels = Counter({label: n for label, n in gathered.labels.items() if n > 1})
         tasks = instances.group_by("instruction_id").aggregate([("output", "count"), ("output", "count_distinct")])
         several = pc.greater(tasks["output_count"], 1)

@@ -1,7 +1,7 @@
 """The quality review (paper, section 3.3): questions about random instances, answered by a person, read back.
 
 The sheet is part of the report's page, which saves the answers as JSON or CSV; a spreadsheet may be filled in as well.
-JSON: `{"run": fingerprint, "answers": [{"id": ..., "task": true, "input": null, "output": false}, ...]}`.
+JSON: `{"run": identity, "answers": [{"id": ..., "task": true, "input": null, "output": false}, ...]}`.
 CSV: columns `id, task, input, output` with yes, no or nothing in them; further columns are passed over.
 """
 
@@ -89,7 +89,7 @@ def _figures(key: str, question: str, yes: int, answered: int) -> ReviewFigures:
     return ReviewFigures(question, answered, yes, yes / answered, *wilson(yes, answered), PAPER[key])
 
 
-def read_answers(path: Path, fingerprint: str) -> dict[str, Answers]:
+def read_answers(path: Path, identity: str) -> dict[str, Answers]:
     """The answers of a saved sheet by instance id.
 
     Raises:
@@ -99,7 +99,7 @@ def read_answers(path: Path, fingerprint: str) -> dict[str, Answers]:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"--review: {path} cannot be read: {error}") from error
-    rows = list(_rows_of_json(path, text, fingerprint) if path.suffix == ".json" else _rows_of_csv(path, text))
+    rows = list(_rows_of_json(path, text, identity) if path.suffix == ".json" else _rows_of_csv(path, text))
     problems: list[str] = []
     answers: dict[str, Answers] = {}
     for place, row in rows:
@@ -131,14 +131,14 @@ def _answer(value: Any) -> Any:
     return None if not text else _ANSWERS.get(text, _UNKNOWN)
 
 
-def _rows_of_json(path: Path, text: str, fingerprint: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _rows_of_json(path: Path, text: str, identity: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: is not JSON: {error}") from error
     if not isinstance(data, dict) or not isinstance(data.get("answers"), list):
         raise InputError(f"{path}: must be an object with 'answers', as the report's page saves it")
-    if data.get("run") not in (None, fingerprint):
+    if data.get("run") not in (None, identity):
         raise InputError(f"{path}: was filled in for another run; save the answers from this run's report")
     for number, row in enumerate(data["answers"], start=1):
         if not isinstance(row, dict):
