@@ -215,6 +215,8 @@ def test_a_filled_in_review_is_saved_and_read_back(
     review = json.loads(figures.read_text())["review"]
     assert [(each["yes"], each["answered"]) for each in review] == [(10, 10), (8, 10), (8, 10), (8, 10)]
     assert "49.0\u202f% to 94.3\u202f%" in out.read_text()
+    page.goto(out.as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 def test_a_saved_review_is_loaded_again(page: Any, tmp_path: Path) -> None:
