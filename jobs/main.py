@@ -12,6 +12,8 @@ COMMANDS = {
     "try": ("jobs.try_prompts", "a few requests against a model: prompt, raw text, parsed result, reasons; no run"),
     "status": ("jobs.status", "how far a run is, from its files"),
     "sample": ("jobs.sample", "accepted tasks of a run, or rejected ones with their reasons"),
+    "show": ("jobs.show", "one row with its lineage: demonstrations, prompt, raw texts, neighbour, instances"),
+    "report": ("jobs.report", "a run as one HTML page: figures beside the paper's, rows to browse, a quality review"),
     "dedup": ("jobs.dedup", "the screen and novelty check over instruction sets that exist already"),
     "evaluate": ("jobs.evaluate", "a model's answers to a benchmark or to users' tasks, and their scores"),
     "rate": ("jobs.rate", "people's ratings of answers, or another model's, and how far raters agree"),

@@ -7,15 +7,16 @@ from collections.abc import Hashable, Sequence
 
 from rapidfuzz.distance import LCSseq
 
-_TOKEN = {
+TOKEN = {
     "rouge": re.compile(r"[a-z0-9]+"),  # as `rouge_score`: runs of ASCII letters and digits, in lower case
     "unicode": re.compile(r"[^\W_]+"),  # words of any script
 }
+"""What a token of a text in lower case is, by the tokeniser's name."""
 
 
 def tokenise(text: str, tokeniser: str) -> list[str]:
     """The text's tokens by one of the tokenisers `rouge` and `unicode`."""
-    return _TOKEN[tokeniser].findall(text.lower())
+    return TOKEN[tokeniser].findall(text.lower())
 
 
 def rouge_l(a: Sequence[Hashable], b: Sequence[Hashable]) -> float:

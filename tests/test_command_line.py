@@ -51,8 +51,8 @@ try:
     main({[*command, "--help"]!r})
 except SystemExit as end:
     assert end.code == 0
-heavy = {{"datasketch", "httpx2", "numba", "pyarrow", "ray", "scipy", "tenacity", "torch", "transformers"}}
-heavy |= {{"matplotlib", "nltk", "rouge_score", "sklearn"}}
+heavy = {{"datasketch", "httpx2", "jinja2", "numba", "pyarrow", "ray", "scipy", "tenacity", "textblob", "torch"}}
+heavy |= {{"matplotlib", "nltk", "rouge_score", "sklearn", "transformers"}}
 assert not heavy & set(sys.modules), heavy & set(sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
@@ -159,7 +159,7 @@ def test_a_damaged_run_is_named(finished_run: Path, tmp_path: Path, capsys: pyte
     assert any("candidates/000001.parquet" in line for line in lines_of(capsys))
 
 
-@pytest.mark.parametrize("command", ["status", "verify", "sample"])
+@pytest.mark.parametrize("command", ["status", "verify", "sample", "report"])
 def test_a_run_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str) -> None:
     assert main([command, str(tmp_path / "none")]) == 2
     assert "there is no run" in capsys.readouterr().err

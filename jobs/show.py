@@ -1,0 +1,161 @@
+"""`selfinstruct show`: one instruction of a run with all that led to it and came of it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from tyro.conf import Positional
+
+from jobs.command_line import plain, plain_lines, run
+from selfinstruct.errors import InputError
+from selfinstruct.records import Finish, Kind
+
+if TYPE_CHECKING:
+    from selfinstruct.lineage import Lineage, Row
+    from selfinstruct.prompts import PromptSet
+
+
+@dataclass(frozen=True)
+class ShowSettings:
+    """Show one instruction with its lineage: verdict, demonstrations, prompt, raw texts, instances.
+
+    Args:
+        run: Folder of the run.
+        id: Of a candidate (000012/00345/03, seed/NAME), an instance, a request; `selfinstruct sample` shows some.
+        prompts: Folder of the prompt set, if the run was made with one of your own.
+        prefixes: Show the constant parts of the prompts, too.
+        json: Print it as JSON.
+    """
+
+    run: Positional[str]
+    id: Positional[str]
+    prompts: str | None = None
+    prefixes: bool = False
+    json: bool = False
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Show a lineage; returns the exit code."""
+    return run("show", ShowSettings, show, argv)
+
+
+def show(settings: ShowSettings) -> int:
+    """Print what the id names."""
+    import json
+
+    from selfinstruct.lineage import trace
+    from selfinstruct.records import Table
+    from selfinstruct.store import open_run
+
+    store = open_run(settings.run)
+    facts = store.metadata(Table.CANDIDATES, 0).notes.get("facts", {})
+    prompts = _prompt_set(settings.prompts, str(facts.get("prompts", "")))
+    lineages = trace(store, settings.id)
+    if settings.json:
+        print(json.dumps([asdict(lineage) for lineage in lineages], indent=2))
+        return 0
+    if lineages[0].proposal is not None:
+        _show_request(lineages[0], lineages[0].proposal, prompts, settings.prefixes)
+    for lineage in lineages:
+        _show_candidate(lineage)
+        _show_labels(lineage, prompts, settings.prefixes)
+    return 0
+
+
+def _prompt_set(folder: str | None, digest: str) -> PromptSet | None:
+    """The run's prompt set: the given one, or the shipped one that it was made with; None if it is neither."""
+    from selfinstruct.prompts import SHIPPED, load_prompts
+
+    if folder is not None:
+        prompts = load_prompts(folder)
+        if digest and prompts.digest != digest:
+            raise InputError(f"--prompts: {folder} is not, or not as it was then, the set that this run was made with")
+        return prompts
+    shipped = (load_prompts(path.parent.name) for path in sorted(SHIPPED.glob("*/set.toml")))
+    return next((prompts for prompts in shipped if prompts.digest == digest), None)
+
+
+def _show_request(lineage: Lineage, proposal: Row, prompts: PromptSet | None, prefixes: bool) -> None:
+    print(f"request {_completion(proposal)}, strategy {plain(proposal['strategy'])}")
+    _heading("demonstrations")
+    for number, (id, text) in enumerate(lineage.demonstrations, start=1):
+        print(f"    {number}. [{plain(id)}] {plain(text)}")
+    texts = [text for _, text in lineage.demonstrations]
+    _show_prompt(prompts, Kind.PROPOSE, prompts[Kind.PROPOSE].fill_demonstrations(texts) if prompts else "", prefixes)
+    _show_raw(proposal)
+    print()
+
+
+def _show_candidate(lineage: Lineage) -> None:
+    candidate = lineage.candidate
+    verdict = "accepted" if candidate["accepted"] else f"rejected, {candidate['reason']}"
+    print(f"[{plain(candidate['id'])}] {verdict}, {candidate['origin']}, round {candidate['round']}")
+    print(f"    {plain(candidate['text']) or '(no text)'}")
+    if candidate["nearest_id"] is not None:
+        found = "" if not candidate["accepted"] else ", the nearest of the index's shortlist"
+        _heading(f"ROUGE-L {candidate['rouge_l']:.3f} to [{plain(candidate['nearest_id'])}]{found}")
+        print(f"    {plain(lineage.nearest or '(is not there)')}")
+
+
+def _show_labels(lineage: Lineage, prompts: PromptSet | None, prefixes: bool) -> None:
+    text = lineage.candidate["text"]
+    for label in lineage.labels:
+        kind = Kind(label["kind"])
+        print(f"\n{kind} {_completion(label)}")
+        _show_prompt(prompts, kind, prompts[kind].fill(instruction=text) if prompts else "", prefixes)
+        _show_raw(label)
+    if lineage.candidate["accepted"] and not lineage.instances:
+        print("\n(not labelled yet)")
+    for instance in lineage.instances:
+        verdict = "accepted" if instance["accepted"] else f"rejected, {instance['reason']}"
+        print(f"\n[{plain(instance['id'])}] {verdict}{_class(instance['is_classification'])}")
+        if instance["input"]:
+            _block("input", instance["input"])
+        if instance["output"]:
+            _block("output", instance["output"])
+    print()
+
+
+def _class(is_classification: bool | None) -> str:
+    return {True: ", classification", False: "", None: ", question failed"}[is_classification]
+
+
+def _completion(row: Row) -> str:
+    tokens = f"{row['prompt_tokens']} tokens read, {row['completion_tokens']} written"
+    return f"{plain(row['request_id'])}: {row['finish']}, {tokens}"
+
+
+def _show_prompt(prompts: PromptSet | None, kind: Kind, suffix: str, prefixes: bool) -> None:
+    if prompts is None:
+        _heading("prompt: of none of the shipped sets; name the set's folder with --prompts")
+        return
+    prompt = prompts[kind]
+    if prefixes or not prompt.prefix:
+        _block(f"prompt ({prompts.name})", prompt.prefix + suffix + prompt.tail)
+        return
+    words = len(prompt.prefix.split())
+    _block(f"prompt ({prompts.name}), after {words} constant words (--prefixes)", suffix + prompt.tail)
+
+
+def _show_raw(row: Row) -> None:
+    if row["finish"] == Finish.FAILED:
+        _block("error", row["error"] or "")
+    else:
+        _block("raw text", row["text"])
+
+
+def _heading(text: str) -> None:
+    print(f"  {text}")
+
+
+def _block(heading: str, text: Any) -> None:
+    _heading(heading)
+    for line in plain_lines(text).split("\n"):
+        print(f"    {line}".rstrip())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

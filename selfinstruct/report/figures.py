@@ -1,0 +1,353 @@
+"""All numbers of a report as values, from what was gathered. `dataclasses.asdict` makes the JSON of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any
+
+from selfinstruct.novelty import NoveltySettings
+from selfinstruct.records import Kind, Table
+from selfinstruct.report.gather import WHOLE_REQUEST, WITHOUT_INSTANCES, Gathered
+from selfinstruct.report.histograms import Histogram, histogram_of_scores, histogram_of_words, mean_of
+from selfinstruct.report.overlap import Nearest
+from selfinstruct.report.review import ReviewFigures
+from selfinstruct.report.verbs import VerbObject
+
+VERBS, NOUNS = 20, 4  # as in the paper's figure
+LABELS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class TableRow:
+    """A line of Table 1: this run's figure and the paper's (None where it gives none)."""
+
+    name: str
+    value: float | None
+    paper: float | None
+    part: bool = False  # of the line above that is none
+    mean: bool = False  # of words, to be shown with a decimal
+
+
+@dataclass(frozen=True, slots=True)
+class RoundFigures:
+    """One round: requests made, instructions proposed and accepted, and what was there after it."""
+
+    round: int
+    requests: int
+    proposed: int
+    accepted: int
+    total: int
+    instances: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of the funnel: of `total` of a unit, `kept` went on; the others by reason, the commonest first."""
+
+    name: str
+    unit: str
+    total: int
+    kept: int
+    kept_as: str
+    lost: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class CutFigures:
+    """Requests of one kind that ended at their limit of tokens."""
+
+    kind: str
+    requests: int
+    cut: int
+
+
+@dataclass(frozen=True, slots=True)
+class TokenFigures:
+    """Tokens that one kind of request read and wrote, and how many of both there are to an instruction it was for."""
+
+    kind: str
+    requests: int
+    prompt: int
+    completion: int
+    instructions: int
+
+
+@dataclass(frozen=True, slots=True)
+class VerbCount:
+    """A verb, how many instructions have it, and its commonest direct objects."""
+
+    verb: str
+    count: int
+    nouns: Sequence[tuple[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class VerbFigures:
+    """Verbs and direct objects of a sample. The verbs are those commonest among instructions with an object."""
+
+    method: str
+    sample: int
+    with_verb: int
+    with_object: int
+    verbs: Sequence[VerbCount]
+    shown: int  # instructions with one of the pairs of `verbs`
+
+    @property
+    def pairs(self) -> int:
+        """How many pairs of verb and object are named."""
+        return sum(len(verb.nouns) for verb in self.verbs)
+
+
+@dataclass(frozen=True, slots=True)
+class OverlapFigures:
+    """Exact ROUGE-L of a sample to the nearest of the seeds, and of the whole pool without itself."""
+
+    sample: int
+    seeds: int
+    pool: int
+    to_seed: Histogram
+    to_pool: Histogram
+    threshold: float
+    above_threshold: int  # of the sample, in the whole pool
+
+
+@dataclass(frozen=True, slots=True)
+class ClassFigures:
+    """Balance of tasks and labels. `unknown`: the classification question failed."""
+
+    classification: int
+    other: int
+    unknown: int
+    labels: Mapping[str, int]  # the commonest ones
+    labels_at_least: bool  # whether their counts are lower bounds: there were too many different labels to count all
+    labelled_instances: int
+    several: int
+    one_label: int
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Everything that a report says in numbers."""
+
+    run: str
+    fingerprint: str
+    identity: str  # by which a filled-in review knows its run
+    about: str  # generated or imported
+    seeds: int
+    pool: int
+    accepted: int
+    labelled: int
+    instances: int
+    acceptance: float | None
+    table: Sequence[TableRow]
+    rounds: Sequence[RoundFigures]
+    funnel: Sequence[Step]
+    cut: Sequence[CutFigures]
+    tokens: Sequence[TokenFigures]
+    tokens_per_instruction: float | None
+    tokens_per_instance: float | None
+    lengths: Mapping[str, Histogram]
+    instances_per_instruction: Mapping[int, int]
+    classes: ClassFigures
+    verbs: VerbFigures
+    overlap: OverlapFigures
+    review: Sequence[ReviewFigures] | None
+    facts: Mapping[str, Any]
+
+
+def make_figures(
+    run: str,
+    gathered: Gathered,
+    verbs: VerbFigures,
+    nearest: Sequence[Nearest],
+    review: Sequence[ReviewFigures] | None,
+) -> Figures:
+    """The figures of a run."""
+    tokens = token_figures(gathered)
+    labelled = gathered.per_instruction.total()
+    instances = gathered.instances["accepted"]
+    per_instruction = sum(each.prompt + each.completion for each in tokens if each.kind == Kind.PROPOSE)
+    per_label = sum(each.prompt + each.completion for each in tokens if each.kind != Kind.PROPOSE)
+    whole = (
+        per_instruction / gathered.accepted + per_label / labelled
+        if tokens and gathered.accepted and labelled
+        else None
+    )
+    rounds = round_figures(gathered)
+    proposed = sum(each.proposed for each in rounds)
+    return Figures(
+        run=run,
+        fingerprint=gathered.fingerprint,
+        identity=gathered.identity,
+        about="imported" if gathered.imported else "generated",
+        seeds=gathered.seeds,
+        pool=gathered.pool,
+        accepted=gathered.accepted,
+        labelled=labelled,
+        instances=instances,
+        acceptance=gathered.accepted / proposed if proposed else None,
+        table=table_1(gathered),
+        rounds=rounds,
+        funnel=funnel(gathered),
+        cut=cut_figures(gathered),
+        tokens=tokens,
+        tokens_per_instruction=whole,
+        tokens_per_instance=whole * labelled / instances if whole and instances else None,
+        lengths={name: histogram_of_words(gathered.words[name]) for name in ("instruction", "input", "output")},
+        instances_per_instruction=dict(sorted(gathered.per_instruction.items())),
+        classes=class_figures(gathered),
+        verbs=verbs,
+        overlap=OverlapFigures(
+            len(nearest),
+            gathered.seeds,
+            gathered.pool,
+            histogram_of_scores([each.seed for each in nearest]),
+            histogram_of_scores([each.other for each in nearest]),
+            threshold := float(gathered.facts.get("novelty.threshold", NoveltySettings.threshold)),
+            sum(each.other > threshold for each in nearest),
+        ),
+        review=review,
+        facts=gathered.facts,
+    )
+
+
+def table_1(gathered: Gathered) -> list[TableRow]:
+    """The paper's Table 1. Means are over accepted instructions and valid instances."""
+    words, classes = gathered.words, gathered.classes
+    return [
+        TableRow("Instructions", gathered.accepted, 52_445),
+        TableRow("classification", classes[True], 11_584, part=True),
+        TableRow("not classification", classes[False], 40_861, part=True),
+        *([TableRow("question failed", classes[None], None, part=True)] if classes[None] else []),
+        *(
+            [TableRow("not labelled yet", waiting, None, part=True)]
+            if (waiting := gathered.accepted - classes.total()) > 0
+            else []
+        ),
+        TableRow("with a valid instance", classes.total() - gathered.per_instruction[0], None, part=True),
+        TableRow("Instances", gathered.instances["accepted"], 82_439),
+        TableRow("with an empty input", gathered.instances["accepted"] - words["input"].total(), 35_878, part=True),
+        TableRow("Words of an instruction, mean", mean_of(words["instruction"]), 15.9, mean=True),
+        TableRow("Words of an input that is not empty, mean", mean_of(words["input"]), 12.7, mean=True),
+        TableRow("Words of an output, mean", mean_of(words["output"]), 18.9, mean=True),
+    ]
+
+
+def round_figures(gathered: Gathered) -> list[RoundFigures]:
+    """Growth and acceptance, round by round."""
+    totals = accumulate(each.accepted for each in gathered.rounds)
+    return [
+        RoundFigures(
+            each.number,
+            each.counts[Table.PROPOSALS]["requests"],
+            each.accepted + sum(n for reason, n in each.rejected.items() if reason not in WHOLE_REQUEST),
+            each.accepted,
+            total,
+            each.counts[Table.INSTANCES]["instances.accepted"],
+        )
+        for each, total in zip(gathered.rounds, totals, strict=True)
+    ]
+
+
+def funnel(gathered: Gathered) -> list[Step]:
+    """From requests to instances, each step with the reasons for what it lost."""
+    steps = []
+    rejected = gathered.rejected
+    requests = gathered.count(Table.PROPOSALS, "requests")
+    lost = Counter({reason: n for reason, n in rejected.items() if reason in WHOLE_REQUEST})
+    if requests:
+        steps.append(
+            Step("Requests", "requests for new instructions", requests, requests - lost.total(), "gave some", _by(lost))
+        )
+    screened = Counter({reason: n for reason, n in rejected.items() if reason not in WHOLE_REQUEST})
+    proposed = gathered.accepted + screened.total()
+    unit = "imported instructions" if gathered.imported else "proposed instructions"
+    steps.append(Step("Instructions", unit, proposed, gathered.accepted, "accepted", _by(screened)))
+    labelled = gathered.per_instruction.total()
+    none = gathered.per_instruction[0]
+    whole = Counter({reason: n for reason, n in gathered.instances.items() if reason in WITHOUT_INSTANCES})
+    whole["every_instance_dropped"] = none - whole.total()
+    steps.append(
+        Step("Labelling", "instructions with labels", labelled, labelled - none, "with a valid instance", _by(whole))
+    )
+    dropped = Counter(
+        {
+            reason: n
+            for reason, n in gathered.instances.items()
+            if reason != "accepted" and reason not in WITHOUT_INSTANCES
+        }
+    )
+    valid = gathered.instances["accepted"]
+    steps.append(Step("Instances", "instances found in answers", valid + dropped.total(), valid, "valid", _by(dropped)))
+    return steps
+
+
+def _by(counts: Counter[str]) -> dict[str, int]:
+    return {str(reason): n for reason, n in counts.most_common() if n > 0}
+
+
+def cut_figures(gathered: Gathered) -> list[CutFigures]:
+    """What ended at its limit, by kind of request. Answers to the classification question are cut on purpose."""
+    figures = [
+        CutFigures(
+            Kind.PROPOSE,
+            gathered.count(Table.PROPOSALS, "requests"),
+            gathered.count(Table.PROPOSALS, "requests.cut_by_length"),
+        )
+    ]
+    for kind in (Kind.INPUT_FIRST, Kind.OUTPUT_FIRST):
+        requests, cut = (gathered.count(Table.LABELS, f"{kind}.{key}") for key in ("requests", "cut_by_length"))
+        figures.append(CutFigures(kind, requests, cut))
+    return [each for each in figures if each.requests]
+
+
+def token_figures(gathered: Gathered) -> list[TokenFigures]:
+    """Tokens by kind of request; `instructions` are those accepted, or those labelled."""
+    labelled = gathered.per_instruction.total()
+    return [
+        TokenFigures(
+            kind,
+            counts["requests"],
+            counts["prompt"],
+            counts["completion"],
+            gathered.accepted if kind is Kind.PROPOSE else labelled,
+        )
+        for kind in Kind
+        if (counts := gathered.tokens[kind])["requests"]
+    ]
+
+
+def class_figures(gathered: Gathered) -> ClassFigures:
+    """How many tasks are classification, and which labels theirs have."""
+    return ClassFigures(
+        gathered.classes[True],
+        gathered.classes[False],
+        gathered.classes[None],
+        dict(gathered.labels.most_common(LABELS)),
+        gathered.forgot_labels,
+        gathered.label_count,
+        gathered.several,
+        gathered.one_label,
+    )
+
+
+def verb_figures(found: Sequence[VerbObject], method: str) -> VerbFigures:
+    """The commonest verbs among those with an object, each with its commonest objects."""
+    pairs = Counter((each.verb, each.noun) for each in found if each.verb and each.noun)
+    totals: Counter[str] = Counter()
+    nouns: dict[str, Counter[str]] = {}
+    for (verb, noun), n in pairs.items():
+        totals[verb] += n
+        nouns.setdefault(verb, Counter())[noun] += n
+    verbs = [VerbCount(verb, count, nouns[verb].most_common(NOUNS)) for verb, count in totals.most_common(VERBS)]
+    return VerbFigures(
+        method,
+        len(found),
+        sum(each.verb is not None for each in found),
+        pairs.total(),
+        verbs,
+        sum(n for verb in verbs for _, n in verb.nouns),
+    )

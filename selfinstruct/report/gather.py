@@ -1,0 +1,271 @@
+"""One pass over a run's files: what is summed from them, and the rows that are drawn by lot.
+
+Counts come from the files' footers (`accounts`), sums from single columns, a round at a time: memory is that of one
+round and of the drawn rows. A report is about the instructions that the model gave; of a run that has none, about the
+imported ones. Seeds are never counted.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from selfinstruct.draws import key_of
+from selfinstruct.lineage import Row, find_texts
+from selfinstruct.records import Kind, Reason, Table
+from selfinstruct.report.lots import Lot
+from selfinstruct.store import RunStore
+
+WHOLE_REQUEST = (Reason.FAILED, Reason.CUT_BY_LENGTH, Reason.NOTHING_PARSED)
+"""Reasons under which a candidates row stands for a request that gave no instruction."""
+WITHOUT_INSTANCES = (Reason.FAILED, Reason.NOTHING_PARSED)
+"""Reasons under which an instances row stands for an instruction that gave no instance."""
+MOST_LABELS = 100_000
+"""Different class labels that are counted; when there are more, those seen once so far are forgotten."""
+
+CANDIDATE = ["id", "text", "accepted", "reason", "nearest_id", "rouge_l"]
+INSTANCE = ["id", "instruction_id", "instruction", "is_classification", "input", "output", "accepted", "reason"]
+
+
+@dataclass(frozen=True)
+class DrawSettings:
+    """How many rows are drawn by lot; what is counted or summed is so over all rows.
+
+    Args:
+        seed: Seed of the draws.
+        rows: Accepted instructions to browse.
+        rejected: Rejected rows to browse, of each reason; of similar ones three times as many.
+        review: Instances on the quality-review sheet.
+        verbs: Instructions whose verb and object are looked for.
+        overlap: Instructions whose nearest texts are looked for.
+    """
+
+    seed: int = 0
+    rows: int = 100
+    rejected: int = 20
+    review: int = 200
+    verbs: int = 20_000
+    overlap: int = 500
+
+
+@dataclass(frozen=True, slots=True)
+class RoundCounts:
+    """The counts of one round's files (keys: `accounts`); those of a file that is not there yet are empty."""
+
+    number: int
+    counts: Mapping[Table, Counter[str]]
+
+    @property
+    def accepted(self) -> int:
+        """Accepted instructions, the seeds left out."""
+        candidates = self.counts[Table.CANDIDATES]
+        return sum(n for key, n in candidates.items() if key.startswith("accepted") and key != "accepted.seed")
+
+    @property
+    def rejected(self) -> Counter[str]:
+        """Rejected candidates rows by reason."""
+        stem = "rejected."
+        candidates = self.counts[Table.CANDIDATES]
+        return Counter({key[len(stem) :]: n for key, n in candidates.items() if key.startswith(stem)})
+
+
+@dataclass
+class Gathered:
+    """What a report is made from. "Labelled" instructions are those whose instances file is there."""
+
+    imported: bool  # whether it is about imported rows
+    rounds: list[RoundCounts]  # those that it is about
+    facts: Mapping[str, Any]
+    fingerprint: str
+    identity: str
+    seeds: int = 0
+    pool: int = 0
+    words: dict[str, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))  # by field: words -> rows
+    per_instruction: Counter[int] = field(default_factory=Counter)  # valid instances -> labelled instructions
+    classes: Counter[bool | None] = field(default_factory=Counter)  # of labelled instructions
+    instances: Counter[str] = field(default_factory=Counter)  # "accepted" or a reason -> instances rows
+    labels: Counter[str] = field(default_factory=Counter)  # class label -> valid instances of classification tasks
+    label_count: int = 0  # valid instances of classification tasks
+    forgot_labels: bool = False  # whether counts of rare labels are too low
+    several: int = 0  # classification tasks with at least two valid instances
+    one_label: int = 0  # those of them whose instances all have one label
+    tokens: dict[Kind, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    accepted_rows: list[Row] = field(default_factory=list)
+    instances_of: dict[str, list[Row]] = field(default_factory=lambda: defaultdict(list))  # of `accepted_rows`
+    rejected_rows: list[Row] = field(default_factory=list)
+    rejected_instances: list[Row] = field(default_factory=list)
+    review_rows: list[Row] = field(default_factory=list)
+    verb_texts: list[str] = field(default_factory=list)
+    overlap_ordinals: list[int] = field(default_factory=list)  # in the pool
+    texts: Mapping[str, str] = field(default_factory=dict)  # of the nearest of drawn rows, by id
+
+    @property
+    def accepted(self) -> int:
+        """Instructions that the report is about."""
+        return sum(each.accepted for each in self.rounds)
+
+    @property
+    def rejected(self) -> Counter[str]:
+        """Rejected candidates rows by reason."""
+        return sum((each.rejected for each in self.rounds), Counter())
+
+    def count(self, table: Table, key: str) -> int:
+        """A count summed over the rounds."""
+        return sum(each.counts[table][key] for each in self.rounds)
+
+
+def gather(store: RunStore, draws: DrawSettings, to_pool: Callable[[list[str]], None]) -> Gathered:
+    """Read a run once. Each round's accepted texts are handed to `to_pool` in the order of the pool.
+
+    Raises:
+        CorruptError: a file is damaged or missing.
+    """
+    reader = _Reader(store, draws, to_pool)
+    for number in reader.there[Table.CANDIDATES]:
+        reader.candidates(number)
+    reader.keep_drawn_instructions()
+    for number in (each.number for each in reader.gathered.rounds):
+        if number in reader.there[Table.INSTANCES]:
+            reader.instances(number)
+        if number in reader.there[Table.LABELS]:
+            reader.tokens(number)
+    return reader.finish()
+
+
+def identity(store: RunStore) -> str:
+    """What tells this run from others, with the same options too, and stays as it grows: of its first candidates."""
+    first = store.metadata(Table.CANDIDATES, min(1, store.rounds(Table.CANDIDATES)[-1]))
+    return key_of(first.fingerprint, first.content).hex()
+
+
+class _Reader:
+    """The pass, table by table."""
+
+    def __init__(self, store: RunStore, draws: DrawSettings, to_pool: Callable[[list[str]], None]) -> None:
+        self.there = {table: store.rounds(table) for table in Table}
+        self._store, self._draws, self._to_pool = store, draws, to_pool
+        counts = [RoundCounts(number, self._counts(number)) for number in self.there[Table.CANDIDATES]]
+        imported = not any(each.accepted for each in counts[1:]) and counts[0].accepted > 0
+        first = store.metadata(Table.CANDIDATES, 0)
+        rounds = counts[:1] if imported else counts[1:]
+        self.gathered = Gathered(imported, rounds, first.notes.get("facts", {}), first.fingerprint, identity(store))
+        self._rounds = {each.number for each in rounds}
+        self._lots: dict[str, Lot] = {}
+        self._drawn: Any = None
+
+    def _counts(self, number: int) -> dict[Table, Counter[str]]:
+        return {
+            table: Counter(self._store.metadata(table, number).counts) if number in rounds else Counter()
+            for table, rounds in self.there.items()
+        }
+
+    def _lot(self, sort: str, most: int) -> Lot:
+        return self._lots.setdefault(sort, Lot(self._draws.seed, sort, most))
+
+    def candidates(self, number: int) -> None:
+        gathered, draws = self.gathered, self._draws
+        rows = self._store.read_columns(Table.CANDIDATES, number, CANDIDATE)
+        pool = rows.filter(rows["accepted"])
+        seeds = pc.starts_with(pool["id"], "seed/")
+        if number == 0:
+            gathered.seeds = pc.sum(seeds).as_py() or 0
+        self._to_pool(pool["text"].to_pylist())
+        pool = pool.append_column("ordinal", pa.array(np.arange(gathered.pool, gathered.pool + len(pool))))
+        gathered.pool += len(pool)
+        if number not in self._rounds:
+            return
+        accepted = pool.filter(pc.invert(seeds))
+        gathered.words["instruction"] += _words(accepted["text"])
+        self._lot("rows", draws.rows).offer(accepted, number)
+        self._lot("verbs", draws.verbs).offer(accepted.select(["text"]), number)
+        self._lot("overlap", draws.overlap).offer(accepted.select(["ordinal"]), number)
+        for reason in pc.unique(rows["reason"].drop_null()).to_pylist():
+            if reason not in WHOLE_REQUEST:
+                most = draws.rejected * (3 if reason == Reason.SIMILAR else 1)
+                self._lot(f"candidate/{reason}", most).offer(rows.filter(pc.equal(rows["reason"], reason)), number)
+
+    def keep_drawn_instructions(self) -> None:
+        """Candidates are read: their instances are wanted, too."""
+        self.gathered.accepted_rows = list(self._lots["rows"].rows()) if "rows" in self._lots else []
+        self._drawn = pa.array([row["id"] for row in self.gathered.accepted_rows], pa.string())
+
+    def instances(self, number: int) -> None:
+        gathered = self.gathered
+        rows = self._store.read_columns(Table.INSTANCES, number, INSTANCE)
+        rows = rows.filter(pc.invert(pc.starts_with(rows["instruction_id"], "seed/")))
+        valid = rows.filter(rows["accepted"])
+        gathered.instances += _values(pc.fill_null(rows["reason"], "accepted"))
+        with_input = valid["input"].filter(pc.not_equal(valid["input"], ""))
+        gathered.words["input"] += _words(with_input)
+        gathered.words["output"] += _words(valid["output"])
+        tasks = rows.group_by("instruction_id").aggregate([("is_classification", "max"), ("accepted", "sum")])
+        gathered.per_instruction += _values(tasks["accepted_sum"])
+        gathered.classes += _values(tasks["is_classification_max"])
+        self._labels(valid.filter(valid["is_classification"]))
+        for row in valid.filter(pc.is_in(valid["instruction_id"], self._drawn)).to_pylist():
+            gathered.instances_of[row["instruction_id"]].append(row)
+        self._lot("review", self._draws.review).offer(valid, number)
+        for reason in pc.unique(rows["reason"].drop_null()).to_pylist():
+            if reason not in WITHOUT_INSTANCES:
+                of_reason = rows.filter(pc.equal(rows["reason"], reason))
+                self._lot(f"instance/{reason}", self._draws.rejected).offer(of_reason, number)
+
+    def _labels(self, instances: Any) -> None:
+        """The labels of valid instances of classification tasks."""
+        gathered = self.gathered
+        gathered.labels += _values(pc.utf8_lower(pc.utf8_trim_whitespace(instances["output"])))
+        gathered.label_count += len(instances)
+        if len(gathered.labels) > MOST_LABELS:
+            gathered.forgot_labels = True
+            gathered.labels = Counter({label: n for label, n in gathered.labels.items() if n > 1})
+        tasks = instances.group_by("instruction_id").aggregate([("output", "count"), ("output", "count_distinct")])
+        several = pc.greater(tasks["output_count"], 1)
+        gathered.several += pc.sum(several).as_py() or 0
+        gathered.one_label += pc.sum(pc.and_(several, pc.equal(tasks["output_count_distinct"], 1))).as_py() or 0
+
+    def tokens(self, number: int) -> None:
+        columns = ["kind", "prompt_tokens", "completion_tokens"]
+        rows = self._store.read_columns(Table.LABELS, number, columns).group_by("kind")
+        sums = rows.aggregate([("prompt_tokens", "sum"), ("completion_tokens", "sum"), ("kind", "count")])
+        for row in sums.to_pylist():
+            self.gathered.tokens[Kind(row["kind"])].update(
+                requests=row["kind_count"], prompt=row["prompt_tokens_sum"], completion=row["completion_tokens_sum"]
+            )
+
+    def finish(self) -> Gathered:
+        gathered = self.gathered
+        gathered.tokens[Kind.PROPOSE].update(
+            requests=gathered.count(Table.PROPOSALS, "requests"),
+            prompt=gathered.count(Table.PROPOSALS, "tokens.prompt"),
+            completion=gathered.count(Table.PROPOSALS, "tokens.completion"),
+        )
+        gathered.rejected_rows = self._drawn_of("candidate/")
+        gathered.rejected_instances = self._drawn_of("instance/")
+        gathered.review_rows = self._drawn_of("review")
+        gathered.verb_texts = [row["text"] for row in self._drawn_of("verbs")]
+        gathered.overlap_ordinals = [row["ordinal"] for row in self._drawn_of("overlap")]
+        nearest = (row["nearest_id"] for row in (*gathered.accepted_rows, *gathered.rejected_rows))
+        gathered.texts = find_texts(self._store, {id for id in nearest if id})
+        return gathered
+
+    def _drawn_of(self, stem: str) -> list[Row]:
+        """The rows of these lots, those that were offered most first."""
+        lots = sorted((-lot.offered, sort) for sort, lot in self._lots.items() if sort.startswith(stem))
+        return [row for _, sort in lots for row in self._lots[sort].rows()]
+
+
+def _words(column: Any) -> Counter[int]:
+    """How many texts have how many words, as Python's `split` counts them."""
+    trimmed = pc.utf8_trim_whitespace(column)
+    words = pc.list_value_length(pc.utf8_split_whitespace(trimmed))
+    return _values(pc.if_else(pc.equal(trimmed, ""), 0, words))
+
+
+def _values(column: Any) -> Counter[Any]:
+    return Counter({each["values"]: each["counts"] for each in pc.value_counts(column).to_pylist()})

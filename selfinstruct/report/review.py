@@ -1,0 +1,163 @@
+"""The quality review (paper, section 3.3): questions about random instances, answered by a person, read back.
+
+The sheet is part of the report's page, which saves the answers as JSON or CSV; a spreadsheet may be filled in as well.
+JSON: `{"run": identity, "answers": [{"id": ..., "task": true, "input": null, "output": false}, ...]}`.
+CSV: columns `id, task, input, output` with yes, no or nothing in them; further columns are passed over.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from selfinstruct.errors import InputError
+
+QUESTIONS = {
+    "task": "Is the instruction a task that makes sense?",
+    "input": "Does the input suit the instruction?",
+    "output": "Is the output a correct and acceptable answer?",
+}
+"""The paper's three questions, in words of our own, by the key of their answers."""
+
+ALL = "all"
+"""The key of the figure for instances of which all three answers are yes."""
+
+PAPER = {"task": 0.92, "input": 0.79, "output": 0.58, ALL: 0.54}
+"""Shares of yes among the 200 instances of the paper."""
+
+_ANSWERS = {"yes": True, "y": True, "true": True, "1": True, "no": False, "n": False, "false": False, "0": False}
+
+Answers = Mapping[str, bool | None]
+"""The answer to each question, None where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewFigures:
+    """One question's answers."""
+
+    question: str
+    answered: int
+    yes: int
+    share: float | None
+    low: float | None  # of the 95 % interval (Wilson)
+    high: float | None
+    paper: float
+
+
+def wilson(yes: int, answered: int) -> tuple[float, float]:
+    """The 95 % score interval of a share (Wilson, 1927). (0, 1) without an answer."""
+    if answered == 0:
+        return 0.0, 1.0
+    z = 1.959963984540054
+    share = yes / answered
+    centre = share + z * z / (2 * answered)
+    half = z * ((share * (1 - share) + z * z / (4 * answered)) / answered) ** 0.5
+    scale = 1 + z * z / answered
+    return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
+
+
+def summarise(answers: Iterable[Answers]) -> list[ReviewFigures]:
+    """The figures of each question, then of instances without a fault.
+
+    An instance is without a fault when all answers are yes, and has one when any is no.
+    """
+    yes: Counter[str] = Counter()
+    no: Counter[str] = Counter()
+    for each in answers:
+        verdicts = {key: each.get(key) for key in QUESTIONS}
+        values = verdicts.values()
+        verdicts[ALL] = False if False in values else None if None in values else True
+        yes.update(key for key, value in verdicts.items() if value is True)
+        no.update(key for key, value in verdicts.items() if value is False)
+    return [_figures(key, question, yes[key], yes[key] + no[key]) for key, question in _named()]
+
+
+def _named() -> Iterator[tuple[str, str]]:
+    yield from QUESTIONS.items()
+    yield ALL, "All three"
+
+
+def _figures(key: str, question: str, yes: int, answered: int) -> ReviewFigures:
+    if answered == 0:
+        return ReviewFigures(question, 0, 0, None, None, None, PAPER[key])
+    return ReviewFigures(question, answered, yes, yes / answered, *wilson(yes, answered), PAPER[key])
+
+
+def read_answers(path: Path, identity: str) -> dict[str, Answers]:
+    """The answers of a saved sheet by instance id.
+
+    Raises:
+        InputError: the file cannot be read, is of another run, or has bad or doubled rows (all of them are named).
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"--review: {path} cannot be read: {error}") from error
+    rows = list(_rows_of_json(path, text, identity) if path.suffix == ".json" else _rows_of_csv(path, text))
+    problems: list[str] = []
+    answers: dict[str, Answers] = {}
+    for place, row in rows:
+        id = row.get("id")
+        if not isinstance(id, str) or not id:
+            problems.append(f"{place}: 'id' is missing")
+            continue
+        if id in answers:
+            problems.append(f"{place}: {id!r} was answered before")
+        given = {key: _answer(row.get(key)) for key in QUESTIONS}
+        problems += [
+            f"{place}: {key!r} is {row.get(key)!r}, must be yes, no or nothing"
+            for key, value in given.items()
+            if value is _UNKNOWN
+        ]
+        answers[id] = given
+    if problems:
+        raise InputError(*problems)
+    return answers
+
+
+_UNKNOWN: Any = object()
+
+
+def _answer(value: Any) -> Any:
+    if value is None or isinstance(value, bool):
+        return value
+    text = str(value).strip().lower()
+    return None if not text else _ANSWERS.get(text, _UNKNOWN)
+
+
+def _rows_of_json(path: Path, text: str, identity: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: is not JSON: {error}") from error
+    if not isinstance(data, dict) or not isinstance(data.get("answers"), list):
+        raise InputError(f"{path}: must be an object with 'answers', as the report's page saves it")
+    if data.get("run") not in (None, identity):
+        raise InputError(f"{path}: was filled in for another run; save the answers from this run's report")
+    for number, row in enumerate(data["answers"], start=1):
+        if not isinstance(row, dict):
+            raise InputError(f"{path}: answer {number} must be an object with 'id' and the answers")
+        yield f"{path}: answer {number}", row
+
+
+def _rows_of_csv(path: Path, text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    first = text.partition("\n")[0]
+    reader = csv.DictReader(
+        io.StringIO(text, newline=""), delimiter=";" if first.count(";") > first.count(",") else ","
+    )
+    missing = {"id", *QUESTIONS} - set(reader.fieldnames or ())
+    if missing:
+        raise InputError(
+            f"{path}:1: the column {sorted(missing)[0]!r} is missing; there must be id, task, input, output"
+        )
+    try:
+        for row in reader:
+            yield f"{path}:{reader.line_num}", row
+    except csv.Error as error:
+        raise InputError(f"{path}:{reader.line_num}: is not CSV: {error}") from error
