@@ -13,6 +13,8 @@ COMMANDS = {
     "status": ("jobs.status", "how far a run is, from its files"),
     "sample": ("jobs.sample", "accepted tasks of a run, or rejected ones with their reasons"),
     "dedup": ("jobs.dedup", "the screen and novelty check over instruction sets that exist already"),
+    "plan": ("jobs.plan", "what a run will still take, from its rounds so far"),
+    "doctor": ("jobs.doctor", "look over options, store, nodes, access and model before a run"),
     "bench": ("jobs.bench", "measurements: a table on the terminal, JSON beside it"),
     "verify": ("jobs.verify", "check that a run's files are whole and fit together"),
 }
