@@ -37,11 +37,3 @@ def connected(settings: RaySettings, replicas: int) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
-
-
-def replica_resources(settings: RaySettings) -> dict[str, float]:
-    """Ray's resource options for one replica."""
-    gpus = settings.gpus
-    if gpus is None:
-        gpus = 1.0 if ray.cluster_resources().get("GPU", 0) >= 1 else 0.0
-    return {"num_cpus": settings.cpus, "num_gpus": gpus}

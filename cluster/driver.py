@@ -12,13 +12,15 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
-from cluster.connect import connected, replica_resources
+from cluster.connect import connected
+from cluster.placement import resources_of
 from cluster.replicas import ReplicaPool
 from cluster.settings import GenerateSettings, check, prompt_set_for
 from cluster.shards import ShardedIndex
-from selfinstruct.engines import EngineSettings, identify, pinned
+from selfinstruct.engines import EngineSettings, identify, open_engine, pinned
 from selfinstruct.errors import YieldError
 from selfinstruct.loop import Watch, check_facts, drive
 from selfinstruct.prompts import PromptSet, load_prompts
@@ -104,14 +106,17 @@ def generate(settings: GenerateSettings, inputs: Inputs, store: RunStore, watch:
 @contextmanager
 def _lines(settings: GenerateSettings, inputs: Inputs) -> Iterator[list[tuple[ReplicaPool, tuple[Stage, ...]]]]:
     """One pool for both stages, proposing first in line, or one pool for each."""
-    resources = replica_resources(settings.ray)
-    proposer, labeller = inputs.proposer, inputs.labeller
-    pool = ReplicaPool(proposer, inputs.prompts, settings.replicas, settings.in_flight, resources)
-    if proposer == labeller:
+    pool = _pool(settings, inputs.proposer, inputs.prompts, settings.replicas)
+    if inputs.proposer == inputs.labeller:
         yield [(pool, (Stage.PROPOSE, Stage.LABEL))]
     else:
-        label_pool = ReplicaPool(labeller, inputs.prompts, settings.label.replicas, settings.in_flight, resources)
+        label_pool = _pool(settings, inputs.labeller, inputs.prompts, settings.label.replicas)
         yield [(pool, (Stage.PROPOSE,)), (label_pool, (Stage.LABEL,))]
+
+
+def _pool(settings: GenerateSettings, engine: EngineSettings, prompts: PromptSet, count: int) -> ReplicaPool:
+    openings = [partial(open_engine, engine, prompts)] * count
+    return ReplicaPool(openings, settings.in_flight, resources_of(engine, settings.ray), settings.timeouts)
 
 
 def _replicas(settings: GenerateSettings, inputs: Inputs) -> int:

@@ -18,13 +18,31 @@ class RaySettings:
 
     Args:
         address: Address of a running cluster; without it (and without RAY_ADDRESS) a local one is started.
-        gpus: GPUs per replica; without it 1 where the cluster has any, else 0.
+        gpus: GPUs per replica; without it 1 where the cluster has any, or may start nodes that do, and the model runs
+            in the replica, else 0.
         cpus: CPU cores per replica.
+        memory: GiB of main memory that a replica reserves (0: none).
     """
 
     address: str | None = None
     gpus: float | None = None
     cpus: float = 1
+    memory: float = 0
+
+
+@dataclass(frozen=True)
+class TimeoutSettings:
+    """When a replica is taken for hung. It is ended then, another one started, and its requests are made again.
+
+    Args:
+        load: Seconds in which it must have loaded its model, a download included.
+        request: Seconds in which it must complete one request at least, as long as it has any.
+        answer: Seconds in which its process must answer, whatever its engine is at.
+    """
+
+    load: float = 7200
+    request: float = 1800
+    answer: float = 120
 
 
 @dataclass(frozen=True)
@@ -77,6 +95,7 @@ class GenerateSettings(RunSettings):
     template: TemplateOptions = field(default_factory=TemplateOptions, metadata={"alters_data": False})
     openai: OpenAIOptions = field(default_factory=OpenAIOptions, metadata={"alters_data": False})
     ray: RaySettings = field(default_factory=RaySettings, metadata={"alters_data": False})
+    timeouts: TimeoutSettings = field(default_factory=TimeoutSettings, metadata={"alters_data": False})
 
     @property
     def proposer(self) -> EngineSettings:
@@ -115,6 +134,12 @@ def check(settings: GenerateSettings) -> None:
         "novelty.bands": (settings.novelty.bands, 2),
         "novelty.rows": (settings.novelty.rows, 1),
         "novelty.threshold": (settings.novelty.threshold, 0),
+        "ray.cpus": (settings.ray.cpus, 0),
+        "ray.gpus": (settings.ray.gpus or 0, 0),
+        "ray.memory": (settings.ray.memory, 0),
+        "timeouts.load": (settings.timeouts.load, 1),
+        "timeouts.request": (settings.timeouts.request, 1),
+        "timeouts.answer": (settings.timeouts.answer, 10),
     }
     problems = [
         f"--{key}: is {value}, must be at least {bound}" for key, (value, bound) in least.items() if value < bound

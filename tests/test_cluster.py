@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ PROMPTS = load_prompts("tiny")
 SEEDS = load_seeds(SEED_TASKS)
 SETTINGS = RunSettings(seed=3, target=250, rounds=RoundSettings(least=4, most=12))
 BOTH = (Stage.PROPOSE, Stage.LABEL)
-REPLICA = {"num_cpus": 0}
+REPLICA = {"num_cpus": 0, "num_gpus": 0}
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +58,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def make_pool(replicas: int, latency: float = 0.0, in_flight: int = 8) -> ReplicaPool:
     settings = EngineSettings("template", template=TemplateOptions(latency=latency, batch=4))
-    return ReplicaPool(settings, PROMPTS, replicas, in_flight, REPLICA)
+    return ReplicaPool([partial(open_engine, settings, PROMPTS)] * replicas, in_flight, REPLICA)
 
 
 def step_on(pool: ReplicaPool, seconds: float = 120) -> None:
@@ -158,7 +159,8 @@ def test_shards_of_a_run_load_its_files_and_come_back(
 
 
 def test_an_engine_that_cannot_be_opened_is_one_clear_line(cluster: None, tmp_path: Path) -> None:
-    pool = ReplicaPool(EngineSettings(model=str(tmp_path / "absent")), PROMPTS, 1, 8, REPLICA)
+    absent = EngineSettings(model=str(tmp_path / "absent"))
+    pool = ReplicaPool([partial(open_engine, absent, PROMPTS)], 8, REPLICA)
     with pytest.raises(InputError, match="absent"):
         step_on(pool)
     pool.close()

@@ -1,0 +1,186 @@
+"""One copy of the model in a process of its own: the actor, and the thread that keeps its engine stepping.
+
+The engine never waits for the driver: its thread steps as long as it has requests, while calls of `exchange` bring
+new ones and fetch what is finished. A call returns after `BEAT` seconds at the latest, whatever the engine is at. So
+a process that does not answer is hung, and an engine that is slow is not taken for it.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import ray
+
+from selfinstruct.errors import FailureError, InputError
+from selfinstruct.protocols import Engine
+from selfinstruct.records import Completion, Request
+
+BEAT = 1.0
+"""Seconds after which a call returns without anything finished."""
+
+LINGER = 0.1
+"""Seconds that finished completions may wait for company while the engine has more to do than they are."""
+
+CALLS = 2
+"""Exchanges under way per replica: one waits for what the engine finishes, another can bring new requests."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a replica runs."""
+
+    node: str
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """How much a replica had to do. Seconds since its engine was loaded, by its own clock."""
+
+    busy: float  # in which the engine worked; from the end of a step to the beginning of the next it did not
+    total: float
+    steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a replica answers."""
+
+    completions: Sequence[Completion]
+    stalled: float  # seconds for which the engine, though it has requests, has finished none
+    usage: Usage
+    failure: Exception | None  # `InputError`, `FailureError` (its server, not its requests) or `EngineError`
+
+
+class EngineError(Exception):
+    """The engine raised; its requests, or one of them, may be the cause. The text is the original's type and text."""
+
+
+class EngineThread:
+    """Opens an engine and keeps it stepping, in one thread.
+
+    Args:
+        opening: Gives the engine.
+    """
+
+    def __init__(self, opening: Callable[[], Engine]) -> None:
+        self._opening = opening
+        self._changed = threading.Condition()  # guards everything below
+        self._failure: Exception | None = None
+        self._inbox: list[Request] = []
+        self._finished: list[Completion] = []
+        self._unfinished = 0  # requests that the engine has, or that wait for it
+        self._fetchable = 0.0  # since when the oldest finished completion waits
+        self._progress = 0.0  # when the engine last finished something or was without requests
+        self._opened: float | None = None  # when
+        self._step: float | None = None  # when the one under way began
+        self._busy = 0.0
+        self._steps = 0
+        threading.Thread(target=self._run, name="engine", daemon=True).start()
+
+    def opened(self) -> Exception | None:
+        """Wait until the engine is open, or could not be opened."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._opened is not None or self._failure is not None)
+            return self._failure
+
+    def exchange(self, requests: Sequence[Request]) -> Report:
+        """Take requests; wait a while for finished completions, unless there is nothing to wait for."""
+        with self._changed:
+            begun = time.monotonic()
+            if not self._unfinished:
+                self._progress = begun
+            self._inbox += requests
+            self._unfinished += len(requests)
+            self._changed.notify_all()
+            while (rest := self._patience(begun)) > 0:
+                self._changed.wait(rest)
+            completions, self._finished = self._finished, []
+            stalled = time.monotonic() - self._progress if self._unfinished else 0.0
+            return Report(completions, stalled, self._usage(), self._failure)
+
+    def usage(self) -> Usage:
+        """How much there was to do until now, the step under way included."""
+        with self._changed:
+            return self._usage()
+
+    def _patience(self, begun: float) -> float:
+        """Seconds that a call which began then goes on waiting, unless something happens."""
+        now = time.monotonic()
+        if self._failure is not None or not self._unfinished:
+            return 0.0
+        rest = begun + BEAT - now
+        if not self._finished:
+            return rest
+        # small answers are gathered, as long as the engine does not run short of requests meanwhile
+        short = self._unfinished <= len(self._finished)
+        return 0.0 if short else min(rest, self._fetchable + LINGER - now)
+
+    def _usage(self) -> Usage:
+        now = time.monotonic()
+        under_way = now - self._step if self._step is not None else 0.0
+        return Usage(self._busy + under_way, now - (self._opened or now), self._steps)
+
+    def _run(self) -> None:
+        try:
+            engine = self._opening()
+            with self._changed:
+                self._opened = time.monotonic()
+                self._changed.notify_all()
+            while True:
+                self._work(engine)
+        except (InputError, FailureError) as error:
+            failure: Exception = error
+        except BaseException as error:  # whatever it is, whoever asks is to hear of it
+            failure = EngineError(f"{type(error).__name__}: {error}")
+        with self._changed:
+            self._failure = failure
+            self._changed.notify_all()
+
+    def _work(self, engine: Engine) -> None:
+        """One step, as soon as there is something to do."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._unfinished)
+            requests, self._inbox = self._inbox, []
+            self._step = time.monotonic()
+        engine.add(requests)
+        completions = engine.step()
+        with self._changed:
+            now = time.monotonic()
+            self._busy += now - self._step
+            self._steps += 1
+            self._step = None
+            if completions:
+                self._progress = now
+                self._fetchable = self._fetchable if self._finished else now
+                self._finished += completions
+                self._unfinished -= len(completions)
+                self._changed.notify_all()
+
+
+@ray.remote(max_restarts=0, max_task_retries=0, max_concurrency=CALLS + 1)
+class Replica:
+    """The actor. It is never restarted by Ray: its pool knows what it held."""
+
+    def __init__(self, opening: Callable[[], Engine]) -> None:
+        self._thread = EngineThread(opening)
+
+    def place(self) -> Place:
+        """Where it runs; answers before the model is loaded."""
+        return Place(ray.get_runtime_context().get_node_id(), os.getpid())
+
+    def load(self) -> Exception | None:
+        """Wait until the model is loaded; returns what was in its way."""
+        return self._thread.opened()
+
+    def exchange(self, requests: Sequence[Request]) -> Report:
+        """`EngineThread.exchange`."""
+        return self._thread.exchange(requests)
+
+    def usage(self) -> Usage:
+        """`EngineThread.usage`."""
+        return self._thread.usage()
