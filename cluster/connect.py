@@ -14,8 +14,10 @@ from selfinstruct.errors import FailureError
 
 
 @contextmanager
-def connected(settings: RaySettings, replicas: int) -> Iterator[None]:
+def connected(settings: RaySettings, replicas: int) -> Iterator[str]:
     """Be connected to a cluster for a while; a local one is started with a core for each replica.
+
+    Gives the address at which the cluster's dashboard listens, empty if it has none.
 
     Raises:
         FailureError: there is no cluster at the address.
@@ -26,14 +28,14 @@ def connected(settings: RaySettings, replicas: int) -> Iterator[None]:
     os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
     try:
         if address:
-            ray.init(address=address, logging_level=logging.WARNING)
+            context = ray.init(address=address, logging_level=logging.WARNING)
         else:
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
             cores = max(os.cpu_count() or 1, round(replicas * settings.cpus))
-            ray.init(address="local", num_cpus=cores, include_dashboard=False, logging_level=logging.WARNING)
+            context = ray.init(address="local", num_cpus=cores, include_dashboard=False, logging_level=logging.WARNING)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise FailureError(f"no Ray cluster could be reached at {address or 'this machine'}: {error}") from error
     try:
-        yield
+        yield context.dashboard_url or ""
     finally:
         ray.shutdown()

@@ -12,8 +12,9 @@ from typing import Any
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from cluster.connect import connected, replica_resources
+from cluster.connect import connected
 from cluster.driver import Inputs, read_inputs
+from cluster.placement import resources_of
 from cluster.settings import GenerateSettings
 from selfinstruct.blobs import open_blobs
 from selfinstruct.engines import open_engine
@@ -66,8 +67,8 @@ def examine(settings: GenerateSettings, load: bool) -> Iterator[Finding]:
     yield finding
     yield _store(settings.out)
     try:
-        with connected(settings.ray, 1):
-            yield from _cluster(settings)
+        with connected(settings.ray, 1) as dashboard:
+            yield from _cluster(settings, dashboard)
             if inputs is not None and load:
                 yield _model(settings, inputs)
     except SelfInstructError as error:
@@ -96,15 +97,17 @@ def _store(out: str) -> Finding:
     return Finding(Grade.GOOD, "store", f"{out} puts files only where there are none")
 
 
-def _cluster(settings: GenerateSettings) -> Iterator[Finding]:
+def _cluster(settings: GenerateSettings, dashboard: str) -> Iterator[Finding]:
     nodes, silent = _nodes()
     for address in silent:
-        yield Finding(Grade.BAD, "node", f"{address} did not answer in {ANSWER:.0f} s", "look at its Ray logs, or end it")
+        yield Finding(
+            Grade.BAD, "node", f"{address} did not answer in {ANSWER:.0f} s", "look at its Ray logs, or end it"
+        )
     yield _versions(nodes)
     for node in nodes:
         yield from _space(node)
     yield _room(settings, nodes)
-    yield from _doors(settings, nodes)
+    yield from _doors(settings, nodes, dashboard)
 
 
 def _nodes() -> tuple[list[Node], list[str]]:
@@ -113,13 +116,14 @@ def _nodes() -> tuple[list[Node], list[str]]:
     asked = {}
     for node_id, address in alive.items():
         place = NodeAffinitySchedulingStrategy(node_id, soft=False)
-        asked[_describe.options(scheduling_strategy=place).remote(address)] = address  # type: ignore[attr-defined]
+        ask = ray.remote(_describe).options(num_cpus=0, scheduling_strategy=place)
+        asked[ask.remote(address)] = address
     done, late = ray.wait(list(asked), num_returns=len(asked), timeout=ANSWER)
     return [ray.get(ref) for ref in done], [asked[ref] for ref in late]
 
 
-@ray.remote(num_cpus=0)
 def _describe(address: str) -> Node:
+    """This node, asked on it."""
     import shutil
     import tempfile
     from importlib.metadata import PackageNotFoundError, version
@@ -153,7 +157,9 @@ def _versions(nodes: list[Node]) -> Finding:
         return Finding(Grade.BAD, "versions", "; ".join(mixed), "install the same constraints file on every node")
     absent = [name for name, versions in found.items() if "absent" in versions]
     if absent:
-        return Finding(Grade.BAD, "versions", f"{', '.join(absent)} not installed", "pip install the project on every node")
+        return Finding(
+            Grade.BAD, "versions", f"{', '.join(absent)} not installed", "pip install the project on every node"
+        )
     shown = ", ".join(f"{name} {next(iter(versions))}" for name, versions in found.items())
     return Finding(Grade.GOOD, "versions", f"{len(nodes)} nodes alike: {shown}")
 
@@ -169,20 +175,26 @@ def _space(node: Node) -> Iterator[Finding]:
 
 
 def _room(settings: GenerateSettings, nodes: list[Node]) -> Finding:
-    needed = replica_resources(settings.ray)
+    needed = resources_of(settings.proposer, settings.ray)
     have = ray.cluster_resources()
     fitting = min(
-        (int(have.get(name, 0) / each) for name, each in (("CPU", needed["num_cpus"]), ("GPU", needed["num_gpus"])) if each),
+        (
+            int(have.get(name, 0) / each)
+            for name, each in (("CPU", needed["num_cpus"]), ("GPU", needed["num_gpus"]))
+            if each
+        ),
         default=settings.replicas,
     )
     gpus = ", ".join(sorted({name for node in nodes for name in node.gpus})) or "no GPU"
     seen = f"{fitting} of {settings.replicas} replicas have room now ({gpus})"
     if fitting < settings.replicas:
-        return Finding(Grade.DOUBTFUL, "replicas", seen, "the others wait for nodes; fine if the cluster grows by itself")
+        return Finding(
+            Grade.DOUBTFUL, "replicas", seen, "the others wait for nodes; fine if the cluster grows by itself"
+        )
     return Finding(Grade.GOOD, "replicas", seen)
 
 
-def _doors(settings: GenerateSettings, nodes: list[Node]) -> Iterator[Finding]:
+def _doors(settings: GenerateSettings, nodes: list[Node], dashboard: str) -> Iterator[Finding]:
     """Whether others could reach the cluster. A local cluster of our own listens on loopback only."""
     if not (os.environ.get("RAY_ADDRESS") or settings.ray.address):
         yield Finding(Grade.GOOD, "access", "a local cluster, without a dashboard")
@@ -197,15 +209,10 @@ def _doors(settings: GenerateSettings, nodes: list[Node]) -> Iterator[Finding]:
         )
     else:
         yield Finding(Grade.GOOD, "access", "token authentication is on")
-    dashboard = ray.get_runtime_context().worker.node.webui_url if _has_node() else ""
     if dashboard and not dashboard.startswith(("127.", "localhost", "[::1]")):
         yield Finding(
             Grade.DOUBTFUL, "dashboard", f"listens on {dashboard}", "start the head with --dashboard-host=127.0.0.1"
         )
-
-
-def _has_node() -> bool:
-    return getattr(ray.get_runtime_context().worker, "node", None) is not None
 
 
 def _model(settings: GenerateSettings, inputs: Inputs) -> Finding:
@@ -218,7 +225,9 @@ def _model(settings: GenerateSettings, inputs: Inputs) -> Finding:
             return str(error)
         return None
 
-    place: Callable[..., Any] = ray.remote(load).options(**replica_resources(settings.ray), max_retries=0).remote
+    place: Callable[..., Any] = (
+        ray.remote(load).options(**resources_of(settings.proposer, settings.ray), max_retries=0).remote
+    )
     try:
         problem = ray.get(place(), timeout=LOAD)
     except ray.exceptions.RayError as error:

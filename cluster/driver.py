@@ -20,6 +20,7 @@ from cluster.placement import resources_of
 from cluster.replicas import ReplicaPool
 from cluster.settings import GenerateSettings, check, prompt_set_for
 from cluster.shards import ShardedIndex
+from cluster.watching import Budget, Everybody, Metrics
 from selfinstruct.engines import EngineSettings, identify, open_engine, pinned
 from selfinstruct.errors import YieldError
 from selfinstruct.loop import Watch, check_facts, drive
@@ -30,6 +31,7 @@ from selfinstruct.seeds import load_seeds
 from selfinstruct.settings import Facts, facts_of
 from selfinstruct.store import RunStore
 from selfinstruct.texts import read_tasks
+from selfinstruct.timings import Timer
 
 
 @dataclass(frozen=True)
@@ -90,9 +92,13 @@ def generate(settings: GenerateSettings, inputs: Inputs, store: RunStore, watch:
     run = Run(settings, inputs.prompts, inputs.seeds, inputs.imported)
     with connected(settings.ray, _replicas(settings, inputs)), _lines(settings, inputs) as lines:
         index = ShardedIndex(settings.novelty, settings.shards, _absolute(settings.out))
+        pools = [pool for pool, _ in lines]
+        timer = Timer(store.blobs, lambda: sum(pool.alive for pool in pools))
+        everybody = Everybody(timer, Metrics(lambda: [pool.state() for pool in pools], timer), watch)
+        budget = Budget(settings.budget, timer)
         with ThreadPoolExecutor(1, thread_name_prefix="hands") as hands:
             try:
-                drive(run, store, index, lines, inputs.facts, hands, watch)
+                drive(run, store, index, lines, inputs.facts, hands, everybody, budget.spent)
             finally:
                 hands.shutdown(cancel_futures=True)
     if run.barren:

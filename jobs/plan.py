@@ -163,9 +163,7 @@ def _lines(settings: PlanSettings, spent: Spent, forecast: Forecast, index: str)
 
     written = total(spent.propose_tokens / spent.requests, spent.label_tokens / spent.accepted)
     share = spent.propose_tokens / max(1, spent.propose_tokens + spent.label_tokens)
-    read_ = total(
-        spent.prompt_tokens * share / spent.requests, spent.prompt_tokens * (1 - share) / spent.accepted
-    )
+    read_ = total(spent.prompt_tokens * share / spent.requests, spent.prompt_tokens * (1 - share) / spent.accepted)
     yield "rounds", (forecast.rounds, "")
     yield "propose requests", (forecast.requests, "")
     yield "candidates", (forecast.candidates, "")

@@ -7,6 +7,7 @@ life, may have none.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Callable
@@ -79,7 +80,7 @@ class Timer:
 
     def committed(self, file: RoundFile) -> None:
         """Write the timing of a round of candidates."""
-        if file.table is not Table.CANDIDATES:
+        if file.table is not Table.CANDIDATES or file.round == 0:
             return
         timing = Timing(
             round=file.round,
@@ -90,7 +91,5 @@ class Timer:
             completion_tokens=self._completion_tokens,
         )
         self._reset()
-        try:
+        with contextlib.suppress(SelfInstructError):  # a full disk, say: the next commit of a table will tell
             self._blobs.put(f"{FOLDER}/{round_name(file.round)}.json", json.dumps(asdict(timing)).encode())
-        except SelfInstructError:
-            pass  # a full disk, say: the next commit of a table will tell
