@@ -125,9 +125,9 @@ def _play(coefficients: NDArray[np.float64], pool: int, target: int, sizes: Size
 
 
 def _log(pools: Sequence[float]) -> NDArray[np.float64]:
-    result: NDArray[np.float64] = 1 / (1 + np.exp(-np.clip(value, -30, 30)))
-    return result
+    return np.log1p(np.array(pools, dtype=float))
 
 
 def _logistic(value: NDArray[np.float64] | float) -> NDArray[np.float64]:
-    return np.asarray(1 / (1 + np.exp(-np.clip(value, -30, 30))), dtype=np.float64)
+    share: NDArray[np.float64] = 1 / (1 + np.exp(-np.clip(value, -30, 30)))
+    return share
