@@ -125,7 +125,8 @@ def _play(coefficients: NDArray[np.float64], pool: int, target: int, sizes: Size
 
 
 def _log(pools: Sequence[float]) -> NDArray[np.float64]:
-    return np.log1p(np.array(pools, dtype=float))
+    logs: NDArray[np.float64] = np.log1p(np.array(pools, dtype=float))
+    return logs
 
 
 def _logistic(value: NDArray[np.float64] | float) -> NDArray[np.float64]:
