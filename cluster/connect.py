@@ -14,8 +14,10 @@ from selfinstruct.errors import FailureError
 
 
 @contextmanager
-def connected(settings: RaySettings, replicas: int, *, show_logs: bool = True) -> Iterator[None]:
+def connected(settings: RaySettings, replicas: int, *, show_logs: bool = True) -> Iterator[str]:
     """Be connected to a cluster for a while; a local one is started with a core for each replica.
+
+    Gives the address at which the cluster's dashboard listens, empty if it has none.
 
     Args:
         show_logs: Print here what actors print.
@@ -30,14 +32,14 @@ def connected(settings: RaySettings, replicas: int, *, show_logs: bool = True) -
     options = {"logging_level": logging.WARNING, "log_to_driver": show_logs}
     try:
         if address:
-            ray.init(address=address, **options)
+            context = ray.init(address=address, **options)
         else:
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
             cores = max(os.cpu_count() or 1, round(replicas * settings.cpus))
-            ray.init(address="local", num_cpus=cores, include_dashboard=False, **options)
+            context = ray.init(address="local", num_cpus=cores, include_dashboard=False, **options)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise FailureError(f"no Ray cluster could be reached at {address or 'this machine'}: {error}") from error
     try:
-        yield
+        yield context.dashboard_url or ""
     finally:
         ray.shutdown()

@@ -17,6 +17,7 @@ from cluster.connect import connected
 from cluster.replicas import ReplicaPool, replicate
 from cluster.settings import GenerateSettings, check, prompt_set_for
 from cluster.shards import ShardedIndex
+from cluster.watching import Budget, Everybody, Metrics
 from selfinstruct.contamination import Contamination, read_evaluation
 from selfinstruct.engines import EngineSettings, identify, pinned
 from selfinstruct.errors import YieldError
@@ -29,6 +30,7 @@ from selfinstruct.seeds import load_seeds
 from selfinstruct.settings import Facts, digest_of, facts_of
 from selfinstruct.store import RunStore
 from selfinstruct.texts import read_tasks
+from selfinstruct.timings import Timer
 
 
 @dataclass(frozen=True)
@@ -102,12 +104,15 @@ def generate(settings: GenerateSettings, inputs: Inputs, store: RunStore, watch:
         pools = [pool for pool, _ in lines]
         watch.started(pools)
         index = ShardedIndex(settings.novelty, settings.shards, _absolute(settings.out))
+        timer = Timer(store.blobs, lambda: sum(pool.alive for pool in pools))
+        everybody = Everybody(timer, Metrics(lambda: [pool.state() for pool in pools], timer), watch)
+        budget = Budget(settings.budget, timer)
         with ThreadPoolExecutor(1, thread_name_prefix="hands") as hands:
             hands.submit(make_index, settings.novelty)  # its imports take seconds; the models take longer to load
             try:
                 if not store.rounds(Table.CANDIDATES):
-                    _await_models(run, pools, watch)
-                drive(run, store, index, lines, inputs.facts, hands, watch)
+                    _await_models(run, pools, everybody)
+                drive(run, store, index, lines, inputs.facts, hands, everybody, budget.spent)
             finally:
                 hands.shutdown(cancel_futures=True)
     if run.barren:

@@ -47,6 +47,21 @@ class TimeoutSettings:
 
 
 @dataclass(frozen=True)
+class BudgetSettings:
+    """When to end before the target: the round under way is finished, and the same command goes on another time.
+
+    Args:
+        hours: Hours after which this command begins no further round.
+        cost: Money after which it begins none (needs --budget.price).
+        price: Money per replica and hour, for this and to be shown.
+    """
+
+    hours: float | None = None
+    cost: float | None = None
+    price: float | None = None
+
+
+@dataclass(frozen=True)
 class LabelSettings:
     """Another model for classifying and instantiating.
 
@@ -102,6 +117,7 @@ class GenerateSettings(RunSettings):
     openai: OpenAIOptions = field(default_factory=OpenAIOptions, metadata={"alters_data": False})
     ray: RaySettings = field(default_factory=RaySettings, metadata={"alters_data": False})
     timeouts: TimeoutSettings = field(default_factory=TimeoutSettings, metadata={"alters_data": False})
+    budget: BudgetSettings = field(default_factory=BudgetSettings, metadata={"alters_data": False})
 
     @property
     def proposer(self) -> EngineSettings:
@@ -144,6 +160,9 @@ def check(settings: GenerateSettings) -> None:
         "ray.cpus": (settings.ray.cpus, 0),
         "ray.gpus": (settings.ray.gpus or 0, 0),
         "ray.memory": (settings.ray.memory, 0),
+        "budget.hours": (settings.budget.hours or 0, 0),
+        "budget.cost": (settings.budget.cost or 0, 0),
+        "budget.price": (settings.budget.price or 0, 0),
         "timeouts.load": (settings.timeouts.load, 1),
         "timeouts.request": (settings.timeouts.request, 1),
         "timeouts.answer": (settings.timeouts.answer, 10),
@@ -151,6 +170,8 @@ def check(settings: GenerateSettings) -> None:
     problems = [
         f"--{key}: is {value}, must be at least {bound}" for key, (value, bound) in least.items() if value < bound
     ]
+    if settings.budget.cost is not None and settings.budget.price is None:
+        problems.append("--budget.cost: needs --budget.price, the money that a replica takes per hour")
     if not settings.out:
         problems.append("--out: is missing; name the run's folder, for example --out runs/first")
     if problems:

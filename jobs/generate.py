@@ -32,6 +32,8 @@ def generate(settings: GenerateSettings) -> int:
     )
     with Display(settings.target, store.totals()) as display:
         finished = driver.generate(settings, inputs, store, display)
+    if finished.pool.generated < settings.target:
+        _note(f"the budget is spent at {finished.pool.generated} of {settings.target}; the same command goes on")
     print("\nA few of the accepted tasks:\n")
     show(store, number=5)
     print(f"{finished.pool.generated} accepted instructions and their instances lie in")

@@ -23,6 +23,8 @@ COMMANDS = {
     "merge": ("jobs.merge", "several runs as one; of what is similar across them, the first"),
     "reparse": ("jobs.reparse", "parsers, filters and novelty check again over a run's stored completions"),
     "export": ("jobs.export", "a run as a dataset for the hub, TRL, LLaMA-Factory and axolotl"),
+    "plan": ("jobs.plan", "what a run will still take, from its rounds so far"),
+    "doctor": ("jobs.doctor", "look over options, store, nodes, access and model before a run"),
     "bench": ("jobs.bench", "measurements: a table on the terminal, JSON beside it"),
     "verify": ("jobs.verify", "check that a run's files are whole and fit together"),
 }

@@ -138,6 +138,7 @@ def drive(
     facts: Facts,
     hands: Executor | None = None,
     watch: Watch | None = None,
+    enough: Callable[[], bool] | None = None,
 ) -> None:
     """Take a run from wherever its files are to its end.
 
@@ -145,6 +146,7 @@ def drive(
         lines: The engines, each with the stages it serves, the first one first in line.
         hands: One worker that writes files and asks the index while the engines are kept busy (default: in between).
         watch: Is told of everything that happens.
+        enough: Says when the round under way is to be the last one, before the target (default: never).
 
     Raises:
         SelfInstructError: as `restore`, `Run.effects`, `RunStore.commit` and the engines do; what is committed stays.
@@ -166,6 +168,8 @@ def drive(
                 run.complete(completion)
                 watch.completed(completion)
         watch.tick(run)
+        if enough is not None and enough():
+            run.end()
 
 
 def settle(run: Run, store: RunStore, index: NoveltyIndex, mark: str) -> None:

@@ -182,6 +182,8 @@ class Run:
         self._in_flight: dict[str, _Proposing | _Labelling] = {}  # by request id
         self._barren = 0  # rounds in a row without an accepted instruction
         self._fact_keeper: tuple[int, Facts] | None = None  # the round beside 0 that keeps facts
+        self._ending = False  # the round under way is to be the last one
+        self._ended = False  # it was
 
     # ---- what a scheduler asks and reports
 
@@ -249,6 +251,15 @@ class Run:
                 self._labelling.pop(file.round, None)
                 self.labelled += 1
 
+    def end(self) -> None:
+        """Finish the round under way and its labelling, and no other; a later life of the run goes on from there."""
+        self._ending = True
+        if self._next_round == self.pool.rounds:  # nothing is under way
+            self._ended = True
+        for number in [each for each in self._proposing if each > self.pool.rounds]:
+            del self._proposing[number]
+        self._next_round = min(self._next_round, self.pool.rounds + 1)
+
     @property
     def finished(self) -> bool:
         """Whether every file of the run is committed."""
@@ -262,7 +273,7 @@ class Run:
     @property
     def goes_on(self) -> bool:
         """Whether the candidates committed so far ask for another round (the stop rule)."""
-        return self.pool.generated < self.settings.target and not self.barren
+        return self.pool.generated < self.settings.target and not self.barren and not self._ended
 
     @property
     def barren(self) -> bool:
@@ -308,6 +319,7 @@ class Run:
         return (
             self.pool.rounds > 0
             and self.goes_on
+            and not self._ending
             and number - rounds.lag < self.pool.rounds
             and number - self.labelled < rounds.lag + rounds.label_lag
         )
@@ -393,6 +405,7 @@ class Run:
         if number > 0:
             self._barren = 0 if accepted else self._barren + 1
             self._labelling[number] = _Labelling(self.settings.seed, self._prompts, accepted)
+        self._ended = self._ending
         if not self.goes_on:  # rounds begun ahead are not wanted any more
             self._proposing.clear()
             self._next_round = self.pool.rounds

@@ -179,6 +179,22 @@ def test_the_tables_for_a_target_begin_those_for_a_larger_one(tmp_path: Path) ->
             assert small.read(table, number) == large.read(table, number)
 
 
+@pytest.mark.parametrize("turns", [0, 1, 7, 30])
+def test_a_run_that_is_told_to_end_finishes_its_round_and_goes_on_later(tmp_path: Path, turns: int) -> None:
+    options, left = make_settings(target=300), iter(range(turns))
+    run, store = Run(options, PROMPTS, SEEDS), RunStore(str(tmp_path / "ended"))
+    line = SingleLine(make_engine(batch=2), 10)
+    index = make_index(options.novelty)
+    drive(run, store, index, [(line, BOTH)], facts_of(options), enough=lambda: next(left, None) is None)
+    assert run.finished
+    assert run.pool.generated < 200
+    assert verify(store) == []
+    files = {table: len(store.rounds(table)) for table in Table}
+    assert files[Table.CANDIDATES] == files[Table.INSTANCES] == 1 + files[Table.PROPOSALS] == 1 + files[Table.LABELS]
+    whole = run_to_the_end(tmp_path / "whole", options)
+    assert digest(run_to_the_end(tmp_path / "ended", options)) == digest(whole)
+
+
 def test_the_run_stops_after_the_round_that_reaches_the_target(tmp_path: Path) -> None:
     store = run_to_the_end(tmp_path, make_settings(60))
     rounds = store.rounds(Table.CANDIDATES)

@@ -1,0 +1,237 @@
+"""Looking a run's circumstances over before it begins: each finding with its remedy, nothing changed or left behind."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from cluster.connect import connected
+from cluster.driver import Inputs, read_inputs
+from cluster.placement import resources_of
+from cluster.settings import GenerateSettings
+from selfinstruct.blobs import open_blobs
+from selfinstruct.engines import open_engine
+from selfinstruct.errors import InputError, SelfInstructError
+
+PACKAGES = ("selfinstruct", "ray", "torch", "transformers", "pyarrow", "datasketch", "numba")
+LEAST_DISK = 20  # GiB; Ray's logs and spilled objects
+LEAST_MEMORY = 4  # GiB
+ANSWER = 60.0  # seconds in which a node must answer
+LOAD = 1800.0  # seconds in which the model must be loaded
+
+
+class Grade(StrEnum):
+    """How a check came out."""
+
+    GOOD = "ok"
+    DOUBTFUL = "warning"
+    BAD = "wrong"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was looked at, what was seen, and what to do about it (nothing if it is good)."""
+
+    grade: Grade
+    what: str
+    seen: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """What a node says about itself. Disk and memory are free GiB."""
+
+    address: str
+    versions: Mapping[str, str]
+    disk: float
+    memory: float
+    gpus: tuple[str, ...]
+    token: bool
+
+
+def examine(settings: GenerateSettings, load: bool) -> Iterator[Finding]:
+    """All findings about a run with these options, as they are made.
+
+    Args:
+        load: Load the model in a replica, too.
+    """
+    inputs, finding = _inputs(settings)
+    yield finding
+    yield _store(settings.out)
+    try:
+        with connected(settings.ray, 1) as dashboard:
+            yield from _cluster(settings, dashboard)
+            if inputs is not None and load:
+                yield _model(settings, inputs)
+    except SelfInstructError as error:
+        yield Finding(Grade.BAD, "cluster", str(error), "start Ray there, or correct --ray.address and RAY_ADDRESS")
+
+
+def _inputs(settings: GenerateSettings) -> tuple[Inputs | None, Finding]:
+    try:
+        inputs = read_inputs(settings)
+    except InputError as error:
+        return None, Finding(Grade.BAD, "options", str(error), "mend what is named")
+    return inputs, Finding(
+        Grade.GOOD, "options", f"{len(inputs.seeds)} seed tasks, prompts read, model {settings.model} found"
+    )
+
+
+def _store(out: str) -> Finding:
+    try:
+        open_blobs(out).check_writable()
+    except SelfInstructError as error:
+        return Finding(Grade.BAD, "store", str(error), "a run needs a place where a file can be put once and for all")
+    if "://" not in out and (os.environ.get("RAY_ADDRESS")):
+        return Finding(
+            Grade.DOUBTFUL, "store", f"{out} is a local folder", "give --out s3://... where shards are on other nodes"
+        )
+    return Finding(Grade.GOOD, "store", f"{out} puts files only where there are none")
+
+
+def _cluster(settings: GenerateSettings, dashboard: str) -> Iterator[Finding]:
+    nodes, silent = _nodes()
+    for address in silent:
+        yield Finding(
+            Grade.BAD, "node", f"{address} did not answer in {ANSWER:.0f} s", "look at its Ray logs, or end it"
+        )
+    yield _versions(nodes)
+    for node in nodes:
+        yield from _space(node)
+    yield _room(settings, nodes)
+    yield from _doors(settings, nodes, dashboard)
+
+
+def _nodes() -> tuple[list[Node], list[str]]:
+    """The nodes that are alive, as they describe themselves, and the addresses of those that do not answer."""
+    alive = {node["NodeID"]: node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]}
+    asked = {}
+    for node_id, address in alive.items():
+        place = NodeAffinitySchedulingStrategy(node_id, soft=False)
+        ask = ray.remote(_describe).options(num_cpus=0, scheduling_strategy=place)
+        asked[ask.remote(address)] = address
+    done, late = ray.wait(list(asked), num_returns=len(asked), timeout=ANSWER)
+    return [ray.get(ref) for ref in done], [asked[ref] for ref in late]
+
+
+def _describe(address: str) -> Node:
+    """This node, asked on it."""
+    import shutil
+    import tempfile
+    from importlib.metadata import PackageNotFoundError, version
+
+    import psutil
+    import torch
+
+    def installed(name: str) -> str:
+        try:
+            return version(name)
+        except PackageNotFoundError:
+            return "absent"
+
+    return Node(
+        address=address,
+        versions={name: installed(name) for name in PACKAGES},
+        disk=shutil.disk_usage(tempfile.gettempdir()).free / 2**30,
+        memory=psutil.virtual_memory().available / 2**30,
+        gpus=tuple(torch.cuda.get_device_name(at) for at in range(torch.cuda.device_count())),
+        token=os.environ.get("RAY_AUTH_MODE") == "token",
+    )
+
+
+def _versions(nodes: list[Node]) -> Finding:
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for node in nodes:
+        for name, version in node.versions.items():
+            found[name].add(version)
+    mixed = [f"{name} {' and '.join(sorted(versions))}" for name, versions in found.items() if len(versions) > 1]
+    if mixed:
+        return Finding(Grade.BAD, "versions", "; ".join(mixed), "install the same constraints file on every node")
+    absent = [name for name, versions in found.items() if "absent" in versions]
+    if absent:
+        return Finding(
+            Grade.BAD, "versions", f"{', '.join(absent)} not installed", "pip install the project on every node"
+        )
+    shown = ", ".join(f"{name} {next(iter(versions))}" for name, versions in found.items())
+    return Finding(Grade.GOOD, "versions", f"{len(nodes)} nodes alike: {shown}")
+
+
+def _space(node: Node) -> Iterator[Finding]:
+    seen = f"{node.address}: {node.disk:.0f} GiB of disk and {node.memory:.0f} GiB of memory free"
+    if node.disk < LEAST_DISK:
+        yield Finding(Grade.DOUBTFUL, "disk", seen, f"Ray's logs and the model's files want {LEAST_DISK} GiB and more")
+    elif node.memory < LEAST_MEMORY:
+        yield Finding(Grade.DOUBTFUL, "memory", seen, "Ray ends processes on a node whose memory is nearly full")
+    else:
+        yield Finding(Grade.GOOD, "space", seen)
+
+
+def _room(settings: GenerateSettings, nodes: list[Node]) -> Finding:
+    needed = resources_of(settings.proposer, settings.ray)
+    have = ray.cluster_resources()
+    fitting = min(
+        (
+            int(have.get(name, 0) / each)
+            for name, each in (("CPU", needed["num_cpus"]), ("GPU", needed["num_gpus"]))
+            if each
+        ),
+        default=settings.replicas,
+    )
+    gpus = ", ".join(sorted({name for node in nodes for name in node.gpus})) or "no GPU"
+    seen = f"{fitting} of {settings.replicas} replicas have room now ({gpus})"
+    if fitting < settings.replicas:
+        return Finding(
+            Grade.DOUBTFUL, "replicas", seen, "the others wait for nodes; fine if the cluster grows by itself"
+        )
+    return Finding(Grade.GOOD, "replicas", seen)
+
+
+def _doors(settings: GenerateSettings, nodes: list[Node], dashboard: str) -> Iterator[Finding]:
+    """Whether others could reach the cluster. A local cluster of our own listens on loopback only."""
+    if not (os.environ.get("RAY_ADDRESS") or settings.ray.address):
+        yield Finding(Grade.GOOD, "access", "a local cluster, without a dashboard")
+        return
+    open_nodes = [node.address for node in nodes if not node.token]
+    if open_nodes:
+        yield Finding(
+            Grade.BAD,
+            "access",
+            f"no token is asked for on {', '.join(open_nodes)}",
+            "whoever reaches Ray's ports can run anything: start Ray with RAY_AUTH_MODE=token (SECURITY.md)",
+        )
+    else:
+        yield Finding(Grade.GOOD, "access", "token authentication is on")
+    if dashboard and not dashboard.startswith(("127.", "localhost", "[::1]")):
+        yield Finding(
+            Grade.DOUBTFUL, "dashboard", f"listens on {dashboard}", "start the head with --dashboard-host=127.0.0.1"
+        )
+
+
+def _model(settings: GenerateSettings, inputs: Inputs) -> Finding:
+    """Load the model where a replica would; opening it checks that its context holds the prompts."""
+
+    def load() -> str | None:
+        try:
+            open_engine(inputs.proposer, inputs.prompts)
+        except SelfInstructError as error:
+            return str(error)
+        return None
+
+    place: Callable[..., Any] = (
+        ray.remote(load).options(**resources_of(settings.proposer, settings.ray), max_retries=0).remote
+    )
+    try:
+        problem = ray.get(place(), timeout=LOAD)
+    except ray.exceptions.RayError as error:
+        problem = " ".join(str(error).split())[-300:]
+    if problem:
+        return Finding(Grade.BAD, "model", problem, "try the model alone with `selfinstruct try`")
+    return Finding(Grade.GOOD, "model", f"{settings.model} loads, and its context holds the prompts")

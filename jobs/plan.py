@@ -1,0 +1,190 @@
+"""`selfinstruct plan`: what a run will still take, from its rounds so far.
+
+The first rounds of a run are the probe: the tables for a small target begin those for a large one, so nothing of it is
+lost. Acceptance is fitted and played to the target (`selfinstruct.forecast`); tokens, time, memory and disk follow from
+what the rounds so far took per request and per accepted instruction.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from tyro.conf import Positional
+
+from jobs.command_line import run
+from selfinstruct.errors import InputError
+from selfinstruct.records import Table
+
+if TYPE_CHECKING:
+    from selfinstruct.forecast import Estimate, Forecast
+    from selfinstruct.store import RunStore
+
+BYTES_A_TEXT = {"minhash": 1100, "prefix": 160}
+"""Of an index at a million texts (docs/bench/novelty-million.json), rounded up."""
+
+DRIVER_BYTES_A_TEXT = 300
+"""The driver keeps the pool's texts and ids (docs/scale.md)."""
+
+
+@dataclass(frozen=True)
+class PlanSettings:
+    """Say what a run will still take, from its rounds so far.
+
+    Args:
+        run: Folder of the run; a few hundred accepted instructions are a good beginning.
+        target: Accepted instructions to reach.
+        replicas: Replicas that will work on it.
+        price: Money per replica and hour.
+        json: Print it as JSON.
+    """
+
+    run: Positional[str]
+    target: int
+    replicas: int = 1
+    price: float | None = None
+    json: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What the rounds so far took, in sums."""
+
+    requests: int  # propose requests
+    candidates: int
+    accepted: int
+    propose_tokens: int  # written
+    label_tokens: int  # written
+    prompt_tokens: int  # read, by both
+    disk_bytes: int
+    replica_seconds: float  # 0 when unknown
+    timed_tokens: int  # written in those seconds
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print the plan; returns the exit code."""
+    return run("plan", PlanSettings, plan, argv)
+
+
+def plan(settings: PlanSettings) -> int:
+    """Fit, play, print."""
+    from selfinstruct.forecast import Curve, Sizes, Yield
+    from selfinstruct.store import open_run
+
+    store = open_run(settings.run)
+    spent, yields, facts, notes = read(store)
+    if settings.target <= spent.accepted:
+        raise InputError(f"--target: {settings.run} has {spent.accepted} accepted instructions already; name more")
+    try:
+        curve = Curve([Yield(*each) for each in yields])
+    except ValueError as error:
+        raise InputError(f"{settings.run}: {error}; let generate go on for a while") from error
+    given = store.totals()[Table.CANDIDATES]
+    sizes = Sizes(
+        notes["least"],
+        notes["most"],
+        given["accepted.seed"] + given["accepted.imported"],
+        spent.candidates / spent.requests,
+    )
+    forecast = curve.forecast(spent.accepted, settings.target, sizes)
+    lines = dict(_lines(settings, spent, forecast, facts.get("novelty.index", "minhash")))
+    if settings.json:
+        print(json.dumps({name: asdict(value) for name, (value, _) in lines.items()}, indent=2))
+        return 0
+    print(
+        f"{settings.run}: {spent.accepted:,} of {settings.target:,} accepted;"
+        f" acceptance is {curve.rate(spent.accepted):.0%} now and falls to {forecast.final_rate.middle:.0%}\n"
+    )
+    print(f"{'still to come':<32}{'about':>16}   9 in 10 between")
+    for name, (value, unit) in lines.items():
+        print(f"{name:<32}{_number(value.middle):>16}   {_number(value.low)} and {_number(value.high)} {unit}".rstrip())
+    if not spent.replica_seconds:
+        print("\nHow long it takes is not known: this run has no timings.")
+    return 0
+
+
+def read(store: RunStore) -> tuple[Spent, list[tuple[int, int, int]], dict[str, Any], dict[str, Any]]:
+    """What was spent, the yield of each round, the run's facts, and the notes of the newest round."""
+    from selfinstruct.timings import read_timings
+
+    yields, pool, candidates = [], 0, 0
+    rounds = store.rounds(Table.PROPOSALS)
+    for number in [each for each in store.rounds(Table.CANDIDATES) if each > 0]:
+        counts = Counter(store.metadata(Table.CANDIDATES, number).counts)
+        tried = counts["accepted"] + sum(n for key, n in counts.items() if key.startswith("rejected."))
+        yields.append((pool, tried, counts["accepted"]))
+        pool += counts["accepted"]
+        candidates += tried
+    if not yields:
+        raise InputError(f"{store.blobs.url}: no round is complete; let generate go on for a while")
+    totals, timings = store.totals(), read_timings(store.blobs)
+    proposals, labels = totals[Table.PROPOSALS], totals[Table.LABELS]
+    spent = Spent(
+        requests=proposals["requests"],
+        candidates=candidates,
+        accepted=pool,
+        propose_tokens=proposals["tokens.completion"],
+        label_tokens=labels["tokens.completion"],
+        prompt_tokens=proposals["tokens.prompt"] + labels["tokens.prompt"],
+        disk_bytes=_size(store),
+        replica_seconds=sum(each.replica_seconds for each in timings),
+        timed_tokens=sum(each.completion_tokens for each in timings),
+    )
+    return (
+        spent,
+        yields,
+        dict(store.metadata(Table.CANDIDATES, 0).notes["facts"]),
+        dict(store.metadata(Table.PROPOSALS, rounds[-1]).notes),
+    )
+
+
+def _size(store: RunStore) -> int:
+    """Bytes of all files of all tables."""
+    size = 0
+    for table in Table:
+        for name in store.blobs.names(table):
+            with store.blobs.open(f"{table}/{name}") as file:
+                size += file.size()
+    return size
+
+
+def _lines(settings: PlanSettings, spent: Spent, forecast: Forecast, index: str) -> Any:
+    """What is printed: name, estimate, unit."""
+    from selfinstruct.forecast import Estimate
+
+    def total(per_request: float, per_accepted: float) -> Estimate:
+        """Requests vary with the draws; the instructions to be labelled hardly do."""
+        rest = forecast.accepted.middle * per_accepted
+        return Estimate(*(getattr(forecast.requests, each) * per_request + rest for each in ("middle", "low", "high")))
+
+    written = total(spent.propose_tokens / spent.requests, spent.label_tokens / spent.accepted)
+    share = spent.propose_tokens / max(1, spent.propose_tokens + spent.label_tokens)
+    read_ = total(spent.prompt_tokens * share / spent.requests, spent.prompt_tokens * (1 - share) / spent.accepted)
+    yield "rounds", (forecast.rounds, "")
+    yield "propose requests", (forecast.requests, "")
+    yield "candidates", (forecast.candidates, "")
+    yield "tokens written", (written, "")
+    yield "tokens read", (read_, "")
+    if spent.replica_seconds:
+        hours = written.times(spent.replica_seconds / spent.timed_tokens / 3600)
+        yield "replica hours", (hours, "")
+        yield f"hours with {settings.replicas} replicas", (hours.times(1 / settings.replicas), "")
+        if settings.price is not None:
+            yield "money", (hours.times(settings.price), "")
+    gib = settings.target / 2**30
+    memory = Estimate(*[gib * BYTES_A_TEXT.get(index, 1100)] * 3)
+    yield "memory of all shards, GiB", (memory, "")
+    yield "memory of the driver, GiB", (Estimate(*[0.3 + gib * DRIVER_BYTES_A_TEXT] * 3), "")
+    yield "disk at the target, GiB", (Estimate(*[gib * spent.disk_bytes / spent.accepted] * 3), "")
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
