@@ -18,11 +18,12 @@ from cluster.connect import connected, replica_resources
 from cluster.replicas import ReplicaPool
 from cluster.settings import GenerateSettings, check, prompt_set_for
 from cluster.shards import ShardedIndex
+from selfinstruct.blobs import open_blobs
 from selfinstruct.engines import EngineSettings, identify, pinned
 from selfinstruct.errors import YieldError
-from selfinstruct.loop import Watch, check_facts, drive
+from selfinstruct.loop import Watch, drive, prepare
 from selfinstruct.prompts import PromptSet, load_prompts
-from selfinstruct.records import ImportedTask, SeedTask, Table
+from selfinstruct.records import ImportedTask, SeedTask
 from selfinstruct.rounds import Run, Stage
 from selfinstruct.seeds import load_seeds
 from selfinstruct.settings import Facts, facts_of
@@ -72,10 +73,8 @@ def open_store(settings: GenerateSettings, facts: Facts) -> RunStore:
     Raises:
         InputError: the folder cannot be written, or the run's options differ.
     """
-    store = RunStore(settings.out)
-    if store.rounds(Table.CANDIDATES):
-        check_facts(store, facts)
-    store.blobs.check_writable()
+    store = RunStore(open_blobs(settings.out, patience=settings.wait_for_space))
+    prepare(store, facts)
     return store
 
 
