@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -24,6 +26,7 @@ def connected(settings: RaySettings, replicas: int) -> Iterator[None]:
     logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)  # that tokens are on is no warning
     # Ray would otherwise start Python in the workers through a package manager that it finds in the environment.
     os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+    on_terminate = signal.getsignal(signal.SIGTERM)
     try:
         if address:
             ray.init(address=address, logging_level=logging.WARNING)
@@ -33,6 +36,8 @@ def connected(settings: RaySettings, replicas: int) -> Iterator[None]:
             ray.init(address="local", num_cpus=cores, include_dashboard=False, logging_level=logging.WARNING)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise FailureError(f"no Ray cluster could be reached at {address or 'this machine'}: {error}") from error
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, on_terminate)  # Ray has put its own in its place
     try:
         yield
     finally:

@@ -196,9 +196,9 @@ class LocalBlobs:
         except (PermissionError, NotADirectoryError) as error:
             raise InputError(f"{self.root / name}: {error.strerror}; choose a folder that you may use") from error
         except OSError as error:
-            remedy = f", for {self._patience:.0f} s; make space and run the same command again"
-            reason = f"{error.strerror or error}{remedy if _is_full(error) else ''}"
-            raise FailureError(f"{self.root / name}: {reason}") from error
+            waited = f" for {self._patience:.0f} s" if self._patience else ""
+            remedy = f"{waited}; make space and run the same command again" if _is_full(error) else ""
+            raise FailureError(f"{self.root / name}: {error.strerror or error}{remedy}") from error
 
 
 def _is_full(error: BaseException) -> bool:

@@ -28,7 +28,6 @@ from tests.simulator.parts import SEEDS, Hands, Index, Replicas, Trouble, model
 from tests.simulator.world import CrashAt, Killed, Process, Violation, World
 
 pa.set_cpu_count(1)  # files are tiny here: threads would only wait for each other
-pa.set_io_thread_count(1)
 
 PROMPTS = load_prompts("tiny")
 BOTH = (Stage.PROPOSE, Stage.LABEL)
