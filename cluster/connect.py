@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -30,6 +32,7 @@ def connected(settings: RaySettings, replicas: int, *, show_logs: bool = True) -
     # Ray would otherwise start Python in the workers through a package manager that it finds in the environment.
     os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
     options = {"logging_level": logging.WARNING, "log_to_driver": show_logs}
+    on_terminate = signal.getsignal(signal.SIGTERM)
     try:
         if address:
             context = ray.init(address=address, **options)
@@ -39,6 +42,8 @@ def connected(settings: RaySettings, replicas: int, *, show_logs: bool = True) -
             context = ray.init(address="local", num_cpus=cores, include_dashboard=False, **options)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise FailureError(f"no Ray cluster could be reached at {address or 'this machine'}: {error}") from error
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, on_terminate)  # Ray has put its own in its place
     try:
         yield context.dashboard_url or ""
     finally:

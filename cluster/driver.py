@@ -18,10 +18,11 @@ from cluster.replicas import ReplicaPool, replicate
 from cluster.settings import GenerateSettings, check, prompt_set_for
 from cluster.shards import ShardedIndex
 from cluster.watching import Budget, Everybody, Metrics
+from selfinstruct.blobs import open_blobs
 from selfinstruct.contamination import Contamination, read_evaluation
 from selfinstruct.engines import EngineSettings, identify, pinned
 from selfinstruct.errors import YieldError
-from selfinstruct.loop import Watch, check_facts, drive
+from selfinstruct.loop import Watch, drive, prepare
 from selfinstruct.novelty import make_index
 from selfinstruct.prompts import PromptSet, load_prompts
 from selfinstruct.records import ImportedTask, SeedTask, Table
@@ -86,10 +87,8 @@ def open_store(settings: GenerateSettings, facts: Facts) -> RunStore:
     Raises:
         InputError: the folder cannot be written, or the run's options differ.
     """
-    store = RunStore(settings.out)
-    if store.rounds(Table.CANDIDATES):
-        check_facts(store, facts)
-    store.blobs.check_writable()
+    store = RunStore(open_blobs(settings.out, patience=settings.wait_for_space))
+    prepare(store, facts)
     return store
 
 

@@ -98,6 +98,7 @@ class GenerateSettings(RunSettings):
         replicas: Copies of the model, each in a Ray actor of its own.
         shards: Ray actors that hold the novelty index.
         in_flight: Requests that each replica holds at most.
+        wait_for_space: Seconds to wait when the disk of the run is full; then the run stops.
     """
 
     out: str = unaltering("")
@@ -111,6 +112,7 @@ class GenerateSettings(RunSettings):
     replicas: int = unaltering(2)
     shards: int = unaltering(2)
     in_flight: int = unaltering(64)
+    wait_for_space: float = unaltering(600.0)
     label: LabelSettings = field(default_factory=LabelSettings, metadata={"alters_data": False})
     transformers: TransformersOptions = field(default_factory=TransformersOptions, metadata={"alters_data": False})
     template: TemplateOptions = field(default_factory=TemplateOptions, metadata={"alters_data": False})
@@ -144,6 +146,7 @@ def check(settings: GenerateSettings) -> None:
         "replicas": (settings.replicas, 1),
         "shards": (settings.shards, 1),
         "in_flight": (settings.in_flight, 1),
+        "wait_for_space": (settings.wait_for_space, 0),
         "label.replicas": (settings.label.replicas, 1),
         "propose.seeds": (settings.propose.seeds, 1),
         "propose.generated": (settings.propose.generated, 0),

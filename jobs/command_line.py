@@ -6,6 +6,7 @@ import dataclasses
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -17,8 +18,22 @@ from selfinstruct.errors import InputError, SelfInstructError
 
 T = TypeVar("T")
 
-EXTRAS = {"matplotlib": "evaluate", "nltk": "evaluate", "rouge_score": "evaluate", "sklearn": "evaluate"}
+EXTRAS = {
+    **dict.fromkeys(("matplotlib", "nltk", "rouge_score", "sklearn"), "evaluate"),
+    **dict.fromkeys(("accelerate", "peft", "trl"), "finetune"),
+    **dict.fromkeys(("jinja2", "lemminflect", "textblob"), "report"),
+}
 """Which extra of this package installs a package that only some commands need."""
+
+GRACE = 15.0
+"""Seconds after SIGTERM that a commit under way and the cluster have to come to an end; then the process just ends.
+Nodes that are taken away give 30 seconds or more, and nothing is lost either way."""
+
+_GOES_ON = "what is committed stays, the same command goes on"
+
+
+class Terminated(BaseException):
+    """SIGTERM came. Like KeyboardInterrupt, nothing but the command line catches it."""
 
 
 def run(name: str, settings: type[T], do: Callable[[T], int], argv: Sequence[str] | None) -> int:
@@ -27,27 +42,57 @@ def run(name: str, settings: type[T], do: Callable[[T], int], argv: Sequence[str
     `--config FILE` reads options from a YAML file; those on the command line come after it and win.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    told_to_end = threading.Event()
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda *_: _terminate(name, told_to_end))
     try:
         return do(_parse(name, settings, arguments))
-    except SelfInstructError as error:
+    except BaseException as error:
+        if told_to_end.is_set():  # then it does not matter as what the end arrives here: Ray's own code turns it about
+            _tell_terminated(name)
+            return 128 + signal.SIGTERM
+        return _explained(name, error)
+
+
+def _explained(name: str, error: BaseException) -> int:
+    """A line on stderr and the exit code for errors that are the user's to know; all others go on."""
+    if isinstance(error, SelfInstructError):
         for line in str(error).splitlines():
             print(f"selfinstruct {name}: {line}", file=sys.stderr)
         return error.exit_code
-    except ModuleNotFoundError as error:
-        extra = EXTRAS.get((error.name or "").partition(".")[0])
-        if extra is None:
-            raise
+    if isinstance(error, ModuleNotFoundError) and (extra := EXTRAS.get((error.name or "").partition(".")[0])):
         print(
             f"selfinstruct {name}: needs {error.name}, which is not installed; pip install 'selfinstruct[{extra}]'",
             file=sys.stderr,
         )
         return InputError.exit_code
-    except KeyboardInterrupt:
-        print(f"selfinstruct {name}: interrupted; what is committed stays, the same command goes on", file=sys.stderr)
+    if isinstance(error, KeyboardInterrupt) or isinstance(error.__cause__, KeyboardInterrupt):
+        print(f"selfinstruct {name}: interrupted; {_GOES_ON}", file=sys.stderr)
         return 128 + signal.SIGINT
-    except BrokenPipeError:  # the reader of our output has gone, as `head` does
+    if isinstance(error, BrokenPipeError):  # the reader of our output has gone, as `head` does
         sys.stderr.close()
         return 0
+    raise error
+
+
+def _terminate(name: str, told_to_end: threading.Event) -> None:
+    """Begin to end, once: unwind, and if that takes too long, end without it."""
+    if told_to_end.is_set():
+        return
+    told_to_end.set()
+
+    def give_up() -> None:
+        _tell_terminated(name)
+        os._exit(128 + signal.SIGTERM)
+
+    watchdog = threading.Timer(GRACE, give_up)
+    watchdog.daemon = True
+    watchdog.start()
+    raise Terminated
+
+
+def _tell_terminated(name: str) -> None:
+    print(f"selfinstruct {name}: told to end (SIGTERM); {_GOES_ON}", file=sys.stderr, flush=True)
 
 
 def choose(

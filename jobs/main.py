@@ -27,13 +27,16 @@ COMMANDS = {
     "doctor": ("jobs.doctor", "look over options, store, nodes, access and model before a run"),
     "bench": ("jobs.bench", "measurements: a table on the terminal, JSON beside it"),
     "verify": ("jobs.verify", "check that a run's files are whole and fit together"),
+    "repair": ("jobs.repair", "cut a damaged run back to what is good; keeps what goes"),
 }
 
 EXIT_CODES = """exit codes:
-  0  done                                     4  several rounds in a row accepted nothing
-  1  an unexpected error                      5  too many requests failed, or the cluster did
-  2  wrong options, seeds, prompts or model   6  a file of the run is damaged
-  3  another driver holds the run             130  interrupted; the same command goes on"""
+  0  done                                     5  too many requests failed, or cluster or disk did
+  1  an unexpected error                      6  a file of the run is damaged
+  2  wrong options, seeds, prompts or model   130  interrupted (SIGINT)
+  3  another driver holds the run             143  told to end (SIGTERM), within 25 seconds
+  4  several rounds in a row accepted nothing
+after all but 2, 4 and 6 the same command goes on"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -66,6 +66,19 @@ class SingleLine:
         return completions
 
 
+def prepare(store: RunStore, facts: Facts) -> None:
+    """Prove before any work that the run's files can be written, and remove what a killed driver left half-written.
+
+    Raises:
+        FingerprintError: the run was begun with other facts.
+        InputError: the place cannot be written.
+    """
+    if store.rounds(Table.CANDIDATES):
+        check_facts(store, facts)
+    store.blobs.check_writable()
+    store.sweep()
+
+
 def restore(run: Run, store: RunStore, facts: Facts) -> str:
     """Report the files that are committed already, then begin; returns the run's fingerprint.
 
@@ -170,6 +183,7 @@ def drive(
         watch.tick(run)
         if enough is not None and enough():
             run.end()
+    store.sweep()
 
 
 def settle(run: Run, store: RunStore, index: NoveltyIndex, mark: str) -> None:

@@ -35,7 +35,7 @@ import pyarrow.parquet as pq
 
 from selfinstruct import __version__
 from selfinstruct.accounts import tally
-from selfinstruct.blobs import open_blobs
+from selfinstruct.blobs import Blobs, open_blobs
 from selfinstruct.errors import CorruptError, FailureError, HeldError, InputError, SelfInstructError
 from selfinstruct.records import RoundFile, Table, round_name
 from selfinstruct.tables import SCHEMAS, content_digest, to_arrow, to_rows
@@ -116,8 +116,8 @@ def open_run(url: str) -> RunStore:
 class RunStore:
     """One run's files, under a local folder or an object store's URL."""
 
-    def __init__(self, url: str, writer: str | None = None) -> None:
-        self.blobs = open_blobs(url)
+    def __init__(self, place: str | Blobs, writer: str | None = None) -> None:
+        self.blobs = open_blobs(place) if isinstance(place, str) else place
         self.writer = Writer(writer or secrets.token_hex(16), socket.gethostname(), os.getpid())
         self._digests: dict[tuple[Table, int], str] = {}  # of committed files, as they become known
         self._newest: dict[Table, Metadata] = {}
@@ -173,16 +173,25 @@ class RunStore:
         self._remember(metadata, data)
         return there
 
+    def sweep(self) -> None:
+        """Remove what killed drivers left beside the tables' files."""
+        for folder in ("", *Table):
+            self.blobs.sweep(folder)
+
     def rounds(self, table: Table) -> range:
-        """The committed rounds of a table; empty when there are none. CorruptError, naming the file, for a hole."""
-        found = [int(match[1]) for match in map(NAME.fullmatch, self.blobs.names(table)) if match]
-        expected = range(FIRST[table], FIRST[table] + len(found))
-        for number, present in zip(expected, found, strict=True):
-            if number != present:
-                raise self._error(
-                    name_of(table, min(number, present)), "is missing" if present > number else "no such round"
-                )
-        return expected
+        """The committed rounds of a table; empty when there are none. CorruptError, naming the file, for a hole.
+
+        A file that a listing does not show is asked for by its name before it counts as missing: a listing may be old.
+        """
+        found = {int(match[1]) for match in map(NAME.fullmatch, self.blobs.names(table)) if match}
+        end = first = FIRST[table]
+        while end in found or self.blobs.exists(name_of(table, end)):
+            end += 1
+        if found and min(found) < first:
+            raise self._error(name_of(table, min(found)), "no such round")
+        if found and max(found) >= end:
+            raise self._error(name_of(table, end), "is missing")
+        return range(first, end)
 
     def read(self, table: Table, number: int) -> RoundFile:
         """One file, with its rows and notes. CorruptError if it is missing or torn, or its rows were altered."""

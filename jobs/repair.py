@@ -1,0 +1,65 @@
+"""`selfinstruct repair`: cut a damaged run back to what is good, and keep what went."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tyro.conf import Positional
+
+from jobs.command_line import run
+from selfinstruct.errors import CorruptError, InputError
+
+
+@dataclass(frozen=True)
+class RepairSettings:
+    """Cut a run back to what is good, after which `generate` goes on. What goes is kept beside the run.
+
+    No driver may be at work on the run meanwhile.
+
+    Args:
+        run: Folder of the run, local or s3://, gs://, az://.
+        to_round: The last round that stays, in all tables (default: all files stay that nothing damaged goes into).
+        dry_run: Only say what would go.
+    """
+
+    run: Positional[str]
+    to_round: int | None = None
+    dry_run: bool = False
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Repair a run; returns the exit code."""
+    return run("repair", RepairSettings, repair, argv)
+
+
+def repair(settings: RepairSettings) -> int:
+    """Name the files that go, move them, and verify the rest."""
+    from selfinstruct.repair import doomed, remove
+    from selfinstruct.store import RunStore
+    from selfinstruct.verify import verify
+
+    if settings.to_round is not None and settings.to_round < 0:
+        raise InputError(f"--to_round: is {settings.to_round}, must be at least 0; round 0 holds the seed tasks")
+    store = RunStore(settings.run)
+    names = doomed(store, settings.to_round)
+    for name in names:
+        print(name)
+    if not names:
+        print(f"{settings.run}: nothing to be removed")
+    elif settings.dry_run:
+        print(f"{settings.run}: {len(names)} files would be removed")
+        return 0
+    else:
+        store.blobs.check_writable()
+        place = remove(store.blobs, names)
+        print(f"{settings.run}: {len(names)} files removed, kept in {place}; the same generate command goes on")
+    problems = verify(store)
+    if problems:
+        raise CorruptError("\n".join([*problems, f"{settings.run}: that is left; give a lower --to_round, or none"]))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,209 @@
+"""`blobs.Blobs` in a local folder: temporary file, fsync, hard link, fsync of the folder.
+
+Every step is made so that a process may be killed after it, and the machine lose its power: tests/simulator does both
+at each of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import secrets
+import stat
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential
+
+from selfinstruct.errors import CorruptError, FailureError, InputError
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}")
+"""What `LocalBlobs` calls files that are not there yet."""
+
+
+class LocalBlobs:
+    """Files in a folder of a file system with hard links.
+
+    Args:
+        patience: Seconds that a full disk is waited for.
+        system: The system calls that write; the tests put a disk of their own below.
+    """
+
+    def __init__(self, root: Path, patience: float = 0.0, system: Any = os) -> None:
+        self.root = root.absolute()
+        self.url = str(self.root)
+        self._patience = patience
+        self._os = system
+        self._settled: set[Path] = set()  # folders that are known to be there for good
+
+    def check_writable(self) -> None:
+        try:
+            # A probe may be swept between its two links, by a driver that begins at the same time; not ten times.
+            if not any(self._put_twice(f".writable.{secrets.token_hex(8)}") for _ in range(10)):
+                raise InputError(f"{self.url}: hard links do not work in this folder; choose another file system")
+            self.sweep("")
+        except OSError as error:
+            reason = error.strerror or error
+            raise InputError(f"{self.url}: cannot write here ({reason}); choose a folder that you may write") from error
+
+    def _put_twice(self, probe: str) -> bool:
+        """Whether a name can be put, and then not again."""
+        try:
+            return self._link(probe, b"") and not self._link(probe, b"")
+        finally:
+            with contextlib.suppress(OSError):
+                self._discard(self.root / probe)
+
+    def put(self, name: str, data: bytes) -> bool:
+        with self._failures(name):
+            retrying = Retrying(
+                retry=retry_if_exception(_is_full),
+                wait=wait_exponential(max=15),
+                stop=stop_after_delay(self._patience),
+                before_sleep=lambda state: self._tell_full() if state.attempt_number == 1 else None,
+                reraise=True,
+            )
+            return retrying(self._link, name, data)
+
+    def get(self, name: str) -> bytes:
+        with self._failures(name):
+            return (self.root / name).read_bytes()
+
+    def open(self, name: str) -> Any:
+        with self._failures(name):
+            return pa.OSFile(str(self.root / name), "rb")
+
+    def names(self, folder: str) -> list[str]:
+        with self._failures(folder):
+            found = self._listed(self.root / folder)
+            if found:
+                with contextlib.suppress(OSError):  # a file system that is read only holds nothing unsettled
+                    self._settle(self.root / folder)
+                    self._sync(self.root / folder)
+            return sorted(name for name in found if name[0] != ".")
+
+    def exists(self, name: str) -> bool:
+        with self._failures(name):
+            return self._mode(self.root / name) != 0
+
+    def remove(self, name: str) -> None:
+        with self._failures(name):
+            self._discard(self.root / name)
+            self._sync((self.root / name).parent)
+
+    def sweep(self, folder: str) -> None:
+        with self._failures(folder):
+            for left in self._listed(self.root / folder):
+                if TEMPORARY.fullmatch(left):
+                    self._discard(self.root / folder / left)
+
+    def _link(self, name: str, data: bytes) -> bool:
+        """The transaction: a name appears at once and with all its bytes, because link() does not replace."""
+        final = self.root / name
+        self._settle(final.parent)
+        while True:
+            try:
+                temporary = self._temporary(final, data)
+            except FileNotFoundError:
+                problem = "was deleted while this run wrote to it; begin in another folder"
+                raise CorruptError(f"{final.parent}: {problem}") from None
+            try:
+                self._os.link(temporary, final)
+                won = True
+            except FileExistsError:
+                won = False
+            except FileNotFoundError:  # swept by another process meanwhile
+                won = False
+                if final.name not in self._listed(final.parent):
+                    continue
+            finally:
+                self._discard(temporary)
+            self._sync(final.parent)
+            for left in self._listed(final.parent):  # of killed processes, or of some that come too late
+                if left.startswith(f".{final.name}."):
+                    self._discard(final.parent / left)
+            return won
+
+    def _temporary(self, final: Path, data: bytes) -> Path:
+        """A temporary file beside the final name, its bytes on disk."""
+        temporary = final.with_name(f".{final.name}.{secrets.token_hex(8)}")
+        handle = self._os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o666)
+        try:
+            left = memoryview(data)
+            while left:
+                left = left[self._os.write(handle, left) :]
+            self._os.fsync(handle)
+        except OSError:  # a full disk, say: leave nothing behind
+            self._discard(temporary)
+            raise
+        finally:
+            self._os.close(handle)
+        return temporary
+
+    def _settle(self, folder: Path) -> None:
+        """Have the folder, and those above it that were missing, there for good.
+
+        The folder's own entry is synced even if another process made it: that one may have died before it did so.
+        """
+        if folder in self._settled:
+            return
+        if self.root in folder.parents or not self._mode(folder.parent):
+            self._settle(folder.parent)
+        try:
+            self._os.mkdir(folder)
+        except FileExistsError:
+            if not stat.S_ISDIR(self._mode(folder)):
+                raise
+        with contextlib.suppress(PermissionError):  # of a folder above the run's that is not ours to open
+            self._sync(folder.parent)
+        self._settled.add(folder)
+
+    def _mode(self, path: Path) -> int:
+        """0 when it is absent."""
+        try:
+            return int(self._os.stat(path).st_mode)
+        except FileNotFoundError:
+            return 0
+
+    def _listed(self, folder: Path) -> list[str]:
+        try:
+            return list(self._os.listdir(folder))
+        except FileNotFoundError:
+            return []
+
+    def _discard(self, path: Path) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            self._os.unlink(path)
+
+    def _sync(self, folder: Path) -> None:
+        handle = self._os.open(folder, os.O_RDONLY)
+        try:
+            self._os.fsync(handle)
+        finally:
+            self._os.close(handle)
+
+    def _tell_full(self) -> None:
+        print(f"{self.url}: the disk is full; waiting up to {self._patience:.0f} s for space", file=sys.stderr)
+
+    @contextlib.contextmanager
+    def _failures(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError:
+            raise KeyError(name) from None
+        except (PermissionError, NotADirectoryError) as error:
+            raise InputError(f"{self.root / name}: {error.strerror}; choose a folder that you may use") from error
+        except OSError as error:
+            waited = f" for {self._patience:.0f} s" if self._patience else ""
+            remedy = f"{waited}; make space and run the same command again" if _is_full(error) else ""
+            raise FailureError(f"{self.root / name}: {error.strerror or error}{remedy}") from error
+
+
+def _is_full(error: BaseException) -> bool:
+    return isinstance(error, OSError) and error.errno in FULL

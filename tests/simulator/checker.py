@@ -1,0 +1,137 @@
+"""What must hold of a run's files after any schedule."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pyarrow as pa
+
+from selfinstruct.blobs import Blobs
+from selfinstruct.records import Candidate, Finish, Kind, Label, Proposal, RoundFile, Table, round_name
+from selfinstruct.rouge import rouge_l, tokenise
+from selfinstruct.rounds import RunSettings
+from selfinstruct.store import RunStore, _encode, decode, name_of
+from selfinstruct.tables import content_digest, to_arrow
+from selfinstruct.verify import verify
+
+
+class Memory:
+    """Files in a dictionary, to be looked at."""
+
+    def __init__(self, files: Mapping[str, bytes]) -> None:
+        self.url = "memory"
+        self.files = dict(files)
+
+    def check_writable(self) -> None: ...
+
+    def put(self, name: str, data: bytes) -> bool:
+        if name in self.files:
+            return False
+        self.files[name] = data
+        return True
+
+    def get(self, name: str) -> bytes:
+        return self.files[name]
+
+    def open(self, name: str) -> Any:
+        return pa.BufferReader(self.files[name])
+
+    def exists(self, name: str) -> bool:
+        return name in self.files
+
+    def names(self, folder: str) -> list[str]:
+        found = (name.removeprefix(f"{folder}/") for name in self.files if name.startswith(f"{folder}/"))
+        return sorted(name for name in found if name[0] != ".")
+
+    def remove(self, name: str) -> None:
+        self.files.pop(name, None)
+
+    def sweep(self, folder: str) -> None: ...
+
+
+Contents = Mapping[str, str]
+"""File -> digest of its rows, which `verify` has held against the rows."""
+
+
+def check(blobs: Blobs, settings: RunSettings, expected: Contents | None) -> Contents:
+    """AssertionError, saying what is wrong, unless the run is whole, honest and (if known) what it ought to be."""
+    store = RunStore(blobs)
+    assert verify(store) == [], verify(store)
+    decoded = {
+        (table, number): decode(blobs.get(name_of(table, number)), table, number)
+        for table in Table
+        for number in store.rounds(table)
+    }
+    files = {key: file for key, (_, file) in decoded.items()}
+    for table in Table:
+        rows = [row for (of, _), file in files.items() if of is table for row in file.rows]
+        ids = Counter(row.request_id if isinstance(row, Proposal | Label) else row.id for row in rows)
+        assert max(ids.values()) == 1, f"{table} has an id more than once"
+    pool: list[Candidate] = []
+    sizes = []
+    for number in store.rounds(Table.CANDIDATES):
+        pool += [row for row in files[Table.CANDIDATES, number].rows if isinstance(row, Candidate) and row.accepted]
+        sizes.append(len(pool))
+    _check_accounts(files, settings, sizes)
+    _check_pairs(pool, settings.novelty.threshold)
+    accepted = sizes[-1] - sizes[0]
+    before = sizes[-2] - sizes[0] if len(sizes) > 1 else 0
+    assert before < settings.target <= accepted, f"{accepted} are accepted, {before} before the last round"
+    contents = {name_of(*key): metadata.content for key, (metadata, _) in decoded.items()}
+    assert expected in (None, contents), "not the run that it is without failures"
+    return contents
+
+
+def _check_accounts(files: Mapping[tuple[Table, int], RoundFile], settings: RunSettings, sizes: list[int]) -> None:
+    """Every request that the plan asks for is there, once, and so are two labels for each accepted instruction."""
+    for (table, number), file in files.items():
+        if table is Table.PROPOSALS:
+            size = sizes[max(0, number - settings.rounds.lag)]
+            count = min(max(size // 8, settings.rounds.least), settings.rounds.most)
+            ids = [f"{round_name(number)}/{position:05d}" for position in range(count)]
+            assert [row.request_id for row in file.rows] == ids, f"proposals of round {number} are not those planned"
+        if table is Table.LABELS:
+            accepted = [row.id for row in files[Table.CANDIDATES, number].rows if row.accepted]
+            asked = [row.instruction_id for row in file.rows if row.kind is Kind.CLASSIFY]
+            owed = [
+                row.instruction_id for row in file.rows if row.kind is Kind.CLASSIFY and row.finish is not Finish.FAILED
+            ]
+            answered = [row.instruction_id for row in file.rows if row.kind is not Kind.CLASSIFY]
+            assert asked == accepted, f"labels of round {number} are not those of its instructions"
+            assert answered == owed, f"labels of round {number} lack instances"
+
+
+def _check_pairs(pool: list[Candidate], threshold: float) -> None:
+    """Brute force: no generated instruction is similar to any that was there before it."""
+    tokens = [tokenise(row.text, "rouge") for row in pool]
+    seeds = sum(row.round == 0 for row in pool)
+    for later in range(seeds, len(pool)):
+        for earlier in range(later):
+            score = rouge_l(tokens[earlier], tokens[later])
+            assert score <= threshold, f"{pool[earlier].id} and {pool[later].id} are similar ({score:.2f})"
+
+
+def tamper(files: Mapping[str, bytes], draw: random.Random) -> tuple[str, dict[str, bytes]]:
+    """The files with one of them damaged, and how: `verify` must find it."""
+    damaged = dict(files)
+    store = RunStore(Memory(files))
+    table = draw.choice(list(Table))
+    rounds = store.rounds(table)
+    number = draw.choice(rounds[:-1])  # a newest file that is swapped or lost cannot be told from an earlier run
+    name = name_of(table, number)
+    how = draw.choice(["lost", "flipped", "torn", "swapped"])
+    data = damaged.pop(name)
+    if how == "flipped":
+        at = draw.randrange(len(data))
+        damaged[name] = data[:at] + bytes([data[at] ^ (1 << draw.randrange(8))]) + data[at + 1 :]
+    elif how == "torn":
+        damaged[name] = data[: draw.randrange(len(data))]
+    elif how == "swapped":  # well-formed, with rows and metadata that fit each other
+        metadata, file = decode(data, table, number)
+        rows = to_arrow(table, file.rows)
+        damaged[name] = _encode(rows, replace(metadata, content=content_digest(rows), versions={"python": "another"}))
+    return f"{name} {how}", damaged
