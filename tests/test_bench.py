@@ -106,7 +106,7 @@ def test_bench_novelty_goes_without_reference_and_plot(
     assert main(["bench", "novelty", "--out", str(tmp_path), *sizes]) == 0
     shown = capsys.readouterr().out
     assert "pip install rouge-score" in shown
-    assert "pip install 'selfinstruct[plots]'" in shown
+    assert "pip install 'selfinstruct[evaluate]'" in shown
     figures = json.loads((tmp_path / "novelty.json").read_text())
     assert "reference" not in figures["sizes"][0]["methods"]
     assert [path.name for path in tmp_path.iterdir()] == ["novelty.json"]
