@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import ray
 
 from cluster.settings import RaySettings
+from selfinstruct.engines import EngineSettings, devices
 from selfinstruct.errors import FailureError
 
 
@@ -39,9 +40,9 @@ def connected(settings: RaySettings, replicas: int) -> Iterator[None]:
         ray.shutdown()
 
 
-def replica_resources(settings: RaySettings) -> dict[str, float]:
-    """Ray's resource options for one replica."""
-    gpus = settings.gpus
+def replica_resources(engine: EngineSettings, settings: RaySettings) -> dict[str, float]:
+    """Ray's resource options for one replica of an engine."""
+    count, gpus = devices(engine), settings.gpus
     if gpus is None:
-        gpus = 1.0 if ray.cluster_resources().get("GPU", 0) >= 1 else 0.0
-    return {"num_cpus": settings.cpus, "num_gpus": gpus}
+        gpus = 1.0 if count and ray.cluster_resources().get("GPU", 0) >= 1 else 0.0
+    return {"num_cpus": settings.cpus, "num_gpus": gpus * max(1, count)}

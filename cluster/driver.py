@@ -25,7 +25,7 @@ from selfinstruct.prompts import PromptSet, load_prompts
 from selfinstruct.records import ImportedTask, SeedTask, Table
 from selfinstruct.rounds import Run, Stage
 from selfinstruct.seeds import load_seeds
-from selfinstruct.settings import Facts, facts_of
+from selfinstruct.settings import Facts, facts_of, named_values
 from selfinstruct.store import RunStore
 from selfinstruct.texts import read_tasks
 
@@ -51,7 +51,8 @@ def read_inputs(settings: GenerateSettings) -> Inputs:
     check(settings)
     seeds = load_seeds(settings.seeds)
     imported = read_tasks(settings.pool)
-    prompts = load_prompts(prompt_set_for(settings.prompts, settings.proposer))
+    variables = named_values("chat_template_kwargs", settings.chat_template_kwargs)
+    prompts = load_prompts(prompt_set_for(settings.prompts, settings.proposer)).with_template(variables)
     proposer, labeller = identify(settings.proposer), identify(settings.labeller)
     facts = {
         **facts_of(settings),
@@ -104,12 +105,13 @@ def generate(settings: GenerateSettings, inputs: Inputs, store: RunStore, watch:
 @contextmanager
 def _lines(settings: GenerateSettings, inputs: Inputs) -> Iterator[list[tuple[ReplicaPool, tuple[Stage, ...]]]]:
     """One pool for both stages, proposing first in line, or one pool for each."""
-    resources = replica_resources(settings.ray)
     proposer, labeller = inputs.proposer, inputs.labeller
+    resources = replica_resources(proposer, settings.ray)
     pool = ReplicaPool(proposer, inputs.prompts, settings.replicas, settings.in_flight, resources)
     if proposer == labeller:
         yield [(pool, (Stage.PROPOSE, Stage.LABEL))]
     else:
+        resources = replica_resources(labeller, settings.ray)
         label_pool = ReplicaPool(labeller, inputs.prompts, settings.label.replicas, settings.in_flight, resources)
         yield [(pool, (Stage.PROPOSE,)), (label_pool, (Stage.LABEL,))]
 

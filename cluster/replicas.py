@@ -16,6 +16,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayError
 
+from cluster.packing import packed
 from selfinstruct.engines import EngineSettings, open_engine
 from selfinstruct.errors import FailureError, InputError
 from selfinstruct.prompts import PromptSet
@@ -63,6 +64,7 @@ class Replica:
 class _Seat:
     """A replica's place in the pool; its actor may come and go."""
 
+    options: dict[str, Any]  # Ray's, of its actor
     actor: Any = None
     loaded: bool = False
     held: dict[str, Request] = field(default_factory=dict)
@@ -84,10 +86,10 @@ class ReplicaPool:
         self._in_flight = max(CALLS, in_flight)
         # What the constructor needs is put once, not once per replica.
         self._arguments = ray.put(settings), ray.put(prompts)
-        self._resources = {**resources, "max_restarts": 0, "max_task_retries": 0, "scheduling_strategy": "SPREAD"}
+        options = {**resources, "max_restarts": 0, "max_task_retries": 0}
         self._queue: deque[Request] = deque()
         self._deaths = 0
-        self._seats = [_Seat() for _ in range(count)]
+        self._seats = [_Seat(packed(options)) for _ in range(count)]
         for seat in self._seats:
             self._start(seat)
 
@@ -129,7 +131,7 @@ class ReplicaPool:
             ray.kill(seat.actor)
 
     def _start(self, seat: _Seat) -> None:
-        seat.actor = Replica.options(**self._resources).remote(*self._arguments)  # type: ignore[attr-defined]
+        seat.actor = Replica.options(**seat.options).remote(*self._arguments)  # type: ignore[attr-defined]
         seat.loaded = False
         seat.calls = [seat.actor.load.remote()]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from selfinstruct.answers import as_text, json_values
 from selfinstruct.draws import Draws, seed_of
 from selfinstruct.pool import Pool
 from selfinstruct.prompts import PromptSet
@@ -47,6 +48,26 @@ def plan_request(
     suffix = prompts[Kind.PROPOSE].fill_demonstrations([pool.texts[ordinal] for ordinal in shown])
     request = Request(id, Kind.PROPOSE, suffix, seed_of("request", run_seed, id))
     return PlannedRequest(request, "paper", shown)
+
+
+def read_proposals(text: str, prompts: PromptSet) -> list[str]:
+    """The instructions in a completion, as its prompt set asks for them: JSON, or the items of a list."""
+    answer = prompts.answer(text) or ""
+    if prompts[Kind.PROPOSE].schema and (found := _from_json(answer)):
+        return found
+    return parse_proposals(answer, continues_item=not prompts.chat)
+
+
+def _from_json(text: str) -> list[str]:
+    """The texts of the first list that has some, bare or within an object."""
+    for value in json_values(text):
+        for items in value.values() if isinstance(value, dict) else [value]:
+            texts = (
+                [_clean(as_text(item)) for item in items if isinstance(item, str)] if isinstance(items, list) else []
+            )
+            if any(texts):
+                return list(filter(None, texts))
+    return []
 
 
 def parse_proposals(text: str, continues_item: bool) -> list[str]:

@@ -28,15 +28,15 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any, TypeAlias, cast
 
-from selfinstruct.classify import parse_classify, render_classify
+from selfinstruct.classify import read_classify, render_classify
 from selfinstruct.dedup import judge
 from selfinstruct.draws import seed_of
 from selfinstruct.errors import FailureError
-from selfinstruct.instantiate import InstanceSettings, filter_instances, parse_instances, render_instantiate
+from selfinstruct.instantiate import InstanceSettings, filter_instances, read_instances, render_instantiate
 from selfinstruct.novelty import NoveltySettings, admit, make_index
 from selfinstruct.pool import Pool
 from selfinstruct.prompts import PromptSet
-from selfinstruct.propose import PlannedRequest, ProposeSettings, parse_proposals, plan_request
+from selfinstruct.propose import PlannedRequest, ProposeSettings, plan_request, read_proposals
 from selfinstruct.records import (
     Candidate,
     Completion,
@@ -314,9 +314,9 @@ class Run:
     def _candidates(self, proposal: Proposal) -> Iterable[Candidate]:
         """What one request proposed, screened, or one row that says why nothing came of it."""
         lost = _LOST.get(proposal.finish)
-        texts = [] if lost else parse_proposals(proposal.text, continues_item=not self._prompts.chat)
+        texts = [] if lost else read_proposals(proposal.text, self._prompts)
         if not texts:
-            yield _candidate(proposal, None, "", lost or Reason.NOTHING_PARSED)
+            yield _candidate(proposal, None, "", lost or self._silence(proposal.text))
         for position, text in enumerate(texts):
             yield _candidate(proposal, position, text, self._screen(text))
 
@@ -365,21 +365,28 @@ class Run:
         """Every instance of the round with its verdict, and one row for each instruction that gave none."""
         answers = {(label.instruction_id, label.kind is Kind.CLASSIFY): label for label in labels}
         for instruction in instructions:
-            question = answers[instruction.id, True]
+            question = answers.get((instruction.id, True))  # None where one request asks for all
             answer = answers.get((instruction.id, False))
-            is_classification = None if question.finish is Finish.FAILED else parse_classify(question.text)
+            is_classification = None
+            if question is not None and question.finish is not Finish.FAILED:
+                is_classification = read_classify(question.text, self._prompts)
             if answer is None or answer.finish is Finish.FAILED:
                 yield _instance_row(instruction, is_classification, None, Instance("", ""), Reason.FAILED)
                 continue
-            instances = parse_instances(answer.kind, answer.text)
+            told, instances = read_instances(answer.kind, answer.text, self._prompts)
+            is_classification = told if question is None else is_classification
             cut = answer.finish is Finish.LENGTH
             verdicts = filter_instances(instances, cut, self.settings.instances, self.settings.seed, instruction.id)
             if not verdicts:
-                yield _instance_row(instruction, is_classification, None, Instance("", ""), Reason.NOTHING_PARSED)
+                yield _instance_row(instruction, is_classification, None, Instance("", ""), self._silence(answer.text))
             for position, (instance, reason) in enumerate(verdicts):
                 yield _instance_row(instruction, is_classification, position, instance, reason)
 
     # ---- all stages
+
+    def _silence(self, text: str) -> Reason:
+        """Why nothing was parsed: a model that was still thinking had no room for its answer."""
+        return Reason.CUT_BY_LENGTH if self._prompts.answer(text) is None else Reason.NOTHING_PARSED
 
     def _take(self, batches: dict[int, _Proposing] | dict[int, _Labelling], most: int) -> list[Request]:
         taken: list[Request] = []
@@ -444,7 +451,10 @@ class _Proposing:
 
 
 class _Labelling:
-    """The labelling requests of one round: a question for each instruction, then, by its answer, its instances."""
+    """The labelling requests of one round: a question for each instruction, then, by its answer, its instances.
+
+    A prompt set of one step has no question; the answer that holds the instances says what it would have told.
+    """
 
     def __init__(self, seed: int, prompts: PromptSet, instructions: Sequence[Candidate]) -> None:
         self.instructions = instructions
@@ -457,10 +467,13 @@ class _Labelling:
     @cached_property
     def queue(self) -> deque[Request]:
         """Requests to hand out; made on first sight, since rounds that were labelled long ago need none."""
-        return deque(
-            self._request(instruction, Kind.CLASSIFY, render_classify(instruction.text, self._prompts))
-            for instruction in self.instructions
-        )
+        return deque(self._request(instruction, *self._first(instruction.text)) for instruction in self.instructions)
+
+    def _first(self, instruction: str) -> tuple[Kind, str]:
+        """The kind and the suffix of the first request about an instruction."""
+        if self._prompts.one_step:
+            return render_instantiate(instruction, None, self._prompts)
+        return Kind.CLASSIFY, render_classify(instruction, self._prompts)
 
     def _request(self, instruction: Candidate, kind: Kind, suffix: str) -> Request:
         id = f"{instruction.id}/{'classify' if kind is Kind.CLASSIFY else 'instances'}"
@@ -471,7 +484,7 @@ class _Labelling:
         instruction, kind = self._requests.pop(completion.request_id)
         self._answers[instruction.id, kind is Kind.CLASSIFY] = kind, completion
         if kind is Kind.CLASSIFY and completion.finish is not Finish.FAILED:
-            is_classification = parse_classify(completion.text)
+            is_classification = read_classify(completion.text, self._prompts)
             self.queue.append(
                 self._request(instruction, *render_instantiate(instruction.text, is_classification, self._prompts))
             )

@@ -4,10 +4,10 @@ So the constant pieces are encoded once per kind, and the whole does not depend 
 beginning-of-text token stands at the front if the tokenizer adds one. What reads as a special token in a plain piece
 is text.
 
-For a chat set the prompt is one user message: the tokenizer's template is rendered around a sentinel in the suffix's
-place, and what stands before and after it takes the place of prefix and tail. These two are the template's and the
-prompt author's text, where special tokens are meant as such; the template decides on the beginning-of-text token. A
-suffix, which holds generated text, never gives a special token.
+For a chat set the prompt is one user message, after the set's system message if it has one: the tokenizer's template is
+rendered around a sentinel in the suffix's place, and what stands before and after it takes the place of prefix and
+tail. These two are the template's and the prompt author's text, where special tokens are meant as such; the template
+decides on the beginning-of-text token. A suffix, which holds generated text, never gives a special token.
 """
 
 from __future__ import annotations
@@ -49,8 +49,12 @@ class PromptEncoder:
 
     def __init__(self, tokenizer: Any, prompts: PromptSet) -> None:
         self._tokenizer = tokenizer
+        self._system = [{"role": "system", "content": prompts.system}] if prompts.system else []
+        self._variables = prompts.template
         frame = self._chat if prompts.chat else self._plain
-        self._frames: Mapping[Kind, tuple[list[int], list[int]]] = {kind: frame(prompts[kind]) for kind in Kind}
+        self._frames: Mapping[Kind, tuple[list[int], list[int]]] = {
+            kind: frame(prompts[kind]) for kind in prompts.kinds
+        }
 
     def frame(self, kind: Kind) -> tuple[list[int], list[int]]:
         """The ids before and after the suffix."""
@@ -83,11 +87,12 @@ class PromptEncoder:
         try:
             template = self._tokenizer.get_chat_template()
             text = self._tokenizer.apply_chat_template(
-                [{"role": "user", "content": message}],
+                [*self._system, {"role": "user", "content": message}],
                 chat_template=TODAY + template if "strftime_now" in template else template,
                 tokenize=False,
                 add_generation_prompt=True,
-                enable_thinking=False,  # the answers' formats and lengths leave no room for thoughts
+                # the answers' formats and lengths leave no room for thoughts
+                **{"enable_thinking": False, **self._variables},
             )
         except (TemplateError, ValueError) as error:
             raise InputError(f"--prompts: the model's chat template fails ({error}); take --prompts base") from error

@@ -70,7 +70,7 @@ class Generator:
         eos = model.generation_config.eos_token_id
         ends = {tokenizer.eos_token_id, *(eos if isinstance(eos, list) else [eos])}
         self._endings: Mapping[Kind, Ending] = {
-            kind: Ending(tokenizer, ends, prompts[kind].sampling.stop) for kind in Kind
+            kind: Ending(tokenizer, ends, prompts[kind].sampling.stop) for kind in prompts.kinds
         }
 
     @property

@@ -71,9 +71,9 @@ class TransformersEngine:
     def __init__(self, encoder: PromptEncoder, generator: Generator, prompts: PromptSet, tokens_per_batch: int) -> None:
         self._encoder = encoder
         self._generator = generator
-        self._room = {kind: prompts[kind].sampling.max_tokens for kind in Kind}
+        self._room = {kind: prompts[kind].sampling.max_tokens for kind in prompts.kinds}
         self._tokens_per_batch = tokens_per_batch
-        self._waiting: dict[Kind, list[EncodedRequest]] = {kind: [] for kind in Kind}
+        self._waiting: dict[Kind, list[EncodedRequest]] = {kind: [] for kind in prompts.kinds}
         self._failed: list[Completion] = []
 
     def add(self, requests: Sequence[Request]) -> None:
@@ -101,7 +101,7 @@ class TransformersEngine:
         return f"prompt of {len(encoded.ids)} tokens leaves no room for {room} more in a context of {context}"
 
     def _take(self) -> list[EncodedRequest]:
-        fullest = max(Kind, key=lambda kind: len(self._waiting[kind]))
+        fullest = max(self._waiting, key=lambda kind: len(self._waiting[kind]))
         queue = self._waiting[Kind.PROPOSE] or self._waiting[fullest]
         batch: list[EncodedRequest] = []
         for encoded in sorted(queue, key=lambda encoded: abs(len(encoded.ids) - len(queue[0].ids))):
@@ -137,7 +137,7 @@ def _check_dtype(settings: EngineSettings) -> None:
 
 def _check_context(model: str, encoder: PromptEncoder, prompts: PromptSet, context: int | None) -> None:
     problems = []
-    for kind in Kind:
+    for kind in prompts.kinds:
         constant, room = sum(map(len, encoder.frame(kind))), prompts[kind].sampling.max_tokens
         if context is not None and constant + room >= context:
             problems.append(
