@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -113,13 +114,8 @@ def devices(settings: EngineSettings) -> int:
     Raises:
         InputError: an argument is wrong.
     """
-    arguments, count = _arguments(settings), 1
-    for name in PARALLEL:
-        size = arguments.get(name, 1)
-        if not isinstance(size, int) or size < 1:
-            raise InputError(f"--vllm.args: {name}={size} must be a whole number of at least 1")
-        count *= size
-    return count
+    arguments = _arguments(settings)
+    return math.prod(arguments.get(name, 1) for name in PARALLEL)
 
 
 def open_engine(settings: EngineSettings, prompts: PromptSet) -> VLLMEngine:
@@ -241,6 +237,9 @@ def _arguments(settings: EngineSettings) -> dict[str, Any]:
     """The engine arguments given, checked against those of the installed vLLM, if there is one."""
     arguments = named_values("vllm.args", settings.vllm.args)
     problems = [f"--vllm.args: {name!r} is not for here; {OURS[name]}" for name in arguments.keys() & OURS.keys()]
+    for name in PARALLEL:
+        if not isinstance(size := arguments.get(name, 1), int) or size < 1:
+            problems.append(f"--vllm.args: {name}={size} must be a whole number of at least 1")
     known = _known() if arguments else {}
     for name in sorted(arguments.keys() - known.keys() - OURS.keys()) if known else ():
         close = get_close_matches(name.replace("-", "_"), known, n=1)
