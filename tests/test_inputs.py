@@ -82,7 +82,7 @@ def test_no_seed_is_an_error(tmp_path: Path, content: str) -> None:
 def test_shipped_prompts_load(name: str) -> None:
     prompts = load_prompts(name)
     assert prompts.chat == (name == "chat")
-    assert set(prompts.prompts) == set(Kind)
+    assert set(prompts.prompts) == set(prompts.kinds)
 
 
 def test_the_base_prompts_have_the_papers_structure_and_sampling() -> None:

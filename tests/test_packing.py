@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 import ray
 from ray.util import placement_group_table
 
-from cluster.connect import replica_resources
+from cluster.placement import resources_of
 from cluster.replicas import ReplicaPool
 from cluster.settings import RaySettings
-from selfinstruct.engines import EngineSettings, TemplateOptions, VLLMOptions
+from selfinstruct.engines import EngineSettings, TemplateOptions, VLLMOptions, open_engine
 from selfinstruct.prompts import load_prompts
 from selfinstruct.records import Completion, Kind, Request
 
@@ -38,11 +39,13 @@ def complete(pool: ReplicaPool, count: int, name: str) -> set[str]:
 
 
 def test_each_replica_with_several_gpus_has_a_strict_group_of_its_own(cluster: None) -> None:
-    resources = replica_resources(TWO_GPUS, RaySettings())
+    resources = resources_of(TWO_GPUS, RaySettings())
     assert resources == {"num_cpus": 1, "num_gpus": 2.0}
-    assert replica_resources(EngineSettings("openai"), RaySettings())["num_gpus"] == 0
-    assert replica_resources(EngineSettings("transformers"), RaySettings())["num_gpus"] == 1
-    pool = ReplicaPool(SETTINGS, load_prompts("tiny"), 3, 8, resources)  # for one of them there is no room
+    assert resources_of(EngineSettings("openai"), RaySettings())["num_gpus"] == 0
+    assert resources_of(EngineSettings("transformers"), RaySettings())["num_gpus"] == 1
+    pool = ReplicaPool(
+        [partial(open_engine, SETTINGS, load_prompts("tiny"))] * 3, 8, resources
+    )  # for one of them there is no room
     try:
         assert len(complete(pool, 40, "before")) == 40
         groups = placement_group_table().values()
@@ -50,7 +53,7 @@ def test_each_replica_with_several_gpus_has_a_strict_group_of_its_own(cluster: N
         assert [group["bundles"] for group in groups] == [{0: {"CPU": 1.0, "GPU": 2.0}}] * 3
         assert sorted(group["state"] for group in groups) == ["CREATED", "CREATED", "PENDING"]
         for seat in pool._seats:
-            if seat.loaded:
+            if seat.ready:
                 ray.kill(seat.actor)
         assert len(complete(pool, 40, "after")) == 40
         assert len(placement_group_table()) == 3

@@ -576,7 +576,7 @@ def test_dtype_as_asked(make: Make) -> None:
 
 def test_a_context_that_holds_no_prompt_is_said_at_once(make: Make) -> None:
     said = refusal(make("llama"), prompt_set(replace(GREEDY, max_tokens=CONTEXT)))
-    assert said.count("\n") == 3
+    assert said.count("\n") == len(Kind) - 1
     assert f"its context of {CONTEXT} tokens cannot hold the propose prompt" in said
 
 
