@@ -424,7 +424,7 @@ def _plot(measured: Sequence[SizeFigures], path: Path) -> None:
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        print("no plot: matplotlib is not installed (pip install 'selfinstruct[plots]')")
+        print("no plot: matplotlib is not installed (pip install 'selfinstruct[evaluate]')")
         return
     figure = Figure(figsize=(9, 4), layout="constrained")
     rates, shortlists = figure.subplots(1, 2)
