@@ -5,13 +5,17 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 
-.PHONY: demo test check format audit clean
+.PHONY: demo test mutants check format audit clean
 
 demo: $(VENV)/ready
 	RAY_USAGE_STATS_ENABLED=0 $(BIN)/selfinstruct generate --out runs/demo --target 200 --replicas 2 --shards 2
 
 test: $(VENV)/ready
 	$(BIN)/python -m pytest
+
+# Breaks the protocol in one place after the other, and wants the simulator to notice each.
+mutants: $(VENV)/ready
+	$(BIN)/python -m tests.mutants
 
 check: $(VENV)/ready
 	$(BIN)/ruff format --check

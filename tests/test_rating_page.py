@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright import sync_api
 
 from jobs.main import main
 
@@ -231,7 +233,7 @@ def test_two_tabs_of_one_rater_do_not_lose_each_others_ratings(browser: Any, pag
         one.begin("Ann")
         other = Sitting(context, page_file)
         one.press("1")
-        other.page.wait_for_function("document.getElementById('position').textContent.startsWith('1 of')")
+        sync_api.expect(other.page.locator("#position")).to_have_text(re.compile(r"^1 of"))
         other.press("ArrowRight", "2")
-        one.page.wait_for_function("document.getElementById('position').textContent.startsWith('2 of')")
+        sync_api.expect(one.page.locator("#position")).to_have_text(re.compile(r"^2 of"))
         assert sorted(one.export()["ratings"].values()) == ["A", "B"]

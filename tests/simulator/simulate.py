@@ -129,8 +129,8 @@ class Simulation:
             errors = [process.error for process in self.world.run([self._life] * drivers)]
             for error in errors:
                 self._judge(error)
-            if self.finished and not any(isinstance(error, Killed) for error in errors):
-                break  # else the same command once more: a driver that died later than another ended leaves its traces
+            if self.finished and all(error is None or isinstance(error, HeldError) for error in errors):
+                break  # else the same command once more: a driver that failed after another ended leaves traces
         assert self.finished, f"no driver has finished in {LIVES} lives"
         self._check()
 
