@@ -374,7 +374,8 @@ class Run:
                 yield _instance_row(instruction, is_classification, None, Instance("", ""), Reason.FAILED)
                 continue
             told, instances = read_instances(answer.kind, answer.text, self._prompts)
-            is_classification = told if question is None else is_classification
+            if question is None and instances:  # an answer that cannot be read tells nothing
+                is_classification = told
             cut = answer.finish is Finish.LENGTH
             verdicts = filter_instances(instances, cut, self.settings.instances, self.settings.seed, instruction.id)
             if not verdicts:

@@ -143,7 +143,13 @@ def open_engine(settings: EngineSettings, prompts: PromptSet) -> VLLMEngine:
         arguments["distributed_executor_backend"] = "mp"
     try:
         encoder = PromptEncoder(AutoTokenizer.from_pretrained(folder, trust_remote_code=trust), prompts)
-        defaults = {"enable_prefix_caching": True, "disable_log_stats": True, "use_tqdm_on_load": False}
+        defaults: dict[str, Any] = {
+            "enable_prefix_caching": True,
+            "disable_log_stats": True,
+            "use_tqdm_on_load": False,
+            # where any white space is allowed, a weak model may write nothing else until it is cut
+            "structured_outputs_config": {"backend": "xgrammar", "disable_any_whitespace": True},
+        }
         if current_platform.is_cpu():  # there vLLM 0.32 cannot take a seeded draw back, as it does for half a prompt
             defaults["enable_chunked_prefill"] = False
         engine = LLMEngine.from_engine_args(
