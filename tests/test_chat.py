@@ -263,6 +263,27 @@ def test_a_system_message_needs_a_chat_set(tmp_path: Path) -> None:
     ]
 
 
+def test_the_system_message_and_the_variables_reach_the_models_template() -> None:
+    from transformers import AutoTokenizer
+
+    from selfinstruct.engines.encoding import PromptEncoder
+    from selfinstruct.tiny import MODEL
+
+    tokenizer = AutoTokenizer.from_pretrained(MODEL)
+    tokenizer.chat_template = (
+        "{% for message in messages %}[{{ message.role }}] {{ message.content }}\n{% endfor %}"
+        "{{ effort | default('none') }} {% if enable_thinking is defined and not enable_thinking %}answer:{% endif %}"
+    )
+
+    def prompt(**variables: object) -> str:
+        request = Request("a", Kind.INSTANTIATE, "Name a river.", 1)
+        return str(tokenizer.decode(PromptEncoder(tokenizer, INSTRUCT.with_template(variables)).encode(request).ids))
+
+    assert prompt().startswith(f"[system] {INSTRUCT.system}\n[user] A task of the collection")
+    assert prompt().endswith("The task: Name a river.\nnone answer:")
+    assert prompt(enable_thinking=True, effort="low").endswith("The task: Name a river.\nlow ")
+
+
 def test_variables_of_the_template_are_part_of_what_a_run_is_made_from(tmp_path: Path) -> None:
     def facts(*given: str, prompts: str = "chat") -> object:
         settings = GenerateSettings(out=str(tmp_path), engine="template", prompts=prompts, chat_template_kwargs=given)
