@@ -145,10 +145,7 @@ def test_every_reason_occurs() -> None:
             cut = done.finish is Finish.LENGTH
             verdicts = filter_instances(instances, cut, InstanceSettings(), 1, done.request_id)
             seen.update(reason for _, reason in verdicts if reason is not None)
-    asked_for = {
-        Reason.CONTAMINATED,
-        Reason.NOT_ASKED,
-    }  # need evaluation sets, or a run that is parsed again
+    asked_for = {Reason.CONTAMINATED, Reason.NOT_ASKED}  # need evaluation sets, or a run that is parsed again
     assert {reason for reason in Reason if not seen[reason]} == asked_for
 
 
