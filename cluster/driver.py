@@ -28,7 +28,7 @@ from selfinstruct.prompts import PromptSet, load_prompts
 from selfinstruct.records import ImportedTask, SeedTask, Table
 from selfinstruct.rounds import Run, Stage
 from selfinstruct.seeds import load_seeds
-from selfinstruct.settings import Facts, digest_of, facts_of
+from selfinstruct.settings import Facts, digest_of, facts_of, named_values
 from selfinstruct.store import RunStore
 from selfinstruct.texts import read_tasks
 from selfinstruct.timings import Timer
@@ -63,7 +63,8 @@ def read_inputs(settings: GenerateSettings) -> Inputs:
     check(settings)
     seeds = load_seeds(settings.seeds)
     imported = read_tasks(settings.pool)
-    prompts = load_prompts(prompt_set_for(settings.prompts, settings.proposer))
+    variables = named_values("chat_template_kwargs", settings.chat_template_kwargs)
+    prompts = load_prompts(prompt_set_for(settings.prompts, settings.proposer)).with_template(variables)
     evaluation = None
     if settings.decontaminate:
         evaluation = Contamination(read_evaluation(settings.decontaminate), settings.novelty, settings.ngram)

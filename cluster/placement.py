@@ -10,7 +10,7 @@ import ray
 from ray._private.state import state
 
 from cluster.settings import RaySettings
-from selfinstruct.engines import EngineSettings
+from selfinstruct.engines import EngineSettings, devices
 
 GIB = 2**30
 
@@ -22,11 +22,13 @@ def resources_of(engine: EngineSettings, settings: RaySettings) -> dict[str, flo
 
 
 def _gpus(engine: EngineSettings, settings: RaySettings) -> float:
-    """As told, else one for an engine that has a use for it, where the cluster has or may get any."""
-    if settings.gpus is not None:
-        return settings.gpus
-    wanted = engine.engine not in ("openai", "template") and engine.transformers.device != "cpu"
-    return 1.0 if wanted and max(_there().get("GPU", 0), _to_come().get("GPU", 0)) >= 1 else 0.0
+    """For each device of the model as told, else one where the cluster has or may get any."""
+    count, gpus = devices(engine), settings.gpus
+    if engine.engine == "transformers" and engine.transformers.device == "cpu":
+        count = 0
+    if gpus is None:
+        gpus = 1.0 if count and max(_there().get("GPU", 0), _to_come().get("GPU", 0)) >= 1 else 0.0
+    return gpus * max(1, count)
 
 
 def keep_off_head(resources: Mapping[str, float]) -> dict[str, Any]:

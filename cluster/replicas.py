@@ -23,6 +23,7 @@ from typing import Any
 import ray
 from ray.exceptions import ActorDiedError, ActorUnavailableError, RayError
 
+from cluster.packing import packed
 from cluster.placement import keep_off_head, resources_of, shortage
 from cluster.replica import CALLS, Place, Replica, Report, Usage
 from cluster.settings import RaySettings, TimeoutSettings
@@ -79,6 +80,7 @@ class _Seat:
     """A replica's place in the pool; its actor may come and go."""
 
     opening: Any  # object ref of what opens its engine
+    options: dict[str, Any] | None = None  # Ray's, of its actor
     actor: Any = None
     asked: float = 0.0  # when its actor was asked for
     place: Place | None = None  # once it has a node
@@ -198,8 +200,9 @@ class ReplicaPool:
 
     def _start(self, seat: _Seat) -> None:
         """Ask for a replica."""
-        options = {**self._resources, **keep_off_head(self._resources), "scheduling_strategy": "SPREAD"}
-        seat.actor = Replica.options(**options).remote(seat.opening)  # type: ignore[attr-defined]
+        if seat.options is None or seat.options["scheduling_strategy"] == "SPREAD":  # a placement group is kept
+            seat.options = packed({**self._resources, **keep_off_head(self._resources)})
+        seat.actor = Replica.options(**seat.options).remote(seat.opening)  # type: ignore[attr-defined]
         seat.asked = time.monotonic()
         seat.place = seat.usage = None
         seat.ready = seat.proven = seat.trial = False

@@ -6,7 +6,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from selfinstruct.contamination import NGRAM
-from selfinstruct.engines import EMBEDDED, EngineSettings, OpenAIOptions, TemplateOptions, TransformersOptions
+from selfinstruct.engines import (
+    EMBEDDED,
+    EngineSettings,
+    OpenAIOptions,
+    TemplateOptions,
+    TransformersOptions,
+    VLLMOptions,
+)
 from selfinstruct.errors import InputError
 from selfinstruct.rounds import RunSettings
 from selfinstruct.seeds import SEED_TASKS
@@ -19,8 +26,8 @@ class RaySettings:
 
     Args:
         address: Address of a running cluster; without it (and without RAY_ADDRESS) a local one is started.
-        gpus: GPUs per replica; without it 1 where the cluster has any, or may start nodes that do, and the model runs
-            in the replica, else 0.
+        gpus: GPUs per replica (per device of a tensor-parallel model); without it 1 where the cluster has any, or may
+            start nodes that do, and the model runs in the replica, else 0.
         cpus: CPU cores per replica.
         memory: GiB of main memory that a replica reserves (0: none).
     """
@@ -91,9 +98,10 @@ class GenerateSettings(RunSettings):
         decontaminate: Evaluation sets from which the data is kept clear: .jsonl, .json, .parquet, or folders of
             natural-instructions tasks.
         ngram: Tokens in a row that a text may not share with an evaluation set.
-        prompts: A shipped prompt set (base, chat, tiny) or a folder of one's own (auto: tiny for the embedded model
-            and the template engine, else base).
-        engine: What completes the requests: transformers, openai (a server), or template (a grammar, no model).
+        prompts: A shipped prompt set (base, chat, instruct, tiny) or a folder of one's own (auto: tiny for the embedded
+            model and the template engine, else base).
+        chat_template_kwargs: Variables of a chat model's template as name=value (enable_thinking=true ...).
+        engine: What completes the requests: transformers, vllm, openai (a server), or template (a grammar, no model).
         model: Name or folder of the model, or its name on the server (tiny: the embedded demonstration model).
         replicas: Copies of the model, each in a Ray actor of its own.
         shards: Ray actors that hold the novelty index.
@@ -107,6 +115,7 @@ class GenerateSettings(RunSettings):
     decontaminate: tuple[str, ...] = unaltering(())
     ngram: int = unaltering(NGRAM)
     prompts: str = unaltering("auto")
+    chat_template_kwargs: tuple[str, ...] = unaltering(())
     engine: str = unaltering("transformers")
     model: str = unaltering(EMBEDDED)
     replicas: int = unaltering(2)
@@ -117,6 +126,7 @@ class GenerateSettings(RunSettings):
     transformers: TransformersOptions = field(default_factory=TransformersOptions, metadata={"alters_data": False})
     template: TemplateOptions = field(default_factory=TemplateOptions, metadata={"alters_data": False})
     openai: OpenAIOptions = field(default_factory=OpenAIOptions, metadata={"alters_data": False})
+    vllm: VLLMOptions = field(default_factory=VLLMOptions, metadata={"alters_data": False})
     ray: RaySettings = field(default_factory=RaySettings, metadata={"alters_data": False})
     timeouts: TimeoutSettings = field(default_factory=TimeoutSettings, metadata={"alters_data": False})
     budget: BudgetSettings = field(default_factory=BudgetSettings, metadata={"alters_data": False})
@@ -124,7 +134,7 @@ class GenerateSettings(RunSettings):
     @property
     def proposer(self) -> EngineSettings:
         """The engine that proposes."""
-        return EngineSettings(self.engine, self.model, self.transformers, self.template, self.openai)
+        return EngineSettings(self.engine, self.model, self.transformers, self.template, self.openai, self.vllm)
 
     @property
     def labeller(self) -> EngineSettings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import signal
 import sys
@@ -146,7 +147,7 @@ def _read_config(path: Path, settings: type) -> list[str]:
     if not isinstance(data, dict):
         raise InputError(f"--config: {path} must hold options as 'key: value', not a {type(data).__name__}")
     known = set(_keys(settings))
-    flat = dict(_flatten(data))
+    flat = dict(_flatten(data, known))
     problems = [_unknown(path, key, known) for key in flat if key not in known]
     if problems:
         raise InputError(*problems)
@@ -167,12 +168,16 @@ def _keys(settings: type, prefix: str = "") -> Iterator[str]:
             yield prefix + field.name
 
 
-def _flatten(data: dict[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def _flatten(data: dict[Any, Any], known: set[str], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted options and their values. A mapping under an option's own name is `name=value name=value ...`."""
     for key, value in data.items():
-        if isinstance(value, dict):
-            yield from _flatten(value, f"{prefix}{key}.")
+        option = f"{prefix}{key}"
+        if not isinstance(value, dict):
+            yield option, value
+        elif option in known:
+            yield option, [f"{name}={json.dumps(each)}" for name, each in value.items()]
         else:
-            yield f"{prefix}{key}", value
+            yield from _flatten(value, known, f"{option}.")
 
 
 def _option(key: str, value: Any) -> list[str]:

@@ -9,15 +9,23 @@ from pathlib import Path
 
 from cluster.settings import prompt_set_for
 from jobs.command_line import plain_lines, run
-from selfinstruct.classify import parse_classify, render_classify
+from selfinstruct.classify import read_classify, render_classify
 from selfinstruct.draws import seed_of
-from selfinstruct.engines import EMBEDDED, EngineSettings, OpenAIOptions, TemplateOptions, TransformersOptions
+from selfinstruct.engines import (
+    EMBEDDED,
+    EngineSettings,
+    OpenAIOptions,
+    TemplateOptions,
+    TransformersOptions,
+    VLLMOptions,
+)
 from selfinstruct.errors import InputError
-from selfinstruct.instantiate import InstanceSettings, filter_instances, parse_instances, render_instantiate
+from selfinstruct.instantiate import InstanceSettings, filter_instances, read_instances, render_instantiate
 from selfinstruct.prompts import PromptSet
 from selfinstruct.protocols import Engine
 from selfinstruct.records import Completion, Finish, Kind, Reason, Request, SeedTask
 from selfinstruct.seeds import SEED_TASKS
+from selfinstruct.settings import named_values
 
 
 @dataclass(frozen=True)
@@ -28,8 +36,10 @@ class TrySettings:
         number: Requests in all: a fifth of them propose, the others label what was proposed.
         seed: Seed of demonstrations and sampling.
         seeds: File of seed tasks, JSON lines.
-        prompts: A shipped prompt set (base, chat, tiny) or a folder of one's own (auto: tiny for the embedded model).
-        engine: What completes the requests: transformers, openai (a server), or template.
+        prompts: A shipped prompt set (base, chat, instruct, tiny) or a folder of one's own (auto: tiny for the embedded
+            model).
+        chat_template_kwargs: Variables of a chat model's template as name=value (enable_thinking=true ...).
+        engine: What completes the requests: transformers, vllm, openai (a server), or template.
         model: Name or folder of the model, or its name on the server.
         prefixes: Show the constant part of each prompt too.
     """
@@ -38,12 +48,14 @@ class TrySettings:
     seed: int = 0
     seeds: Path = SEED_TASKS
     prompts: str = "auto"
+    chat_template_kwargs: tuple[str, ...] = ()
     engine: str = "transformers"
     model: str = EMBEDDED
     prefixes: bool = False
     transformers: TransformersOptions = field(default_factory=TransformersOptions)
     template: TemplateOptions = field(default_factory=TemplateOptions)
     openai: OpenAIOptions = field(default_factory=OpenAIOptions)
+    vllm: VLLMOptions = field(default_factory=VLLMOptions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +81,14 @@ def try_prompts(settings: TrySettings) -> int:
     if settings.number < 3:
         raise InputError(f"--number: is {settings.number}, must be at least 3: one request of each step")
     engine_settings = EngineSettings(
-        settings.engine, settings.model, settings.transformers, settings.template, settings.openai
+        settings.engine, settings.model, settings.transformers, settings.template, settings.openai, settings.vllm
     )
     seeds = load_seeds(settings.seeds)
-    prompts = load_prompts(prompt_set_for(settings.prompts, engine_settings))
+    variables = named_values("chat_template_kwargs", settings.chat_template_kwargs)
+    prompts = load_prompts(prompt_set_for(settings.prompts, engine_settings)).with_template(variables)
     engine = open_engine(engine_settings, prompts)
     proposals, new = _propose(settings, seeds, prompts, engine)
-    labelled = (settings.number - len(proposals)) // 2
+    labelled = (settings.number - len(proposals)) // (1 if prompts.one_step else 2)
     _show(proposals, prompts, settings.prefixes)
     _show(
         _label((new or [seed.instruction for seed in seeds])[:labelled], settings, prompts, engine),
@@ -91,7 +104,7 @@ def _propose(
     """Propose requests with the verdict on each instruction, and the instructions that are new."""
     from selfinstruct.novelty import NoveltySettings, admit, make_index
     from selfinstruct.pool import Pool
-    from selfinstruct.propose import ProposeSettings, parse_proposals, plan_request
+    from selfinstruct.propose import ProposeSettings, plan_request, read_proposals
     from selfinstruct.rounds import seed_candidates
     from selfinstruct.screen import Screen, ScreenSettings
 
@@ -105,7 +118,7 @@ def _propose(
         planned = plan_request(f"try/{number:02d}", settings.seed, ProposeSettings(), pool, len(pool), prompts)
         completion = _complete(engine, planned.request)
         cut = completion.finish is not Finish.STOP
-        texts = [] if cut else parse_proposals(completion.text, continues_item=not prompts.chat)
+        texts = [] if cut else read_proposals(completion.text, prompts)
         size = len(index)
         verdicts = admit(novelty, size, texts, index.nearest(size, texts))
         parsed = (
@@ -125,25 +138,35 @@ def _propose(
 
 
 def _label(instructions: Sequence[str], settings: TrySettings, prompts: PromptSet, engine: Engine) -> list[Trial]:
-    """For each instruction the classification question and the request for instances."""
+    """For each instruction the classification question, where the prompt set has one, and the request for instances."""
     trials = []
     for number, instruction in enumerate(instructions):
         id = f"try/label/{number:02d}"
-        question = _request(f"{id}/classify", settings.seed, Kind.CLASSIFY, render_classify(instruction, prompts))
-        answer = _complete(engine, question)
-        is_classification = parse_classify(answer.text)
-        trials.append(Trial(question, answer, ["classification" if is_classification else "no classification"]))
-        kind, suffix = render_instantiate(instruction, is_classification, prompts)
+        asked = None
+        if not prompts.one_step:
+            question = _request(f"{id}/classify", settings.seed, Kind.CLASSIFY, render_classify(instruction, prompts))
+            answer = _complete(engine, question)
+            asked = read_classify(answer.text, prompts)
+            trials.append(Trial(question, answer, [_said(asked)]))
+        kind, suffix = render_instantiate(instruction, asked, prompts)
         request = _request(f"{id}/instances", settings.seed, kind, suffix)
         completion = _complete(engine, request)
-        instances = parse_instances(kind, completion.text)
+        is_classification, instances = read_instances(kind, completion.text, prompts)
         cut = completion.finish is Finish.LENGTH
         parsed = [
             f"{reason or 'accepted'}\n  input: {instance.input}\n  output: {instance.output}"
             for instance, reason in filter_instances(instances, cut, InstanceSettings(), settings.seed, id)
         ]
-        trials.append(Trial(request, completion, parsed or [completion.error or Reason.NOTHING_PARSED]))
+        if not parsed:
+            parsed = [completion.error or Reason.NOTHING_PARSED]
+        elif asked is None:
+            parsed.insert(0, _said(is_classification))
+        trials.append(Trial(request, completion, parsed))
     return trials
+
+
+def _said(is_classification: bool) -> str:
+    return "classification" if is_classification else "no classification"
 
 
 def _request(id: str, seed: int, kind: Kind, suffix: str) -> Request:

@@ -11,6 +11,11 @@ def render_classify(instruction: str, prompts: PromptSet) -> str:
     return prompts[Kind.CLASSIFY].fill(instruction=instruction)
 
 
+def read_classify(text: str, prompts: PromptSet) -> bool:
+    """Whether a completion says yes."""
+    return parse_classify(prompts.answer(text) or "")
+
+
 def parse_classify(text: str) -> bool:
     """Whether the answer is yes. Anything else counts as no, as in the released code."""
     return text.strip().rstrip(".") in ("Yes", "yes", "YES")

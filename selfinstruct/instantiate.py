@@ -1,6 +1,7 @@
 """Generating and filtering instances (paper, sections 2.2.3 and 2.2.4; the released code's dialects).
 
-Classification tasks are asked output-first, so that their labels are balanced; all others input-first.
+Classification tasks are asked output-first, so that their labels are balanced; all others input-first. A prompt set
+for chat models may ask for both in one request (`Kind.INSTANTIATE`): then the answer says of which kind the task is.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from selfinstruct.answers import as_text, json_values
 from selfinstruct.draws import Draws
 from selfinstruct.prompts import PromptSet
 from selfinstruct.records import Instance, Kind, Reason
@@ -17,6 +19,7 @@ from selfinstruct.records import Instance, Kind, Reason
 _EXAMPLE = re.compile(r"(?:^|\n)[ \t]*Example(?:[ \t]*\d+\b[.:]?|[ \t]*[.:]|[ \t]*(?=\n|$))")
 _OUTPUT = re.compile(r"\bOutput[ \t]*\d*[ \t]*:")
 _INPUT = re.compile(r"\bInput[ \t]*\d*[ \t]*:")
+_SAID = re.compile(r'"classification"\s*:\s*"?(true|yes|false|no)\b', re.IGNORECASE)
 _CLASS_LABEL = re.compile(r"Class label[ \t]*\d*[ \t]*:")
 
 Verdict = tuple[Instance, Reason | None]
@@ -33,14 +36,46 @@ class InstanceSettings:
     most: int = 5
 
 
-def render_instantiate(instruction: str, is_classification: bool, prompts: PromptSet) -> tuple[Kind, str]:
-    """The kind and the suffix of the request for instances."""
-    kind = Kind.OUTPUT_FIRST if is_classification else Kind.INPUT_FIRST
+def render_instantiate(instruction: str, is_classification: bool | None, prompts: PromptSet) -> tuple[Kind, str]:
+    """The kind and the suffix of the request for instances. None: the request asks which kind of task it is, too."""
+    if is_classification is None:
+        kind = Kind.INSTANTIATE
+    else:
+        kind = Kind.OUTPUT_FIRST if is_classification else Kind.INPUT_FIRST
     return kind, prompts[kind].fill(instruction=instruction)
 
 
+def read_instances(kind: Kind, text: str, prompts: PromptSet) -> tuple[bool, list[Instance]]:
+    """Whether a completion's task is classification, and its instances: JSON, or the form that `kind` asks for.
+
+    With `Kind.INSTANTIATE` a JSON answer says it under "classification", and any other by beginning with a label.
+    """
+    answer = prompts.answer(text) or ""
+    if prompts[kind].schema and (found := _from_json(answer)):
+        said = _SAID.search(answer)
+        yes = said is not None and said.group(1).lower() in ("true", "yes")
+        return (yes if kind is Kind.INSTANTIATE else kind is Kind.OUTPUT_FIRST), found
+    if kind is Kind.INSTANTIATE:
+        kind = Kind.OUTPUT_FIRST if _CLASS_LABEL.search(answer) else Kind.INPUT_FIRST
+    return kind is Kind.OUTPUT_FIRST, parse_instances(kind, answer)
+
+
+def _from_json(text: str) -> list[Instance]:
+    """Every object with an output, wherever it stands, so that of an answer that was cut the whole ones remain."""
+    found, values = [], list(json_values(text))
+    while values:
+        match values.pop(0):
+            case {"output": output, **others}:
+                found.append(Instance(as_text(others.get("input")), as_text(output)))
+            case dict() as fields:
+                values[:0] = fields.values()
+            case list() as items:
+                values[:0] = items
+    return found
+
+
 def parse_instances(kind: Kind, text: str) -> list[Instance]:
-    """The instances in a completion, unfiltered and in order."""
+    """The instances in a text of the base set's form, unfiltered and in order."""
     return _parse_output_first(text) if kind is Kind.OUTPUT_FIRST else _parse_input_first(text)
 
 

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from selfinstruct import original
+from selfinstruct.answers import as_text, json_values
 from selfinstruct.draws import Draws, seed_of
 from selfinstruct.pool import Pool
 from selfinstruct.prompts import PromptSet
@@ -50,6 +51,26 @@ def plan_request(
     return PlannedRequest(request, "paper", shown)
 
 
+def read_proposals(text: str, prompts: PromptSet) -> list[str]:
+    """The instructions in a completion, as its prompt set asks for them: JSON, or the items of a list."""
+    answer = prompts.answer(text) or ""
+    if prompts[Kind.PROPOSE].schema and (found := _from_json(answer)):
+        return found
+    return parse_proposals(answer, continues_item=not prompts.chat)
+
+
+def _from_json(text: str) -> list[str]:
+    """The texts of the first list that has some, bare or within an object."""
+    for value in json_values(text):
+        for items in value.values() if isinstance(value, dict) else [value]:
+            texts = (
+                [_clean(as_text(item)) for item in items if isinstance(item, str)] if isinstance(items, list) else []
+            )
+            if any(texts):
+                return list(filter(None, texts))
+    return []
+
+
 def parse_proposals(text: str, continues_item: bool) -> list[str]:
     """The instructions in a completion, white space collapsed and the first letter made a capital.
 
@@ -63,10 +84,17 @@ def parse_proposals(text: str, continues_item: bool) -> list[str]:
     return [clean for piece in pieces if (clean := _clean(piece))]
 
 
-def parse_dialect(text: str, dialect: Dialect) -> list[str]:
-    """The instructions in a completion, read as the one who asked for it reads it."""
+def dialect_of(prompts: PromptSet) -> Dialect:
+    """How completions of these prompts are written."""
+    return Dialect.CHAT if prompts.chat else Dialect.BASE
+
+
+def parse_dialect(text: str, dialect: Dialect, prompts: PromptSet) -> list[str]:
+    """The instructions in a completion, read as whoever asked for it does: this run by `prompts`, or another."""
     if dialect is Dialect.ORIGINAL:
         return original.parse_proposals(text)
+    if dialect is dialect_of(prompts):
+        return read_proposals(text, prompts)
     return parse_proposals(text, continues_item=dialect is Dialect.BASE)
 
 

@@ -13,12 +13,17 @@ from typing import Any, TypeAlias
 
 
 class Kind(StrEnum):
-    """The kinds of request; each has its own prompt (paper, sections 2.2.1 to 2.2.3)."""
+    """The kinds of request; each has its own prompt (paper, sections 2.2.1 to 2.2.3).
+
+    A prompt set asks about an instruction either in the paper's two steps (classify, then input or output first) or in
+    one request (instantiate), whose answer also tells whether the task is classification.
+    """
 
     PROPOSE = "propose"
     CLASSIFY = "classify"
     INPUT_FIRST = "input_first"
     OUTPUT_FIRST = "output_first"
+    INSTANTIATE = "instantiate"
 
 
 class Finish(StrEnum):
@@ -185,7 +190,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """One labelling request (classify, input_first or output_first) and its raw completion."""
+    """One labelling request (of any kind but propose) and its raw completion."""
 
     request_id: str
     round: int

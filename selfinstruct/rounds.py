@@ -29,16 +29,16 @@ from functools import cached_property
 from typing import Any, TypeAlias, cast
 
 from selfinstruct import original
-from selfinstruct.classify import parse_classify, render_classify
+from selfinstruct.classify import parse_classify, read_classify, render_classify
 from selfinstruct.contamination import Contamination
 from selfinstruct.dedup import judge
 from selfinstruct.draws import seed_of
 from selfinstruct.errors import FailureError
-from selfinstruct.instantiate import InstanceSettings, filter_instances, parse_instances, render_instantiate
+from selfinstruct.instantiate import InstanceSettings, filter_instances, read_instances, render_instantiate
 from selfinstruct.novelty import NoveltySettings, admit, make_index
 from selfinstruct.pool import Pool
 from selfinstruct.prompts import PromptSet
-from selfinstruct.propose import PlannedRequest, ProposeSettings, parse_dialect, plan_request
+from selfinstruct.propose import PlannedRequest, ProposeSettings, dialect_of, parse_dialect, plan_request
 from selfinstruct.records import (
     Candidate,
     Completion,
@@ -355,7 +355,7 @@ class Run:
 
     @property
     def _dialect(self) -> Dialect:
-        return Dialect.CHAT if self._prompts.chat else Dialect.BASE
+        return dialect_of(self._prompts)
 
     def _dialect_of(self, file: RoundFile) -> Dialect:
         """How a file's completions are to be read; files without a note are of this run's own prompts."""
@@ -369,9 +369,9 @@ class Run:
     def _candidates(self, proposal: Proposal, dialect: Dialect) -> Iterable[Candidate]:
         """What one request proposed, screened, or one row that says why nothing came of it."""
         lost = _LOST.get(proposal.finish)
-        texts = [] if lost else parse_dialect(proposal.text, dialect)
+        texts = [] if lost else parse_dialect(proposal.text, dialect, self._prompts)
         if not texts:
-            yield _candidate(proposal, None, "", lost or Reason.NOTHING_PARSED)
+            yield _candidate(proposal, None, "", lost or self._silence(proposal.text))
         for position, text in enumerate(texts):
             candidate = _candidate(proposal, position, text, self._screen(text))
             if candidate.reason is None and self._evaluation and (hit := self._evaluation.of_instruction(text)):
@@ -428,28 +428,40 @@ class Run:
         """Every instance of the round with its verdict, and one row for each instruction that gave none."""
         answers = {(label.instruction_id, label.kind is Kind.CLASSIFY): label for label in labels}
         for instruction in instructions:
-            question = answers.get((instruction.id, True))
+            question = answers.get((instruction.id, True))  # None where one request asks for all
             answer = answers.get((instruction.id, False))
             failed = any(each is not None and each.finish is Finish.FAILED for each in (question, answer))
-            is_classification = (
-                None if question is None or (failed and answer is None) else parse_classify(question.text)
-            )
+            is_classification = None
+            if question is not None and not (failed and answer is None):
+                is_classification = self._says_yes(question.text, dialect)
             if answer is None or failed:
                 lost = Reason.FAILED if failed else Reason.NOT_ASKED
                 yield _instance_row(instruction, is_classification, None, Instance("", ""), lost)
                 continue
-            parse = original.parse_instances if dialect is Dialect.ORIGINAL else parse_instances
-            instances = parse(answer.kind, answer.text)
+            if dialect is Dialect.ORIGINAL:
+                instances = original.parse_instances(answer.kind, answer.text)
+            else:
+                told, instances = read_instances(answer.kind, answer.text, self._prompts)
+                if question is None and instances:  # an answer that cannot be read tells nothing
+                    is_classification = told
             cut = answer.finish is Finish.LENGTH
             overlaps = self._evaluation.overlap if self._evaluation else None
             limits, seed = self.settings.instances, self.settings.seed
             verdicts = filter_instances(instances, cut, limits, seed, instruction.id, overlaps)
             if not verdicts:
-                yield _instance_row(instruction, is_classification, None, Instance("", ""), Reason.NOTHING_PARSED)
+                yield _instance_row(instruction, is_classification, None, Instance("", ""), self._silence(answer.text))
             for position, (instance, reason) in enumerate(verdicts):
                 yield _instance_row(instruction, is_classification, position, instance, reason)
 
     # ---- all stages
+
+    def _says_yes(self, text: str, dialect: Dialect) -> bool:
+        """Whether an answer says that a task is classification."""
+        return parse_classify(text) if dialect is Dialect.ORIGINAL else read_classify(text, self._prompts)
+
+    def _silence(self, text: str) -> Reason:
+        """Why nothing was parsed: a model that was still thinking had no room for its answer."""
+        return Reason.CUT_BY_LENGTH if self._prompts.answer(text) is None else Reason.NOTHING_PARSED
 
     def _take(self, batches: dict[int, _Proposing] | dict[int, _Labelling], most: int) -> list[Request]:
         taken: list[Request] = []
@@ -514,7 +526,10 @@ class _Proposing:
 
 
 class _Labelling:
-    """The labelling requests of one round: a question for each instruction, then, by its answer, its instances."""
+    """The labelling requests of one round: a question for each instruction, then, by its answer, its instances.
+
+    A prompt set of one step has no question; the answer that holds the instances says what it would have told.
+    """
 
     def __init__(self, seed: int, prompts: PromptSet, instructions: Sequence[Candidate]) -> None:
         self.instructions = instructions
@@ -527,10 +542,13 @@ class _Labelling:
     @cached_property
     def queue(self) -> deque[Request]:
         """Requests to hand out; made on first sight, since rounds that were labelled long ago need none."""
-        return deque(
-            self._request(instruction, Kind.CLASSIFY, render_classify(instruction.text, self._prompts))
-            for instruction in self.instructions
-        )
+        return deque(self._request(instruction, *self._first(instruction.text)) for instruction in self.instructions)
+
+    def _first(self, instruction: str) -> tuple[Kind, str]:
+        """The kind and the suffix of the first request about an instruction."""
+        if self._prompts.one_step:
+            return render_instantiate(instruction, None, self._prompts)
+        return Kind.CLASSIFY, render_classify(instruction, self._prompts)
 
     def _request(self, instruction: Candidate, kind: Kind, suffix: str) -> Request:
         id = f"{instruction.id}/{'classify' if kind is Kind.CLASSIFY else 'instances'}"
@@ -541,7 +559,7 @@ class _Labelling:
         instruction, kind = self._requests.pop(completion.request_id)
         self._answers[instruction.id, kind is Kind.CLASSIFY] = kind, completion
         if kind is Kind.CLASSIFY and completion.finish is not Finish.FAILED:
-            is_classification = parse_classify(completion.text)
+            is_classification = read_classify(completion.text, self._prompts)
             self.queue.append(
                 self._request(instruction, *render_instantiate(instruction.text, is_classification, self._prompts))
             )

@@ -9,8 +9,10 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
+
+from selfinstruct.errors import InputError
 
 T = TypeVar("T")
 
@@ -66,3 +68,23 @@ def differences(ours: Facts, theirs: Facts) -> list[str]:
         for key in sorted({*ours, *theirs})
         if ours.get(key) != theirs.get(key)
     ]
+
+
+def named_values(option: str, given: Sequence[str]) -> dict[str, Any]:
+    """What an option of the form `name=value name=value ...` says; values are read as YAML, so JSON will do.
+
+    Raises:
+        InputError: a piece has not this form.
+    """
+    import yaml
+
+    values = {}
+    for piece in given:
+        name, equals, text = piece.partition("=")
+        try:
+            values[name.strip()] = yaml.safe_load(text)
+        except yaml.YAMLError:
+            equals = ""
+        if not equals or not name.strip():
+            raise InputError(f"--{option}: {piece!r} is not of the form name=value, the value a YAML or JSON value")
+    return values

@@ -11,7 +11,7 @@ import pytest
 
 from selfinstruct.errors import InputError
 from selfinstruct.instantiate import parse_instances
-from selfinstruct.prompts import SHIPPED, load_prompts
+from selfinstruct.prompts import ONE_STEP, SHIPPED, TWO_STEPS, load_prompts
 from selfinstruct.records import Kind
 from selfinstruct.rouge import rouge_l, tokenise
 from selfinstruct.screen import Screen, ScreenSettings
@@ -78,11 +78,11 @@ def test_no_seed_is_an_error(tmp_path: Path, content: str) -> None:
         load_seeds(tmp_path / "absent.jsonl")
 
 
-@pytest.mark.parametrize("name", ["base", "chat", "tiny"])
+@pytest.mark.parametrize("name", ["base", "chat", "instruct", "tiny"])
 def test_shipped_prompts_load(name: str) -> None:
     prompts = load_prompts(name)
-    assert prompts.chat == (name == "chat")
-    assert set(prompts.prompts) == set(Kind)
+    assert prompts.chat == (name in ("chat", "instruct"))
+    assert prompts.kinds == (ONE_STEP if name == "instruct" else TWO_STEPS)
 
 
 def test_the_base_prompts_have_the_papers_structure_and_sampling() -> None:

@@ -15,6 +15,7 @@ from test_export import make_run
 
 from jobs.main import main
 from selfinstruct import rounds
+from selfinstruct.prompts import PromptSet
 from selfinstruct.records import Dialect, Table
 from selfinstruct.rouge import rouge_l, tokenise
 from selfinstruct.store import RunStore
@@ -178,8 +179,8 @@ def test_answers_follow_their_instruction_when_a_parser_changes(
 ) -> None:
     before = rounds.parse_dialect
 
-    def stricter(text: str, dialect: Dialect) -> list[str]:
-        return before(text, dialect)[1:]
+    def stricter(text: str, dialect: Dialect, prompts: PromptSet) -> list[str]:
+        return before(text, dialect, prompts)[1:]
 
     monkeypatch.setattr(rounds, "parse_dialect", stricter)
     changed = reparse(tmp_path / "changed", sources[0])

@@ -103,7 +103,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def answer(self, body: dict[str, Any]) -> None:
         chat = "messages" in body
-        prompt = body["messages"][0]["content"] if chat else body["prompt"]
+        prompt = body["messages"][-1]["content"] if chat else body["prompt"]
         if self.path != ("/v1/chat/completions" if chat else "/v1/completions"):
             self.reply({"detail": "Not Found"}, 404)
         elif trick := self.server.trick(prompt):
@@ -236,7 +236,7 @@ def with_sampling(**changes: Any) -> PromptSet:
 
 @pytest.mark.parametrize("prompts", [BASE, CHAT], ids=["base", "chat"])
 def test_the_whole_prompt_is_sent_and_the_answer_comes_back(server: Server, prompts: PromptSet) -> None:
-    requests = [request for kind in Kind for request in make_requests(2, kind)]
+    requests = [request for kind in prompts.kinds for request in make_requests(2, kind)]
     done = complete(server, requests, prompts)
     seeds = {body["seed"] for body in server.bodies}
     assert len(seeds) == len(requests)
@@ -267,6 +267,45 @@ def test_sampling_is_sent_without_what_is_neutral(server: Server) -> None:
         "seed": full["seed"],
     }
     assert greedy.keys() == {"model", "prompt", "max_tokens", "temperature", "seed"}
+
+
+def test_what_only_some_servers_know_is_sent_when_it_is_asked_for(server: Server) -> None:
+    prompts = load_prompts("instruct")
+    (request,) = make_requests(1, Kind.INSTANTIATE)
+
+    def body(prompts: PromptSet, **options: Any) -> dict[str, Any]:
+        complete(server, [request], prompts, **options)
+        return server.bodies[-1]
+
+    plain = body(prompts)
+    assert [message["role"] for message in plain["messages"]] == ["system", "user"]
+    assert plain["messages"][0]["content"] == prompts.system
+    assert plain["messages"][1]["content"] == asked_for(prompts, request)
+    asked = body(prompts.with_template({"enable_thinking": False}), structured=True)
+    form = asked.pop("response_format")
+    assert form["type"] == "json_schema"
+    assert form["json_schema"]["schema"] == json.loads(prompts[Kind.INSTANTIATE].schema)
+    assert asked.pop("chat_template_kwargs") == {"enable_thinking": False}
+    assert asked == plain
+    changed = body(prompts, body=("max_tokens=null", "max_completion_tokens=900", "reasoning={effort: low}"))
+    assert changed.pop("max_completion_tokens") == 900
+    assert changed.pop("reasoning") == {"effort": "low"}
+    assert {**changed, "max_tokens": plain["max_tokens"]} == plain
+
+
+def test_what_alters_the_answers_is_part_of_the_identity(server: Server) -> None:
+    plain = identify(settings_for(server))
+    assert identify(settings_for(server, structured=True)) == {**plain, "structured": "true"}
+    assert identify(settings_for(server, body=("b=1", "a=2"))) == {**plain, "body": '{"a": 2, "b": 1}'}
+    with pytest.raises(InputError, match=r"--openai\.body: 'a' is not of the form name=value"):
+        identify(settings_for(server, body=("a",)))
+
+
+def test_what_a_reasoning_parser_set_apart_is_not_the_answer(server: Server) -> None:
+    answer = choice(None, "length", chat=True)
+    answer["choices"][0]["message"]["reasoning_content"] = "Let me think"
+    cut = complete_one(server, saying(answer), prompts=CHAT)
+    assert (cut.text, cut.finish) == ("", Finish.LENGTH)
 
 
 @pytest.mark.parametrize(("endpoint", "prompts"), [("chat", BASE), ("completions", CHAT)])

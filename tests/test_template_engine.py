@@ -18,7 +18,7 @@ from selfinstruct.draws import Draws, seed_of
 from selfinstruct.engines import EngineSettings, TemplateOptions, identify, open_engine
 from selfinstruct.errors import InputError
 from selfinstruct.instantiate import InstanceSettings, filter_instances, parse_instances
-from selfinstruct.prompts import load_prompts
+from selfinstruct.prompts import TWO_STEPS, load_prompts
 from selfinstruct.propose import parse_proposals
 from selfinstruct.records import Completion, Finish, Kind, Reason, Request
 from selfinstruct.rouge import rouge_l, tokenise
@@ -56,7 +56,7 @@ def complete(requests: list[Request], options: TemplateOptions | None = None) ->
 )
 def test_completions_depend_on_the_request_alone(order: list[int], batch: int, pieces: list[int]) -> None:
     options = TemplateOptions(failure_rate=0.1, cut_rate=0.2)
-    requests = [make_request(kind, number) for number in range(6) for kind in Kind]
+    requests = [make_request(kind, number) for number in range(6) for kind in TWO_STEPS]
     expected = {done.request_id: done for done in complete(requests, options)}
     engine = open_engine(EngineSettings("template", template=replace(options, batch=batch)), PROMPTS)
     shuffled = [requests[at] for at in order]
@@ -127,7 +127,7 @@ def test_every_reason_occurs() -> None:
     screen = Screen(ScreenSettings())
     seen: Counter[Reason] = Counter()
     options = TemplateOptions(failure_rate=0.03, cut_rate=0.03)
-    requests = [make_request(kind, number) for number in range(400) for kind in Kind]
+    requests = [make_request(kind, number) for number in range(400) for kind in TWO_STEPS]
     kinds = {request.id: request.kind for request in requests}
     for done in complete(requests, options):
         kind = kinds[done.request_id]
@@ -150,7 +150,7 @@ def test_every_reason_occurs() -> None:
 
 
 def test_rates_are_kept() -> None:
-    requests = [make_request(kind, number) for number in range(500) for kind in Kind]
+    requests = [make_request(kind, number) for number in range(500) for kind in TWO_STEPS]
     finishes = Counter(done.finish for done in complete(requests, TemplateOptions(failure_rate=0.2, cut_rate=0.3)))
     assert finishes[Finish.FAILED] == pytest.approx(400, rel=0.2)
     assert finishes[Finish.LENGTH] == pytest.approx(600, rel=0.2)

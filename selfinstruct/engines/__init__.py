@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from selfinstruct.errors import InputError
 from selfinstruct.prompts import PromptSet
@@ -68,6 +68,8 @@ class OpenAIOptions:
         key_env: Name of the environment variable that holds the key, where the replicas run.
         key_file: File that holds the key, where the replicas run.
         endpoint: Which of the server's endpoints is asked: completions or chat (auto: chat for chat prompt sets).
+        body: Fields of each request's body as name=value, in place of those of the same names; null leaves one out.
+        structured: Ask the server to hold its answers to the prompt set's JSON schemas (response_format).
         concurrency: Requests that each replica has under way at the server at most.
         timeout: Seconds in which the server must have answered a request whole.
         retries: How often a request is made again before its replica gives up.
@@ -77,9 +79,26 @@ class OpenAIOptions:
     key_env: str | None = None
     key_file: Path | None = None
     endpoint: str = "auto"
+    body: tuple[str, ...] = ()
+    structured: bool = False
     concurrency: int = 32
     timeout: float = 120.0
     retries: int = 8
+
+
+@dataclass(frozen=True)
+class VLLMOptions:
+    """Options of the engine that runs a model with vLLM in the replica's process.
+
+    Args:
+        args: vLLM's own engine arguments as name=value (quantization=fp8 tensor_parallel_size=2 ...).
+        revision: Branch, tag or commit of a model from the hub.
+        trust_remote_code: Run code that comes with the model.
+    """
+
+    args: tuple[str, ...] = ()
+    revision: str = "main"
+    trust_remote_code: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,6 +110,12 @@ class EngineSettings:
     transformers: TransformersOptions = field(default_factory=TransformersOptions)
     template: TemplateOptions = field(default_factory=TemplateOptions)
     openai: OpenAIOptions = field(default_factory=OpenAIOptions)
+    vllm: VLLMOptions = field(default_factory=VLLMOptions)
+
+    @property
+    def source(self) -> TransformersOptions | VLLMOptions:
+        """The options that say which revision of a checkpoint is meant, and whether its code may run."""
+        return self.vllm if self.engine == "vllm" else self.transformers
 
 
 class _EngineModule(Protocol):
@@ -101,7 +126,7 @@ class _EngineModule(Protocol):
     def identify(self, settings: EngineSettings) -> dict[str, str]: ...
 
 
-ENGINES = ("transformers", "openai", "template")
+ENGINES = ("transformers", "vllm", "openai", "template")
 
 
 def open_engine(settings: EngineSettings, prompts: PromptSet) -> Engine:
@@ -127,9 +152,23 @@ def identify(settings: EngineSettings) -> dict[str, str]:
 
 def pinned(settings: EngineSettings, identity: Mapping[str, str]) -> EngineSettings:
     """The same engine, held to the commit that `identify` has found: a branch of the hub may move meanwhile."""
-    if settings.engine != "transformers" or "model" not in identity:  # a local folder has no commits
+    if settings.engine not in ("transformers", "vllm") or "model" not in identity:  # a local folder has no commits
         return settings
-    return replace(settings, transformers=replace(settings.transformers, revision=identity["weights"]))
+    changes: dict[str, Any] = {settings.engine: replace(settings.source, revision=identity["weights"])}
+    return replace(settings, **changes)
+
+
+def devices(settings: EngineSettings) -> int:
+    """How many GPUs a replica of this engine makes use of, where there are any: none for those without a model.
+
+    Raises:
+        InputError: an option is wrong.
+    """
+    if settings.engine == "vllm":
+        from selfinstruct.engines import vllm
+
+        return vllm.devices(settings)
+    return 1 if settings.engine == "transformers" else 0
 
 
 def _module(settings: EngineSettings) -> _EngineModule:

@@ -88,7 +88,7 @@ def _local(settings: EngineSettings) -> Path | None:
 
 
 def _files(settings: EngineSettings) -> tuple[str, ...]:
-    return (*FILES, "*.py") if settings.transformers.trust_remote_code else FILES
+    return (*FILES, "*.py") if settings.source.trust_remote_code else FILES
 
 
 def _matches(name: str, patterns: tuple[str, ...]) -> bool:
@@ -99,7 +99,7 @@ def _snapshot(settings: EngineSettings, patterns: tuple[str, ...]) -> Path:
     """The cache's folder of the commit that the revision means now; its name is the commit's hash."""
     from huggingface_hub import snapshot_download
 
-    revision = settings.transformers.revision
+    revision = settings.source.revision
     try:
         with _without_bars():
             return Path(

@@ -4,10 +4,10 @@ So the constant pieces are encoded once per kind, and the whole does not depend 
 beginning-of-text token stands at the front if the tokenizer adds one. What reads as a special token in a plain piece
 is text.
 
-For a chat set the prompt is one user message: the tokenizer's template is rendered around a sentinel in the suffix's
-place, and what stands before and after it takes the place of prefix and tail. These two are the template's and the
-prompt author's text, where special tokens are meant as such; the template decides on the beginning-of-text token. A
-suffix, which holds generated text, never gives a special token.
+For a chat set the prompt is one user message, after the set's system message if it has one: the tokenizer's template is
+rendered around a sentinel in the suffix's place, and what stands before and after it takes the place of prefix and
+tail. These two are the template's and the prompt author's text, where special tokens are meant as such; the template
+decides on the beginning-of-text token. A suffix, which holds generated text, never gives a special token.
 """
 
 from __future__ import annotations
@@ -50,9 +50,13 @@ class PromptEncoder:
 
     def __init__(self, tokenizer: Any, prompts: PromptSet) -> None:
         self._tokenizer = tokenizer
+        self._system = [{"role": "system", "content": prompts.system}] if prompts.system else []
+        self._variables = prompts.template
         frame = self._chat if prompts.chat else self._plain
-        self._room = {kind: prompts[kind].sampling.max_tokens for kind in Kind}
-        self._frames: Mapping[Kind, tuple[list[int], list[int]]] = {kind: frame(prompts[kind]) for kind in Kind}
+        self._room = {kind: prompts[kind].sampling.max_tokens for kind in prompts.kinds}
+        self._frames: Mapping[Kind, tuple[list[int], list[int]]] = {
+            kind: frame(prompts[kind]) for kind in prompts.kinds
+        }
 
     def frame(self, kind: Kind) -> tuple[list[int], list[int]]:
         """The ids before and after the suffix."""
@@ -68,7 +72,8 @@ class PromptEncoder:
 
     def _chat(self, prompt: Prompt) -> tuple[list[int], list[int]]:
         message = {"role": "user", "content": prompt.prefix + SENTINEL + prompt.tail}
-        pieces = render_chat(self._tokenizer, [message], add_generation_prompt=True).split(SENTINEL)
+        messages = [*self._system, message]
+        pieces = render_chat(self._tokenizer, messages, self._variables, add_generation_prompt=True).split(SENTINEL)
         if len(pieces) != 2:
             raise InputError("--prompts: the model's chat template does not show the message once; take --prompts base")
         head, foot = (self._tokenizer.encode(piece, add_special_tokens=False, verbose=False) for piece in pieces)
@@ -90,8 +95,14 @@ def leading_tokens(tokenizer: Any) -> list[int]:
     return [token for token in tokenizer.encode("")[:1] if token == bos]
 
 
-def render_chat(tokenizer: Any, messages: Sequence[Mapping[str, str]], *, add_generation_prompt: bool = False) -> str:
-    """A conversation in the tokenizer's chat template, the same on every day.
+def render_chat(
+    tokenizer: Any,
+    messages: Sequence[Mapping[str, str]],
+    variables: Mapping[str, Any] | None = None,
+    *,
+    add_generation_prompt: bool = False,
+) -> str:
+    """A conversation in the tokenizer's chat template, the same on every day, with variables of the template.
 
     Raises:
         InputError: it has no chat template, or the template fails.
@@ -109,7 +120,8 @@ def render_chat(tokenizer: Any, messages: Sequence[Mapping[str, str]], *, add_ge
             chat_template=TODAY + template if "strftime_now" in template else template,
             tokenize=False,
             add_generation_prompt=add_generation_prompt,
-            enable_thinking=False,  # the answers' formats and lengths leave no room for thoughts
+            # the answers' formats and lengths leave no room for thoughts
+            **{"enable_thinking": False, **(variables or {})},
         )
     except (TemplateError, ValueError) as error:
         raise InputError(

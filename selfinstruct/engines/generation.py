@@ -69,11 +69,11 @@ class Generator:
 
     def __init__(self, tokenizer: Any, model: Any, prompts: PromptSet, prefixes: Mapping[Kind, Sequence[int]]) -> None:
         self._model = model
-        self._room = {kind: prompts[kind].sampling.max_tokens for kind in Kind}
+        self._room = {kind: prompts[kind].sampling.max_tokens for kind in prompts.kinds}
         eos = model.generation_config.eos_token_id
         ends = {tokenizer.eos_token_id, *(eos if isinstance(eos, list) else [eos])}
-        self._endings = {kind: Ending(tokenizer, ends, prompts[kind].sampling.stop) for kind in Kind}
-        self._decoder = _decoder(model, {kind: prompts[kind].sampling for kind in Kind}, prefixes)
+        self._endings = {kind: Ending(tokenizer, ends, prompts[kind].sampling.stop) for kind in prompts.kinds}
+        self._decoder = _decoder(model, {kind: prompts[kind].sampling for kind in prompts.kinds}, prefixes)
         self._drafts: list[Draft] = []
 
     @property

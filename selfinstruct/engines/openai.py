@@ -1,7 +1,10 @@
 """The engine that asks a server which speaks OpenAI's HTTP protocol: vLLM, SGLang, llama.cpp, OpenAI itself.
 
-- A base set's prompt goes to `/completions` whole, a chat set's to `/chat/completions` as one user message;
-  `--openai.endpoint` overrules that. `--model` is the model's name on the server.
+- A base set's prompt goes to `/completions` whole, a chat set's to `/chat/completions` as one user message, after the
+  set's system message if it has one; `--openai.endpoint` overrules that. `--model` is the model's name on the server.
+- Fields that only some servers know are sent when they are asked for: `chat_template_kwargs`, `response_format`, and
+  whatever `--openai.body` names.
+- What a server's reasoning parser has put apart from the answer is not kept.
 - At most `concurrency` requests are under way. Each is asked again, after a random and growing while or when the server
   says (Retry-After), as long as the fault is not its own: no connection, no whole answer within `timeout` seconds,
   status 408, 409, 429 or 5xx, an answer that is no completion. When `retries` are used up the engine fails
@@ -20,6 +23,7 @@ Requests run on an event loop in a thread of their own, so the server stays busy
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import queue
 import random
@@ -40,6 +44,7 @@ from selfinstruct.engines import EMBEDDED, EngineSettings, OpenAIOptions
 from selfinstruct.errors import FailureError, InputError
 from selfinstruct.prompts import PromptSet, Sampling
 from selfinstruct.records import Completion, Finish, Request
+from selfinstruct.settings import named_values
 
 ENDPOINTS = ("auto", "completions", "chat")
 
@@ -67,7 +72,13 @@ def identify(settings: EngineSettings) -> dict[str, str]:
     """
     if (problem := _greet(settings)) is not None:
         raise InputError(problem)
-    return {"engine": "openai", "model": settings.model, "endpoint": settings.openai.endpoint}
+    options = settings.openai
+    identity = {"engine": "openai", "model": settings.model, "endpoint": options.endpoint}
+    if options.body:
+        identity["body"] = json.dumps(named_values("openai.body", options.body), sort_keys=True)
+    if options.structured:
+        identity["structured"] = "true"
+    return identity
 
 
 def open_engine(settings: EngineSettings, prompts: PromptSet) -> OpenAIEngine:
@@ -240,13 +251,24 @@ class Api:
         self._model = settings.model
         self._prompts = prompts
         self._key = _key(settings.openai)
+        self._extra = named_values("openai.body", settings.openai.body)
+        self._structured = settings.openai.structured
         self.url = _url(settings.openai) + ("/chat/completions" if self._chat else "/completions")
 
     def body(self, request: Request) -> dict[str, Any]:
         """The JSON of a request."""
         prompt, sampling = self._prompt(request), self._prompts[request.kind].sampling
-        asked = {"messages": [{"role": "user", "content": prompt}]} if self._chat else {"prompt": prompt}
-        return {"model": self._model, **asked, **_sampling(sampling), "seed": _fold(request.seed)}
+        asked: dict[str, Any] = {"prompt": prompt}
+        if self._chat:
+            system = [{"role": "system", "content": self._prompts.system}] if self._prompts.system else []
+            asked = {"messages": [*system, {"role": "user", "content": prompt}]}
+            if self._prompts.template:
+                asked["chat_template_kwargs"] = dict(self._prompts.template)
+        if self._structured and (schema := self._prompts[request.kind].schema):
+            form = {"name": str(request.kind), "strict": True, "schema": json.loads(schema)}
+            asked["response_format"] = {"type": "json_schema", "json_schema": form}
+        fields = {"model": self._model, **asked, **_sampling(sampling), "seed": _fold(request.seed), **self._extra}
+        return {name: value for name, value in fields.items() if value is not None}
 
     def completion(self, request: Request, response: httpx2.Response) -> Completion:
         """What the server answered; a completion that failed where it refuses this request.

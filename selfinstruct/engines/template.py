@@ -70,13 +70,16 @@ class TemplateEngine:
         self._options = options
         self._prompts = prompts
         self._queue: deque[Request] = deque()
-        self._constant_words = {kind: _words(prompts[kind].prefix) + _words(prompts[kind].tail) for kind in Kind}
+        self._constant_words = {
+            kind: _words(prompts[kind].prefix) + _words(prompts[kind].tail) for kind in prompts.kinds
+        }
         self._wide = WideTasks(options.words, options.diversity) if options.words else None
         self._answers: Mapping[Kind, Callable[[str, _Stream], str]] = {
             Kind.PROPOSE: self._propose,
             Kind.CLASSIFY: self._classify,
             Kind.INPUT_FIRST: self._input_first,
             Kind.OUTPUT_FIRST: self._output_first,
+            Kind.INSTANTIATE: self._instantiate,
         }
 
     def add(self, requests: Sequence[Request]) -> None:
@@ -115,6 +118,8 @@ class TemplateEngine:
             if not source.below(DIRTY):
                 texts[at] = _dirty_instruction(texts, at, source)
         first = _open_number(self._prompts[Kind.PROPOSE], suffix)
+        if self._prompts[Kind.PROPOSE].schema:
+            return dialect.json_tasks(texts)
         text = dialect.numbered(texts, first)
         # a chat model begins a list of its own, a base model goes on after the open number
         return f"{first}.{text}" if self._prompts.chat else text
@@ -126,10 +131,13 @@ class TemplateEngine:
 
     def _classify(self, suffix: str, source: _Stream) -> str:
         instruction = _instruction(self._prompts[Kind.CLASSIFY], suffix)
+        return dialect.yes_or_no(self._is_classification(instruction, source))
+
+    def _is_classification(self, instruction: str, source: _Stream) -> bool:
         if self._wide:
-            return dialect.yes_or_no(self._wide.is_classification(instruction))
+            return self._wide.is_classification(instruction)
         known = grammar.recognise(instruction)
-        return dialect.yes_or_no(known[0].is_classification if known else not source.below(4))
+        return known[0].is_classification if known else not source.below(4)
 
     def _input_first(self, suffix: str, source: _Stream) -> str:
         instances = self._instances(Kind.INPUT_FIRST, suffix, source)
@@ -138,6 +146,15 @@ class TemplateEngine:
     def _output_first(self, suffix: str, source: _Stream) -> str:
         instances = self._instances(Kind.OUTPUT_FIRST, suffix, source)
         return dialect.output_first(instances) if instances else _NO_ANSWER
+
+    def _instantiate(self, suffix: str, source: _Stream) -> str:
+        prompt = self._prompts[Kind.INSTANTIATE]
+        is_classification = self._is_classification(_instruction(prompt, suffix), source)
+        instances = self._instances(Kind.INSTANTIATE, suffix, source)
+        if prompt.schema:
+            return dialect.json_task(is_classification, instances)
+        write = dialect.output_first if is_classification else dialect.input_first
+        return write(instances) if instances else _NO_ANSWER
 
     def _instances(self, kind: Kind, suffix: str, source: _Stream) -> list[Instance]:
         if self._wide:

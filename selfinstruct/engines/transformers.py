@@ -59,7 +59,7 @@ def open_engine(settings: EngineSettings, prompts: PromptSet) -> TransformersEng
 
     tokenizer, model = load(folder, settings)
     encoder = PromptEncoder(tokenizer, prompts)
-    generator = Generator(tokenizer, model, prompts, {kind: encoder.frame(kind)[0] for kind in Kind})
+    generator = Generator(tokenizer, model, prompts, {kind: encoder.frame(kind)[0] for kind in prompts.kinds})
     _check_context(settings.model, encoder, prompts, generator.context)
     return TransformersEngine(encoder, generator, prompts, settings.transformers.tokens_per_batch)
 
@@ -77,9 +77,9 @@ class TransformersEngine:
     def __init__(self, encoder: PromptEncoder, generator: Generator, prompts: PromptSet, tokens_per_batch: int) -> None:
         self._encoder = encoder
         self._generator = generator
-        self._room = {kind: prompts[kind].sampling.max_tokens for kind in Kind}
+        self._room = {kind: prompts[kind].sampling.max_tokens for kind in prompts.kinds}
         self._tokens_per_batch = tokens_per_batch
-        self._waiting: dict[Kind, list[EncodedRequest]] = {kind: [] for kind in Kind}
+        self._waiting: dict[Kind, list[EncodedRequest]] = {kind: [] for kind in prompts.kinds}
         self._failed: list[Completion] = []
         self._served = False  # whether any request has been completed
 
@@ -117,7 +117,7 @@ class TransformersEngine:
     def _join(self) -> list[Completion]:
         """Proposals first, then the kind with the most waiting, as far as there is room."""
         failed: list[Completion] = []
-        for kind in sorted(Kind, key=lambda kind: (kind is not Kind.PROPOSE, -len(self._waiting[kind]))):
+        for kind in sorted(self._waiting, key=lambda kind: (kind is not Kind.PROPOSE, -len(self._waiting[kind]))):
             if self._waiting[kind] and self._generator.takes(kind) and (batch := self._take(kind)):
                 failed += self._guarded(partial(self._generator.join, batch))
         return failed
@@ -179,7 +179,7 @@ def _check_dtype(settings: EngineSettings) -> None:
 
 def _check_context(model: str, encoder: PromptEncoder, prompts: PromptSet, context: int | None) -> None:
     problems = []
-    for kind in Kind:
+    for kind in prompts.kinds:
         constant, room = sum(map(len, encoder.frame(kind))), prompts[kind].sampling.max_tokens
         if context is not None and constant + room >= context:
             problems.append(

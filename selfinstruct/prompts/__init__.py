@@ -1,19 +1,21 @@
-"""Prompt sets: the texts and sampling settings of the four kinds, as data in a folder of TOML files.
+"""Prompt sets: the texts and sampling settings of each kind of request, as data in a folder of TOML files.
 
 A prompt is `prefix + suffix + tail`. The prefix (header and few-shot demonstrations) and the tail are constant per
-kind; the suffix is the request's own. `base`, `chat` and `tiny` are shipped; any other folder of the same form
-can be given by its path.
+kind; the suffix is the request's own. `base`, `chat`, `instruct` and `tiny` are shipped; any other folder of the same
+form can be given by its path.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from selfinstruct.answers import spoken
 from selfinstruct.errors import InputError
 from selfinstruct.records import Kind
 
@@ -23,7 +25,11 @@ PLACEHOLDERS = {
     Kind.CLASSIFY: ("{instruction}",),
     Kind.INPUT_FIRST: ("{instruction}",),
     Kind.OUTPUT_FIRST: ("{instruction}",),
+    Kind.INSTANTIATE: ("{instruction}",),
 }
+TWO_STEPS = (Kind.PROPOSE, Kind.CLASSIFY, Kind.INPUT_FIRST, Kind.OUTPUT_FIRST)
+ONE_STEP = (Kind.PROPOSE, Kind.INSTANTIATE)
+"""The kinds of a set that has an instantiate.toml; all others ask in the paper's two steps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,7 @@ class Prompt:
     tail: str
     sampling: Sampling
     demonstration: str = ""  # propose only: one line of the list
+    schema: str = ""  # JSON schema of the answer, as JSON; without it the answer is in the form of the base set
 
     def fill(self, **values: str) -> str:
         """The suffix with its placeholders replaced; braces elsewhere are left as they are."""
@@ -67,19 +74,49 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class PromptSet:
-    """A prompt for each kind. With `chat`, an engine wraps the whole prompt as a user's message."""
+    """A prompt for each kind that the set asks. With `chat`, an engine wraps the whole prompt as a user's message."""
 
     name: str
     chat: bool
     prompts: Mapping[Kind, Prompt]
-    digest: str  # of the files' bytes; part of a run's fingerprint
+    digest: str  # of the files' bytes and the template's variables; part of a run's fingerprint
+    system: str = ""  # chat only: the system's message before the user's
+    template: Mapping[str, Any] = field(default_factory=dict)  # chat only: variables of the model's chat template
 
     def __getitem__(self, kind: Kind) -> Prompt:
         return self.prompts[kind]
 
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """The kinds of request that the set asks."""
+        return tuple(self.prompts)
+
+    def answer(self, text: str) -> str | None:
+        """A completion's text without a chat model's thoughts; None where it ended before its answer began."""
+        return spoken(text) if self.chat else text
+
+    @property
+    def one_step(self) -> bool:
+        """Whether one request asks for the instances and whether the task is classification."""
+        return Kind.CLASSIFY not in self.prompts
+
+    def with_template(self, variables: Mapping[str, Any]) -> PromptSet:
+        """The set with these variables of the chat template in place of its own of the same names."""
+        if not variables:
+            return self
+        if not self.chat:
+            raise InputError(
+                f"--chat_template_kwargs: the prompt set {self.name!r} is no chat set; take --prompts chat"
+            )
+        text = json.dumps(dict(variables), sort_keys=True)
+        digest = hashlib.sha256(f"{self.digest}\0{text}".encode()).hexdigest()
+        return replace(self, template={**self.template, **variables}, digest=digest)
+
 
 def load_prompts(name_or_folder: str) -> PromptSet:
     """Load a shipped prompt set by name, or a folder of `set.toml` and one TOML file per kind.
+
+    A folder with an instantiate.toml needs no classify, input_first and output_first.
 
     Raises:
         InputError: the folder, a file, a key or a placeholder is missing, unknown or of the wrong type.
@@ -94,13 +131,20 @@ def load_prompts(name_or_folder: str) -> PromptSet:
     problems: list[str] = []
     digest = hashlib.sha256()
     header = _read(folder / "set.toml", digest, problems)
-    prompts = {kind: _prompt(kind, folder / f"{kind}.toml", digest, problems) for kind in Kind}
-    for key in header.keys() - {"description", "chat"}:
-        problems.append(f"{folder / 'set.toml'}: unknown key {key!r} (known: description, chat)")
+    kinds = ONE_STEP if (folder / f"{Kind.INSTANTIATE}.toml").exists() else TWO_STEPS
+    prompts = {kind: _prompt(kind, folder / f"{kind}.toml", digest, problems) for kind in kinds}
+    problems += _problems_of_header(header, folder / "set.toml")
     if problems:
         raise InputError(*problems)
     complete = {kind: prompt for kind, prompt in prompts.items() if prompt is not None}
-    return PromptSet(folder.name, bool(header.get("chat", False)), complete, digest.hexdigest())
+    return PromptSet(
+        name=folder.name,
+        chat=header.get("chat", False),
+        prompts=complete,
+        digest=digest.hexdigest(),
+        system=header.get("system", ""),
+        template=header.get("chat_template_kwargs", {}),
+    )
 
 
 def _fill(template: str, values: Mapping[str, str]) -> str:
@@ -126,6 +170,21 @@ def _read(path: Path, digest: Any, problems: list[str]) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         problems.append(f"{path}: cannot be read: {error}")
     return {}
+
+
+_HEADER_TYPES: dict[str, type] = {"description": str, "chat": bool, "system": str, "chat_template_kwargs": dict}
+
+
+def _problems_of_header(header: Mapping[str, Any], path: Path) -> list[str]:
+    problems = [
+        f"{path}: unknown key {key!r} (known: {', '.join(_HEADER_TYPES)})" for key in header.keys() - _HEADER_TYPES
+    ]
+    for key, type_of in _HEADER_TYPES.items():
+        if not isinstance(header.get(key, type_of()), type_of):
+            problems.append(f"{path}: {key!r} must be a {type_of.__name__}")
+        elif key in ("system", "chat_template_kwargs") and header.get(key) and not header.get("chat"):
+            problems.append(f"{path}: {key!r} is for chat sets; say 'chat = true', or leave it out")
+    return problems
 
 
 _SAMPLING_TYPES: dict[str, type] = {
@@ -157,7 +216,7 @@ def _prompt(kind: Kind, path: Path, digest: Any, problems: list[str]) -> Prompt 
             fits &= all(isinstance(text, str) and text for text in value)
         if not fits:
             problems.append(f"{path}: sampling.{key!s} must be there and be a {kind_of.__name__}")
-    for unknown in [*(data.keys() - {*texts, "sampling"}), *(sampling.keys() - _SAMPLING_TYPES.keys())]:
+    for unknown in [*(data.keys() - {*texts, "schema", "sampling"}), *(sampling.keys() - _SAMPLING_TYPES.keys())]:
         problems.append(f"{path}: unknown key {unknown!r}")
     if len(problems) > before:
         return None
@@ -171,6 +230,8 @@ def _prompt(kind: Kind, path: Path, digest: Any, problems: list[str]) -> Prompt 
         problems.append(f"{path}: sampling.max_tokens must be at least 1 and sampling.temperature at least 0")
     if sampling["temperature"] > 0 and not 0 < sampling["top_p"] <= 1:
         problems.append(f"{path}: sampling.top_p must be above 0 and at most 1 when the temperature is above 0")
+    if not _is_schema(data.get("schema", "{}")):
+        problems.append(f"{path}: 'schema' must be a JSON schema, as a text that holds a JSON object")
     if len(problems) > before:
         return None
     return Prompt(
@@ -179,4 +240,12 @@ def _prompt(kind: Kind, path: Path, digest: Any, problems: list[str]) -> Prompt 
         tail=data["tail"],
         sampling=Sampling(**{**sampling, "stop": tuple(sampling["stop"])}),
         demonstration=data.get("demonstration", ""),
+        schema=data.get("schema", ""),
     )
+
+
+def _is_schema(text: Any) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except (TypeError, ValueError):
+        return False

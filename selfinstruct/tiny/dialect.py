@@ -1,8 +1,10 @@
-"""How answers to the four kinds of prompt are written, the inverse of what the pipeline's parsers read."""
+"""How answers to each kind of prompt are written, the inverse of what the pipeline's parsers read."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from selfinstruct.records import Instance
 
@@ -30,3 +32,13 @@ def input_first(instances: Sequence[Instance]) -> str:
 def output_first(instances: Sequence[Instance]) -> str:
     """Instances with the class label first."""
     return "\n\n".join(f"Class label: {case.output}\n{case.input}" for case in instances)
+
+
+def json_tasks(instructions: Sequence[str]) -> str:
+    """Instructions as chat models like to give JSON: in a code block."""
+    return f"```json\n{json.dumps({'tasks': list(instructions)}, indent=1)}\n```"
+
+
+def json_task(is_classification: bool, instances: Sequence[Instance]) -> str:
+    """Instances and whether they are of a classification task, as JSON."""
+    return json.dumps({"classification": is_classification, "instances": [asdict(case) for case in instances]})

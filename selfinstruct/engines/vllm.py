@@ -1,0 +1,279 @@
+"""The engine that runs a model with vLLM in the replica's own process.
+
+- Prompts are encoded as for the transformers engine (`encoding`) and handed over as ids. Prefix caching is on, so that
+  the constant part of a kind's prompt is computed once.
+- Requests are fed as they come; vLLM batches them anew with each token. A step lasts a moment, not a token.
+- Each request has its own seed. What it draws depends on the logits alone, and these on the batch in their last bits:
+  in bfloat16 another order of requests or another number of replicas may give another text. VLLM_BATCH_INVARIANT=1 in
+  the replicas' environment has vLLM compute each row alike in any batch, where its kernels can.
+- vLLM's core runs in this process, and not in one of its own: that would outlive a replica that is killed, and keep
+  its GPU. The workers of a tensor-parallel model are children that end with it (`mp`); all their GPUs are the
+  replica's (`cluster.placement`).
+- Answers are held to the prompt set's JSON schema where it has one.
+- A prompt that leaves no room for `max_tokens` fails alone, as does one that vLLM refuses.
+
+vLLM is an optional extra; this file imports it when an engine is opened, or arguments are to be checked.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import math
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from difflib import get_close_matches
+from typing import Any
+
+from selfinstruct.engines import EngineSettings
+from selfinstruct.engines.checkpoint import fingerprint, locate
+from selfinstruct.engines.encoding import PromptEncoder
+from selfinstruct.errors import InputError
+from selfinstruct.prompts import PromptSet, Sampling
+from selfinstruct.records import Completion, Finish, Request
+from selfinstruct.settings import named_values
+
+STEP = 0.1
+"""Seconds that a step goes on, so that a replica exchanges requests a few times a second and not with each token."""
+
+ENVIRONMENT = {
+    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+    "VLLM_LOGGING_LEVEL": "ERROR",
+    "VLLM_NO_USAGE_STATS": "1",
+}
+"""Defaults of vLLM's own variables; what the environment has goes first."""
+
+OURS = {
+    "model": "--model names it",
+    "revision": "give --vllm.revision",
+    "trust_remote_code": "give --vllm.trust_remote_code",
+    "distributed_executor_backend": "it follows from tensor_parallel_size",
+    "data_parallel_size": "give --replicas",
+}
+"""Arguments that are decided elsewhere, and where."""
+
+PARALLEL = ("tensor_parallel_size", "pipeline_parallel_size")
+
+NEUTRAL = {
+    *PARALLEL,
+    "async_scheduling",
+    "attention_backend",
+    "block_size",
+    "compilation_config",
+    "cpu_offload_gb",
+    "cudagraph_capture_sizes",
+    "disable_custom_all_reduce",
+    "disable_log_stats",
+    "distributed_timeout_seconds",
+    "download_dir",
+    "enable_chunked_prefill",
+    "enable_expert_parallel",
+    "enable_prefix_caching",
+    "enforce_eager",
+    "gpu_memory_utilization",
+    "kv_cache_memory_bytes",
+    "kv_offloading_backend",
+    "kv_offloading_size",
+    "load_format",
+    "log_level",
+    "max_cudagraph_capture_size",
+    "max_num_batched_tokens",
+    "max_num_seqs",
+    "max_parallel_loading_workers",
+    "num_gpu_blocks_override",
+    "numa_bind",
+    "optimization_level",
+    "performance_mode",
+    "prefix_caching_hash_algo",
+    "safetensors_load_strategy",
+    "scheduling_policy",
+    "use_tqdm_on_load",
+}
+"""Arguments that say where and how fast, as `--transformers.device` does, and may change between two lives of a run.
+
+They touch the last bits of a result at most. All others (dtype, quantization, kv_cache_dtype, max_model_len ...) are
+part of the run's fingerprint.
+"""
+
+
+def identify(settings: EngineSettings) -> dict[str, str]:
+    """The model's content (a hub repository's commit), and the arguments that alter the data.
+
+    Raises:
+        InputError: the model cannot be reached, or an argument is unknown (where vLLM is installed).
+    """
+    altering = {name: value for name, value in _arguments(settings).items() if name not in NEUTRAL}
+    return {"engine": "vllm", **fingerprint(settings), "args": json.dumps(altering, sort_keys=True)}
+
+
+def devices(settings: EngineSettings) -> int:
+    """How many GPUs one replica is spread over.
+
+    Raises:
+        InputError: an argument is wrong.
+    """
+    arguments = _arguments(settings)
+    return math.prod(arguments.get(name, 1) for name in PARALLEL)
+
+
+def open_engine(settings: EngineSettings, prompts: PromptSet) -> VLLMEngine:
+    """Load model and tokenizer, and encode the constant part of each kind's prompt.
+
+    Raises:
+        InputError: vLLM is not installed, it refuses an argument or the model, a chat set meets a model without a chat
+            template, or the model's context cannot hold a kind's constant part and completion.
+    """
+    arguments = _arguments(settings)
+    folder = locate(settings)
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    try:
+        from transformers import AutoTokenizer
+        from vllm import EngineArgs
+        from vllm.platforms import current_platform
+        from vllm.v1.engine.llm_engine import LLMEngine
+    except ImportError as error:
+        raise InputError(
+            f"--engine: vllm cannot be imported where the replica runs ({error}); pip install 'selfinstruct[vllm]'"
+        ) from error
+    trust = settings.vllm.trust_remote_code
+    if devices(settings) > 1:
+        arguments["distributed_executor_backend"] = "mp"
+    try:
+        encoder = PromptEncoder(AutoTokenizer.from_pretrained(folder, trust_remote_code=trust), prompts)
+        defaults: dict[str, Any] = {
+            "enable_prefix_caching": True,
+            "disable_log_stats": True,
+            "use_tqdm_on_load": False,
+            # where any white space is allowed, a weak model may write nothing else until it is cut
+            "structured_outputs_config": {"backend": "xgrammar", "disable_any_whitespace": True},
+        }
+        if current_platform.is_cpu():  # there vLLM 0.32 cannot take a seeded draw back, as it does for half a prompt
+            defaults["enable_chunked_prefill"] = False
+        engine = LLMEngine.from_engine_args(
+            EngineArgs(model=str(folder), trust_remote_code=trust, **{**defaults, **arguments})
+        )
+    except (ValueError, TypeError, KeyError, OSError) as error:  # a ValidationError of pydantic is a ValueError
+        raise InputError(f"--model: {settings.model}: vLLM refuses it: {' '.join(str(error).split())}") from error
+    context = int(engine.vllm_config.model_config.max_model_len)
+    _check_context(settings.model, encoder, prompts, context)
+    return VLLMEngine(engine, encoder, prompts, context)
+
+
+class VLLMEngine:
+    """Implements `protocols.Engine`.
+
+    Args:
+        engine: vLLM's `LLMEngine`.
+        encoder: Gives each request its prompt's ids.
+        prompts: The sampling settings of each kind.
+        context: The most tokens, prompt and completion, that the engine was set up for.
+    """
+
+    def __init__(self, engine: Any, encoder: PromptEncoder, prompts: PromptSet, context: int) -> None:
+        self._engine = engine
+        self._encoder = encoder
+        self._sampling = {kind: _sampling(prompts[kind].sampling, prompts[kind].schema) for kind in prompts.kinds}
+        self._context = context
+        self._failed: list[Completion] = []
+
+    def add(self, requests: Sequence[Request]) -> None:
+        """Hand requests to vLLM's scheduler."""
+        from vllm import SamplingParams
+
+        for request in requests:
+            ids = self._encoder.encode(request).ids
+            params = SamplingParams(**self._sampling[request.kind], seed=request.seed)
+            room = params.max_tokens
+            if len(ids) + room > self._context:
+                problem = f"prompt of {len(ids)} tokens leaves no room for {room} more in a context of {self._context}"
+                self._fail(request.id, len(ids), problem)
+                continue
+            try:
+                (prompt,) = self._engine.renderer.render_cmpl([{"prompt_token_ids": ids}])
+                self._engine.add_request(request.id, prompt, params)
+            except ValueError as error:  # what vLLM checks of a single request
+                self._fail(request.id, len(ids), " ".join(str(error).split()))
+
+    def step(self) -> list[Completion]:
+        """Decode for a moment and return what is finished."""
+        completions, self._failed = self._failed, []
+        end = time.monotonic() + STEP
+        while self._engine.has_unfinished_requests() and time.monotonic() < end:
+            completions += [_completion(output) for output in self._engine.step() if output.finished]
+        return completions
+
+    def close(self) -> None:
+        """End vLLM's workers and give back its memory."""
+        self._engine.engine_core.shutdown()
+
+    def _fail(self, request_id: str, prompt_tokens: int, problem: str) -> None:
+        self._failed.append(Completion(request_id, "", Finish.FAILED, prompt_tokens, 0, problem))
+
+
+def _sampling(sampling: Sampling, schema: str) -> dict[str, Any]:
+    """Arguments of vLLM's `SamplingParams`, all but the seed."""
+    from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
+
+    return {
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p if sampling.temperature > 0 else 1.0,
+        "frequency_penalty": sampling.frequency_penalty,
+        "presence_penalty": sampling.presence_penalty,
+        "max_tokens": sampling.max_tokens,
+        "stop": list(sampling.stop),
+        "output_kind": RequestOutputKind.FINAL_ONLY,
+        "structured_outputs": StructuredOutputsParams(json=schema) if schema else None,
+    }
+
+
+def _completion(output: Any) -> Completion:
+    """A finished `RequestOutput` of vLLM's. `completion_tokens` counts all drawn tokens, those of the stop included."""
+    (answer,) = output.outputs
+    tokens = len(output.prompt_token_ids), len(answer.token_ids)
+    finish = {"stop": Finish.STOP, "length": Finish.LENGTH}.get(answer.finish_reason, Finish.FAILED)
+    if finish is Finish.FAILED:
+        return Completion(output.request_id, "", finish, *tokens, f"vLLM ended it with {answer.finish_reason!r}")
+    return Completion(output.request_id, answer.text, finish, *tokens)
+
+
+def _arguments(settings: EngineSettings) -> dict[str, Any]:
+    """The engine arguments given, checked against those of the installed vLLM, if there is one."""
+    arguments = named_values("vllm.args", settings.vllm.args)
+    problems = [f"--vllm.args: {name!r} is not for here; {OURS[name]}" for name in arguments.keys() & OURS.keys()]
+    for name in PARALLEL:
+        if not isinstance(size := arguments.get(name, 1), int) or size < 1:
+            problems.append(f"--vllm.args: {name}={size} must be a whole number of at least 1")
+    known = _known() if arguments else {}
+    for name in sorted(arguments.keys() - known.keys() - OURS.keys()) if known else ():
+        close = get_close_matches(name.replace("-", "_"), known, n=1)
+        problems.append(
+            f"--vllm.args: vLLM has no engine argument {name!r}" + (f"; did you mean {close[0]!r}?" * bool(close))
+        )
+    if problems:
+        raise InputError(*problems)
+    return arguments
+
+
+def _known() -> Mapping[str, Any]:
+    """The fields of vLLM's `EngineArgs`; none where it is not installed, as on a driver's node it need not be."""
+    if importlib.util.find_spec("vllm") is None:
+        return {}
+    from vllm import EngineArgs
+
+    return {field.name: field for field in fields(EngineArgs) if not field.name.startswith("_")}
+
+
+def _check_context(model: str, encoder: PromptEncoder, prompts: PromptSet, context: int) -> None:
+    problems = []
+    for kind in prompts.kinds:
+        constant, room = sum(map(len, encoder.frame(kind))), prompts[kind].sampling.max_tokens
+        if constant + room >= context:
+            problems.append(
+                f"--model: {model}: its context of {context} tokens cannot hold the {kind} prompt of {constant}, an "
+                f"instruction and {room} new tokens; take another model, other --prompts, or a larger max_model_len"
+            )
+    if problems:
+        raise InputError(*problems)
