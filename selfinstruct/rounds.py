@@ -168,13 +168,14 @@ class Run:
 
     def begin(self, facts: Facts) -> None:
         """Start, or go on after the committed files were reported. Round 0 keeps what the run's data depends on."""
+        if self.labelled == 0:
+            waiting, self._effects = self._effects, deque()
+            candidates = [*seed_candidates(self._seeds), *self._imported_candidates()]
+            if self.pool.rounds == 0:
+                self._write(Table.CANDIDATES, 0, candidates, {"facts": facts})
+            self._write(Table.INSTANCES, 0, _given_instances(candidates, [*self._seeds, *self._imported]))
+            self._effects.extend(waiting)  # instances of later rounds, if those of round 0 were damaged and removed
         self._insert_pool()
-        if self.labelled > 0:
-            return
-        candidates = [*seed_candidates(self._seeds), *self._imported_candidates()]
-        if self.pool.rounds == 0:
-            self._write(Table.CANDIDATES, 0, candidates, {"facts": facts})
-        self._write(Table.INSTANCES, 0, _given_instances(candidates, [*self._seeds, *self._imported]))
 
     def requests(self, stage: Stage, most: int) -> list[Request]:
         """Up to `most` requests to be completed now; each is handed out once."""
