@@ -5,7 +5,7 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 
-.PHONY: demo test check format clean
+.PHONY: demo test check format audit clean
 
 demo: $(VENV)/ready
 	RAY_USAGE_STATS_ENABLED=0 $(BIN)/selfinstruct generate --out runs/demo --target 200 --replicas 2 --shards 2
@@ -21,6 +21,11 @@ check: $(VENV)/ready
 format: $(VENV)/ready
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
+
+# Known vulnerabilities of the pinned dependencies; asks PyPI.
+audit: $(VENV)/ready
+	$(BIN)/python -m pip install --quiet $(PIP_OPTIONS) pip-audit
+	$(BIN)/pip-audit --requirement constraints.txt --no-deps --disable-pip
 
 # torch first: without a pin of it pip would take the newest build, with gigabytes of GPU libraries.
 $(VENV)/ready: pyproject.toml constraints.txt

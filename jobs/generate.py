@@ -19,13 +19,12 @@ def generate(settings: GenerateSettings) -> int:
     from cluster import driver
     from jobs.display import Display
     from jobs.sample import show
+    from selfinstruct import seeds
 
     inputs = driver.read_inputs(settings)
     shown = settings.propose.seeds + settings.propose.generated
-    if len(inputs.seeds) < shown:
-        _note(
-            f"warning: {len(inputs.seeds)} seed tasks, fewer than the {shown} demonstrations of a prompt; all are used"
-        )
+    for warning in seeds.warnings(inputs.seeds, shown):
+        _note(f"warning: {warning}")
     store = driver.open_store(settings, inputs.facts)
     _note(
         f"{settings.out}: {len(inputs.seeds)} seed tasks, {settings.engine} engine, model {settings.model},"

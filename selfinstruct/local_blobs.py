@@ -20,7 +20,7 @@ from typing import Any
 import pyarrow as pa
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential
 
-from selfinstruct.errors import FailureError, InputError
+from selfinstruct.errors import CorruptError, FailureError, InputError
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}")
@@ -69,7 +69,13 @@ class LocalBlobs:
                 before_sleep=lambda state: self._tell_full() if state.attempt_number == 1 else None,
                 reraise=True,
             )
-            return retrying(self._link, name, data)
+            try:
+                return retrying(self._link, name, data)
+            except FileNotFoundError:
+                folder = (self.root / name).parent
+                raise CorruptError(
+                    f"{folder}: was deleted while this run wrote to it; begin in another folder"
+                ) from None
 
     def get(self, name: str) -> bytes:
         with self._failures(name):

@@ -84,7 +84,7 @@ class Metadata:
         """ValueError, TypeError or KeyError for anything that `to_json` did not write."""
         value = json.loads(data)
         if value["format"] != FORMAT:
-            raise ValueError(f"format {value['format']} instead of {FORMAT}")
+            raise ValueError(f"format {value['format']}; this version reads {FORMAT}")
         return cls(**{**value, "table": Table(value["table"]), "writer": Writer(**value["writer"])})
 
 

@@ -71,12 +71,23 @@ def read_tasks(urls: Sequence[str]) -> list[ImportedTask]:
     ]
 
 
+def text_problem(text: str) -> str | None:
+    """What keeps a text out of the tables, if anything does."""
+    if "\0" in text:
+        return "holds a NUL character"
+    if any("\ud800" <= char <= "\udfff" for char in text):
+        return "holds half of a surrogate pair, which is no character"
+    return None
+
+
 def _instances(values: Mapping[str, Any]) -> Iterator[Instance]:
     """Those with an output; other forms are passed over, since the instruction alone is of use."""
     given = values.get("instances")
     for instance in given if isinstance(given, list) else [values]:
         if isinstance(instance, dict) and isinstance(output := instance.get("output"), str) and output.strip():
-            yield Instance(str(instance.get("input") or "").strip(), output.strip())
+            read = Instance(str(instance.get("input") or "").strip(), output.strip())
+            if not text_problem(read.input + read.output):
+                yield read
 
 
 def _problem(values: Any, required: str) -> str | None:
@@ -85,6 +96,8 @@ def _problem(values: Any, required: str) -> str | None:
     if not isinstance(values.get(required), str):
         known = ", ".join(sorted(map(str, values)))
         return f"no text under {required!r} (there are: {known}); name another field"
+    if problem := text_problem(values[required]):
+        return f"{required!r} {problem}"
     return None
 
 

@@ -1,213 +1,237 @@
-"""A full disk, a process that is told to end, and a run that was damaged: what the user sees, and what stays."""
+"""Bad input and bad days, one test for each row of docs/bad-days.md: what is given, and the answer."""
 
 from __future__ import annotations
 
-import contextlib
+import gzip
+import json
 import shutil
-import signal
-import subprocess
-import sys
-import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
+from cluster.driver import read_inputs
+from cluster.settings import GenerateSettings
 from jobs.main import main
-from selfinstruct.blobs import open_blobs
-from selfinstruct.errors import FailureError
-from selfinstruct.records import Table
-from selfinstruct.repair import damaged_from, with_followers
+from selfinstruct.engines import EngineSettings, open_engine
+from selfinstruct.errors import CorruptError, InputError
+from selfinstruct.loop import SingleLine, drive
+from selfinstruct.novelty import make_index
+from selfinstruct.prompts import load_prompts
+from selfinstruct.records import Completion, Finish, Request, RoundFile, Table
+from selfinstruct.rounds import RoundSettings, Run, RunSettings, Stage, Write
+from selfinstruct.seeds import SEED_TASKS, load_seeds, warnings
+from selfinstruct.settings import facts_of, fingerprint
 from selfinstruct.store import RunStore
-from selfinstruct.verify import digest, verify
-from tests.simulator.whole import whole_run
+from selfinstruct.texts import read_tasks
+from selfinstruct.verify import verify
+
+PROMPTS = load_prompts("tiny")
+SEEDS = load_seeds(SEED_TASKS)[:24]
+BOTH = (Stage.PROPOSE, Stage.LABEL)
+
+GOOD = {
+    "id": "a",
+    "instruction": "Add the numbers.",
+    "instances": [{"input": "1 2", "output": "3"}],
+    "is_classification": False,
+}
+LINE = json.dumps(GOOD)
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("whole") / "run"
-    whole_run(str(folder), target=12)
-    return folder
+def changed(**changes: object) -> bytes:
+    """A seed task's line with other values."""
+    return json.dumps({**GOOD, **changes}).encode()
 
 
-# ---- a full disk
+@pytest.mark.parametrize(
+    "content",
+    [
+        gzip.compress(LINE.encode()),
+        b"\xef\xbb\xbf" + LINE.encode(),
+        LINE.encode() + b"\r\n",
+        b"\n  \n" + LINE.encode() + b"\n\n",
+        changed(extra=float("nan")),
+        changed(instances=[{"input": "", "output": "a\u2028b\x85c"}]),
+        json.dumps({**GOOD, "instances": [{"input": "", "output": "a\u2028b\x85c"}]}, ensure_ascii=False).encode(),
+    ],
+    ids=["gzip", "BOM", "CRLF", "blank lines", "NaN elsewhere", "escaped line separator", "raw line separator"],
+)
+def test_seed_files_that_are_read(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "seeds.jsonl"
+    path.write_bytes(content)
+    assert [seed.instruction for seed in load_seeds(path)] == ["Add the numbers."]
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 256 KiB, which is full."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", folder], capture_output=True, text=True
-    )
-    if mounted.returncode:
-        pytest.skip(f"no file system can be mounted here: {mounted.stderr.strip()}")
-    try:
-        fill(folder)
-        yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", folder], check=True)
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "holds no seed task"),
+        (gzip.compress(LINE.encode())[:40], "cannot be read"),
+        (LINE.encode("utf-16"), "is UTF-16; save it as UTF-8"),
+        (LINE.encode().replace(b"Add", b"A\xffd"), ":1: not UTF-8 at byte 30"),
+        (LINE.encode().replace(b"Add", b"A\0d"), ":1: not JSON"),
+        (changed(instruction="A\0d"), ":1: 'instruction' holds a NUL character"),
+        (changed(instruction="A\ud800d"), ":1: 'instruction' holds half of a surrogate pair"),
+        (changed(id="A\ud800d"), ":1: 'id' holds half of a surrogate pair"),
+        (LINE.encode().replace(b"}]", b"},]"), ":1: not JSON"),
+        (f"[{LINE}]".encode(), "is a JSON array; write one object a line"),
+        (json.dumps([GOOD], indent=2).encode(), "is a JSON array; write one object a line"),
+        (changed(instruction=float("nan")), ":1: 'instruction' must be a text"),
+        (f"{LINE}\n\n{LINE}".encode(), ":3: the id 'a' is that of line 1 too"),
+        (b'{"id": "a"}', "'instruction' must be a text (not empty); 'is_classification' must be true or false"),
+        (changed(instances=[]), "'instances' must be a list of at least one object"),
+        (changed(instances=[{"input": 1, "output": "x"}]), "instances[0].input must be a text"),
+        (changed(instances=[{"input": "", "output": " "}]), "instances[0].output must be a text (not empty)"),
+        (changed(instruction="x" * 10_000_000), "'instruction' has 10,000,000 characters"),
+        (b"[" * 100_000, "is a JSON array"),
+        (b'{"a":' * 100_000, ":1: nested too deeply"),
+    ],
+)
+def test_seed_files_that_are_refused(tmp_path: Path, content: bytes, said: str) -> None:
+    path = tmp_path / "seeds.jsonl"
+    path.write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        load_seeds(path)
+    assert said in str(caught.value)
+    assert str(path) in str(caught.value)
+    assert len(str(caught.value)) < 1000
 
 
-def fill(folder: Path) -> None:
-    with contextlib.suppress(OSError), (folder / "ballast").open("wb", buffering=0) as file:
-        while True:
-            file.write(b"x" * 4096)
+def test_seeds_that_are_no_file(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is a folder"):
+        load_seeds(tmp_path)
+    with pytest.raises(InputError, match="cannot be read"):
+        load_seeds(tmp_path / "absent.jsonl")
 
 
-def leave(folder: Path, kilobytes: int) -> None:
-    """Make so much space."""
-    (folder / "ballast").write_bytes(b"x" * (256 - kilobytes) * 1024)
+def test_of_thousands_of_bad_lines_twenty_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "seeds.jsonl"
+    path.write_text("{}\n" * 5000)
+    with pytest.raises(InputError) as caught:
+        load_seeds(path)
+    assert len(caught.value.problems) == 21
+    assert caught.value.problems[-1].endswith("and 4980 more bad lines")
 
 
-def test_a_full_disk_is_waited_for(small_disk: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    blobs = open_blobs(str(small_disk / "run"), patience=60)
-    threading.Timer(1.0, (small_disk / "ballast").unlink).start()
-    assert blobs.put("t/1", b"x" * 100_000)
-    assert blobs.get("t/1") == b"x" * 100_000
-    assert "the disk is full; waiting up to 60 s for space" in capsys.readouterr().err
+def test_few_and_uniform_seeds_are_warned_of() -> None:
+    assert warnings(SEEDS, 8) == []
+    assert "3 seed tasks, fewer than the 8" in warnings(SEEDS[:3], 8)[0]
+    alike = [replace(SEEDS[0], id=str(number)) for number in range(20)]
+    assert "only 1 of the 20 seed tasks differ" in warnings(alike, 8)[0]
 
 
-def test_a_disk_that_stays_full_is_one_clear_line_and_leaves_nothing(small_disk: Path) -> None:
-    blobs = open_blobs(str(small_disk / "run"), patience=1)
-    with pytest.raises(FailureError, match=r"No space left on device for 1 s; make space and run the same command"):
-        blobs.put("t/1", b"x" * 100_000)
-    assert [path.name for path in small_disk.rglob("*") if path.is_file()] == ["ballast"]
+def test_imported_texts_that_no_table_can_hold(tmp_path: Path) -> None:
+    path = tmp_path / "pool.jsonl"
+    path.write_text('{"instruction": "a"}\n{"instruction": "a\\ud800"}\n')
+    with pytest.raises(InputError, match=r"pool\.jsonl:2: 'instruction' holds half of a surrogate pair"):
+        read_tasks([str(path)])
+    path.write_text('{"instruction": "a", "input": "\\udfff", "output": "b"}\n')
+    assert read_tasks([str(path)])[0].instances == ()
 
 
-def test_a_run_goes_on_when_there_is_space_again(small_disk: Path, run: Path) -> None:
-    leave(small_disk, kilobytes=80)
-    with pytest.raises(FailureError, match="No space left"):
-        whole_run(str(small_disk / "run"), target=12)
-    stopped = RunStore(str(small_disk / "run"))
-    assert verify(stopped) == []
-    assert 0 < len(stopped.rounds(Table.CANDIDATES)) < len(RunStore(str(run)).rounds(Table.CANDIDATES))
-    subprocess.run(["mount", "-o", "remount,size=4m", small_disk], check=True)
-    assert digest(whole_run(str(small_disk / "run"), target=12)) == digest(RunStore(str(run)))
+HOSTILE = [
+    "",
+    " \n\t",
+    "\n9. " + "word " * 20_000,
+    "again " * 500,
+    "\n9. Say it.\n10. Say it.\n11. Say it.",
+    "<script>alert(1)</script>\n9. <img src=x onerror=alert(1)> tell the story",
+    "\x1b[2J\x1b]0;owned\x07 list three rivers\n10. \x00\x01\x02 name a lake",
+    "\u202etxet neddih\u202c list three hills\n10. \ufffd\ufffd \ud83d\ude00".encode("utf-16", "surrogatepass").decode(
+        "utf-16"
+    ),
+    "Task: x\nExample 1\nInput: a\nOutput: b\nTask: y\nClass label: c\nIs it classification? Yes",
+    "Example 1\nOutput:\nExample 2\nOutput:\nOutput: Output:",
+    "Class label:\nClass label: \nClass label: x\nInput:",
+    "../../etc/passwd\n9. ${jndi:ldap://x} {{7*7}} %s%n describe the sea\n10. '; DROP TABLE runs; --",
+    "\u0661. an arabic digit\n\u0662. another\n9\n.\n10.",
+    "9" * 5000 + ". count",
+    "\u2028\u2029\x85\x0b\x0c list three roads\r\n10. list three bridges\r11. list three towns",
+]
 
 
-# ---- the whole command
+class Hostile:
+    """A model that says hostile things half of the time; otherwise the grammar's answer, or an echo of the prompt."""
+
+    def __init__(self) -> None:
+        self._engine = open_engine(EngineSettings("template"), PROMPTS)
+        self._requests: dict[str, Request] = {}
+
+    def add(self, requests: Sequence[Request]) -> None:
+        self._requests |= {request.id: request for request in requests}
+        self._engine.add(requests)
+
+    def step(self) -> list[Completion]:
+        return [self._spoil(completion) for completion in self._engine.step()]
+
+    def _spoil(self, completion: Completion) -> Completion:
+        request = self._requests.pop(completion.request_id)
+        choice = request.seed % (2 * len(HOSTILE) + 2)
+        text = HOSTILE[choice] if choice < len(HOSTILE) else completion.text
+        text = request.suffix if choice == len(HOSTILE) else text
+        return replace(completion, text=text, finish=Finish.LENGTH if request.seed % 7 == 0 else completion.finish)
 
 
-def generate(folder: Path, *options: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "jobs.generate", "--out", str(folder), "--engine", "template"]
-    command += ["--template.latency", "0.05", "--rounds.least", "4", "--rounds.most", "8", "--target", "60", *options]
-    return subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+def test_whatever_a_model_says_is_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = RunSettings(target=200, rounds=RoundSettings(least=64, most=64))
+    store = RunStore(str(tmp_path / "run"))
+    index = make_index(options.novelty)
+    drive(Run(options, PROMPTS, SEEDS), store, index, [(SingleLine(Hostile(), 50), BOTH)], facts_of(options))
+    assert verify(store) == []
+    said = {row.text for n in store.rounds(Table.PROPOSALS) for row in store.read(Table.PROPOSALS, n).rows}
+    assert len(said & set(HOSTILE)) > 10
+    assert store.totals()[Table.CANDIDATES]["accepted"] >= 200
+    for command in (["sample", "--number", "500"], ["sample", "--reason", "nothing_parsed", "--number", "500"]):
+        assert main([command[0], str(tmp_path / "run"), *command[1:]]) == 0
+    shown = capsys.readouterr().out
+    assert "\x1b" not in shown
+    assert "\u202e" not in shown
 
 
-def test_the_command_says_what_to_do_about_a_full_disk(small_disk: Path) -> None:
-    leave(small_disk, kilobytes=80)  # the seed tasks fit, the run does not
-    process = generate(small_disk / "run", "--wait_for_space", "1")
-    output, _ = process.communicate(timeout=180)
-    assert process.returncode == 5, output
-    assert "waiting up to 1 s for space" in output
-    assert "make space and run the same command again" in output.splitlines()[-1]
-    assert verify(RunStore(str(small_disk / "run"))) == []
-    assert not list((small_disk / "run").rglob(".*.parquet.*"))
+def test_a_run_of_a_later_format_is_not_touched(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["generate", "--out", str(tmp_path / "run"), "--engine", "template", "--target", "10"]
+    begin(tmp_path / "run")
+    path = tmp_path / "run/candidates/000000.parquet"
+    table = pq.read_table(path)
+    metadata = json.loads(pq.read_metadata(path).metadata[b"selfinstruct"])
+    with pq.ParquetWriter(path, table.schema) as writer:
+        writer.write_table(table)
+        writer.add_key_value_metadata({"selfinstruct": json.dumps({**metadata, "format": 99})})
+    before = path.read_bytes()
+    assert main(arguments) == 6
+    assert "candidates/000000.parquet: format 99; this version reads 1" in capsys.readouterr().err
+    assert path.read_bytes() == before
+    assert [path.name for path in (tmp_path / "run").rglob("*.parquet")] == ["000000.parquet"]
 
 
-def test_sigterm_ends_the_command_in_time_with_a_clear_line(tmp_path: Path) -> None:
-    process = generate(tmp_path / "run", "--target", "100000")
-    try:
-        while not (tmp_path / "run/candidates/000001.parquet").exists():
-            assert process.poll() is None, process.communicate()[0]
-            time.sleep(0.05)
-        process.send_signal(signal.SIGTERM)
-        output, _ = process.communicate(timeout=25)
-    finally:
-        process.kill()
-    assert process.returncode == 143, output
-    assert output.splitlines()[-1].endswith("told to end (SIGTERM); what is committed stays, the same command goes on")
-    assert "Traceback" not in output
-    assert verify(RunStore(str(tmp_path / "run"))) == []
+def test_a_folder_that_is_deleted_under_us(tmp_path: Path) -> None:
+    class Deleted(RunStore):
+        """A store whose folder goes away after its sixth file."""
+
+        files = 0
+
+        def commit(self, file: RoundFile, fingerprint: str) -> RoundFile:
+            self.files += 1
+            if self.files == 7:
+                shutil.rmtree(tmp_path / "run")
+            return super().commit(file, fingerprint)
+
+    options = RunSettings(target=60, rounds=RoundSettings(least=2, most=6))
+    run, engine = Run(options, PROMPTS, SEEDS), open_engine(EngineSettings("template"), PROMPTS)
+    store = Deleted(str(tmp_path / "run"))
+    with pytest.raises(CorruptError, match=r"was deleted while this run wrote to it"):
+        drive(run, store, make_index(options.novelty), [(SingleLine(engine, 50), BOTH)], facts_of(options))
+    assert not list(tmp_path.rglob("*.parquet"))
 
 
-# ---- repair
-
-
-@pytest.fixture
-def damaged(run: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(run, tmp_path / "run"))
-
-
-def command(*arguments: object) -> int:
-    return main([str(each) for each in arguments])
-
-
-def files(folder: Path) -> set[str]:
-    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-
-
-def test_a_whole_run_is_left_alone(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    before = files(run)
-    assert command("repair", run) == 0
-    assert "nothing to be removed" in capsys.readouterr().out
-    assert files(run) == before
-
-
-@pytest.mark.parametrize("name", ["proposals/000002", "candidates/000002", "labels/000001", "instances/000000"])
-@pytest.mark.parametrize("harm", ["torn", "gone"])
-def test_what_follows_from_damage_goes_and_the_run_goes_on(run: Path, damaged: Path, name: str, harm: str) -> None:
-    path = damaged / f"{name}.parquet"
-    content = path.read_bytes()
-    path.unlink() if harm == "gone" else path.write_bytes(content[:-100])
-    assert command("verify", damaged) == 6
-    assert command("repair", damaged) == 0
-    assert verify(RunStore(str(damaged))) == []
-    aside = damaged.with_name("run-removed-1")
-    assert files(damaged) | files(aside) == files(run) - ({f"{name}.parquet"} if harm == "gone" else set())
-    assert not files(damaged) & files(aside)
-    whole_run(str(damaged), target=12)
-    assert digest(RunStore(str(damaged))) == digest(RunStore(str(run)))
-
-
-def test_labels_that_are_torn_cost_no_proposals(run: Path, damaged: Path) -> None:
-    (damaged / "labels/000002.parquet").write_bytes(b"torn")
-    assert command("repair", damaged) == 0
-    assert files(run) - files(damaged) == {
-        name for name in files(run) if name.startswith(("labels", "instances")) and name[-14:] >= "000002.parquet"
-    }
-
-
-def test_to_round_cuts_all_tables_and_a_dry_run_does_not(run: Path, damaged: Path) -> None:
-    assert command("repair", damaged, "--to_round", 1, "--dry_run") == 0
-    assert files(damaged) == files(run)
-    assert command("repair", damaged, "--to_round", 1) == 0
-    store = RunStore(str(damaged))
-    assert [list(store.rounds(table))[-1] for table in Table] == [1, 1, 1, 1]
-    assert command("repair", damaged, "--to_round", 0) == 0
-    assert files(damaged) == {"candidates/000000.parquet", "instances/000000.parquet"}
-    assert files(damaged.with_name("run-removed-2"))
-    whole_run(str(damaged), target=12)
-    assert digest(store) == digest(RunStore(str(run)))
-
-
-def test_files_of_other_names_are_put_aside(damaged: Path) -> None:
-    (damaged / "labels/notes.txt").write_text("mine")
-    assert command("repair", damaged) == 0
-    assert (damaged.with_name("run-removed-1") / "labels/notes.txt").read_text() == "mine"
-
-
-def test_an_altered_file_is_found_by_the_one_that_was_made_after_it() -> None:
-    problem = "proposals/000005.parquet: candidates/000004.parquet was altered since: it is not the file that ..."
-    ends = with_followers(damaged_from([problem]))
-    assert ends == {Table.PROPOSALS: 5, Table.CANDIDATES: 4, Table.LABELS: 4, Table.INSTANCES: 4}
-
-
-def test_nothing_good_is_said(damaged: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (damaged / "candidates/000000.parquet").write_bytes(b"torn")
-    assert command("repair", damaged) == 2
-    assert "nothing is good, not even round 0" in capsys.readouterr().err
-    assert command("repair", tmp_path / "absent") == 2
-    assert command("repair", damaged, "--to_round", -1) == 2
-
-
-def test_a_run_in_a_bucket_is_repaired(bucket: str, run: Path) -> None:
-    whole_run(bucket, target=12)
-    assert command("repair", bucket, "--to_round", 1) == 0
-    assert verify(RunStore(bucket)) == []
-    assert open_blobs(f"{bucket}-removed-1").names("candidates")[0] == "000002.parquet"
-    whole_run(bucket, target=12)
-    assert digest(RunStore(bucket)) == digest(RunStore(str(run)))
+def begin(folder: Path) -> None:
+    """Round 0 of a run with the command line's own settings."""
+    options = GenerateSettings(out=str(folder), engine="template", target=10)
+    inputs = read_inputs(options)
+    run, store = Run(options, inputs.prompts, inputs.seeds), RunStore(str(folder))
+    run.begin(inputs.facts)
+    effect = next(effect for effect in run.effects() if isinstance(effect, Write))
+    store.commit(effect.file, fingerprint(inputs.facts))
