@@ -101,6 +101,7 @@ class Ground:
         threshold = (memory.used + 0.8 * EATEN) / memory.total if self._can_eat else 0.98
         variables = {
             "PYTHONPATH": f"{REPOSITORY}{os.pathsep}{REPOSITORY / 'tests/chaos/hungry'}",
+            "RAY_TMPDIR": str(place),  # also where it notes the address, which others on this machine might take
             "RAY_USAGE_STATS_ENABLED": "0",
             "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
             "RAY_health_check_period_ms": "1000",
