@@ -5,7 +5,7 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 
-.PHONY: demo test mutants check format audit clean
+.PHONY: demo test chaos mutants check format audit clean
 
 demo: $(VENV)/ready
 	RAY_USAGE_STATS_ENABLED=0 $(BIN)/selfinstruct generate --out runs/demo --target 200 --replicas 2 --shards 2
@@ -13,7 +13,11 @@ demo: $(VENV)/ready
 test: $(VENV)/ready
 	$(BIN)/python -m pytest
 
-# Breaks the protocol in one place after the other, and wants the simulator to notice each.
+# Ten thousand simulated schedules and three hundred real kills; writes docs/chaos.md.
+chaos: $(VENV)/ready
+	$(BIN)/python -m tests.chaos
+
+# Breaks the protocol in one place at a time; the simulator must notice each.
 mutants: $(VENV)/ready
 	$(BIN)/python -m tests.mutants
 

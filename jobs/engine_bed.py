@@ -143,7 +143,7 @@ class Bed:
         self._encoder = _imposing(tokenizer, self._prompts, self._lengths)
         self._model = self._made()
         self._plain_attention = self._model.config._attn_implementation
-        prefixes = {kind: self._encoder.frame(kind)[0] for kind in Kind}
+        prefixes = {kind: self._encoder.frame(kind)[0] for kind in self._prompts.kinds}
         self._generator = Generator(tokenizer, self._model, self._prompts, prefixes)
         self._engine_attention = self._model.config._attn_implementation
         self._engine: TransformersEngine = TransformersEngine(
@@ -337,7 +337,7 @@ def _never_stopping(prompts: PromptSet) -> PromptSet:
         prompt = prompts[kind]
         return dataclasses.replace(prompt, sampling=dataclasses.replace(prompt.sampling, stop=(NEVER,)))
 
-    return dataclasses.replace(prompts, prompts={kind: unstopped(kind) for kind in Kind})
+    return dataclasses.replace(prompts, prompts={kind: unstopped(kind) for kind in prompts.kinds})
 
 
 def _imposing(tokenizer: Any, prompts: PromptSet, lengths: Mapping[str, int]) -> PromptEncoder:

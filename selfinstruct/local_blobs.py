@@ -69,7 +69,13 @@ class LocalBlobs:
                 before_sleep=lambda state: self._tell_full() if state.attempt_number == 1 else None,
                 reraise=True,
             )
-            return retrying(self._link, name, data)
+            try:
+                return retrying(self._link, name, data)
+            except FileNotFoundError:
+                folder = (self.root / name).parent
+                raise CorruptError(
+                    f"{folder}: was deleted while this run wrote to it; begin in another folder"
+                ) from None
 
     def get(self, name: str) -> bytes:
         with self._failures(name):

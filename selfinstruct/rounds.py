@@ -194,15 +194,16 @@ class Run:
             given_rounds: Of a run that was made from stored answers, how many rounds it began with. The next one keeps
                 `facts` too, since it is the first whose requests this program made.
         """
-        self._insert_pool()
         self._fact_keeper = None if given_rounds is None else (given_rounds + 1, facts)
-        if self.labelled > 0:
-            return
-        candidates = [*seed_candidates(self._seeds), *self._imported_candidates()]
-        if self.pool.rounds == 0:
-            self._write(Table.CANDIDATES, 0, candidates, {"facts": facts})
-        overlaps = self._evaluation.overlap if self._evaluation and self.settings.check_pool else None
-        self._write(Table.INSTANCES, 0, _given_instances(candidates, [*self._seeds, *self._imported], overlaps))
+        if self.labelled == 0:
+            waiting, self._effects = self._effects, deque()
+            candidates = [*seed_candidates(self._seeds), *self._imported_candidates()]
+            if self.pool.rounds == 0:
+                self._write(Table.CANDIDATES, 0, candidates, {"facts": facts})
+            overlaps = self._evaluation.overlap if self._evaluation and self.settings.check_pool else None
+            self._write(Table.INSTANCES, 0, _given_instances(candidates, [*self._seeds, *self._imported], overlaps))
+            self._effects.extend(waiting)  # instances of later rounds, if those of round 0 were damaged and removed
+        self._insert_pool()
 
     def requests(self, stage: Stage, most: int) -> list[Request]:
         """Up to `most` requests to be completed now; each is handed out once."""

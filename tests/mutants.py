@@ -12,7 +12,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,10 +113,8 @@ def main() -> int:
     for mutant, (red, seconds, why) in zip([whole, *MUTANTS], ends, strict=True):
         good = red == (mutant is not whole)
         missed += not good
-        print(
-            f"{mutant.name:<{width}}  {'red' if red else 'green':<5}  {seconds:4.0f} s  "
-            f"{'' if good else 'WRONG  '}{why}"
-        )
+        colour = ("red" if red else "green") + ("" if good else ", WRONG")
+        print(f"{mutant.name:<{width}}  {colour:<12}  {seconds:4.0f} s  {why}")
     print(f"{len(MUTANTS)} mutants, {missed} wrong, {time.monotonic() - begun:.0f} s")
     return bool(missed)
 
@@ -138,13 +135,16 @@ def _try(mutant: Mutant) -> tuple[bool, float, str]:
         command = [sys.executable, "-m", "tests.simulator", "--kind", "quick", "--runs", str(RUNS)]
         environment = {**os.environ, "PYTHONPATH": folder, "PYTHONDONTWRITEBYTECODE": "1"}
         done = subprocess.run(command, cwd=copy, env=environment, text=True, capture_output=True, timeout=1800)
-    return done.returncode != 0, time.monotonic() - begun, _reason(done.stdout, done.stderr)
+    return done.returncode != 0, time.monotonic() - begun, _reason(done.stdout + done.stderr)
 
 
-def _reason(stdout: str, stderr: str) -> str:
-    lines: Sequence[str] = stdout.strip().splitlines() or stderr.strip().splitlines()[-1:]
-    first = lines[0] if lines else ""
-    return first.partition("tests.simulator ")[2][:150] or first[:150]
+def _reason(output: str) -> str:
+    """The line that says what was found."""
+    lines = output.splitlines()
+    found = [
+        line.partition(mark)[2] for mark in ("tests.simulator ", "AssertionError: ") for line in lines if mark in line
+    ]
+    return (found or lines or [""])[0][:150]
 
 
 if __name__ == "__main__":

@@ -18,14 +18,14 @@ from selfinstruct.engines.drafts import Draft, Ending
 from selfinstruct.engines.encoding import EncodedRequest
 from selfinstruct.engines.expanded import ExpandedDecoder
 from selfinstruct.engines.lanes import SHARED_FROM, Decoder, SharedDecoder
-from selfinstruct.prompts import Sampling
+from selfinstruct.prompts import TWO_STEPS, Sampling
 from selfinstruct.records import Kind, Request
 
 TOKENIZER = make_tokenizer()
 TOKENS = 12
 TIED = 1e-5
-GREEDY = {kind: Sampling(0.0, 0.0, 0.0, 0.0, TOKENS, ()) for kind in Kind}
-SAMPLED = {kind: Sampling(1.0, 0.9, 0.4, 0.7, TOKENS, ()) for kind in Kind}
+GREEDY = {kind: Sampling(0.0, 0.0, 0.0, 0.0, TOKENS, ()) for kind in TWO_STEPS}
+SAMPLED = {kind: Sampling(1.0, 0.9, 0.4, 0.7, TOKENS, ()) for kind in TWO_STEPS}
 ROLLS = random.Random(0)
 PREFIXES = {
     Kind.PROPOSE: [5, 6, 7],  # too short to be shared
@@ -43,7 +43,7 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-def make_requests(count: int, seed: int, kinds: Sequence[Kind] = tuple(Kind)) -> list[EncodedRequest]:
+def make_requests(count: int, seed: int, kinds: Sequence[Kind] = TWO_STEPS) -> list[EncodedRequest]:
     rolls = random.Random(seed)
     made = []
     for at in range(count):

@@ -261,7 +261,7 @@ def train(
 ) -> Figures:
     """Train in place with Muon, AdamW and a cosine schedule over `steps`, or over `minutes` where that is None."""
     checks = Examples(prompts, seeds, Rolls(f"held out {seed}"))
-    held = {kind: [encode(checks.draw(kind), tokenizer) for _ in range(24)] for kind in Kind}
+    held = {kind: [encode(checks.draw(kind), tokenizer) for _ in range(24)] for kind in prompts.kinds}
     held = {kind: [row for row in rows if len(row.ids) <= LONGEST[kind]] for kind, rows in held.items()}
     before = {kind: held_out(model, rows) for kind, rows in held.items()}
 
@@ -305,7 +305,7 @@ def train(
 
 def write_card(folder: Path, model: LlamaForCausalLM, figures: Figures) -> None:
     """Write the model card."""
-    table = "\n".join(f"| {kind} | {figures.before[kind]:.3f} | {figures.after[kind]:.3f} |" for kind in Kind)
+    table = "\n".join(f"| {kind} | {figures.before[kind]:.3f} | {figures.after[kind]:.3f} |" for kind in figures.before)
     config = model.config
     card = f"""---
 license: apache-2.0
@@ -372,7 +372,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         minutes=options.minutes,
         steps=options.steps,
     )
-    for kind in Kind:
+    for kind in figures.before:
         print(f"held-out loss, {kind}: {figures.before[kind]:.3f} before, {figures.after[kind]:.3f} after")
     model.half().save_pretrained(options.out)
     tokenizer.save_pretrained(options.out)

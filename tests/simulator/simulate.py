@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -12,25 +11,22 @@ import pyarrow as pa
 
 from selfinstruct.blobs import Blobs
 from selfinstruct.errors import FailureError, HeldError, InputError
-from selfinstruct.loop import SingleLine, drive, prepare
-from selfinstruct.novelty import NoveltySettings, make_index
+from selfinstruct.loop import drive, prepare
 from selfinstruct.object_blobs import ObjectBlobs
-from selfinstruct.prompts import load_prompts
-from selfinstruct.records import Completion, Request, RoundFile, Table, round_name
-from selfinstruct.rounds import RoundSettings, Run, RunSettings, Stage
+from selfinstruct.records import Completion, RoundFile, Table, round_name
+from selfinstruct.rounds import Run
 from selfinstruct.settings import facts_of
 from selfinstruct.store import RunStore
 from selfinstruct.verify import verify
 from tests.simulator.bucket import Bucket, Faults
 from tests.simulator.checker import Contents, Memory, check, tamper
 from tests.simulator.disk import Disk, SimulatedLocalBlobs
-from tests.simulator.parts import SEEDS, Hands, Index, Replicas, Trouble, model
+from tests.simulator.parts import SEEDS, Hands, Index, Replicas, Trouble
+from tests.simulator.whole import BOTH, PROMPTS, settings, whole_run
 from tests.simulator.world import CrashAt, Killed, Process, Violation, World
 
 pa.set_cpu_count(1)  # files are tiny here: threads would only wait for each other
 
-PROMPTS = load_prompts("tiny")
-BOTH = (Stage.PROPOSE, Stage.LABEL)
 ROOT = "/runs/first"
 LIVES = 30
 TROUBLED = 12
@@ -61,34 +57,12 @@ class Plan:
     index_trouble: float = 0.0
 
 
-def settings(index: str = "minhash") -> RunSettings:
-    """A run of four rounds (and the seed tasks')."""
-    rounds = RoundSettings(least=2, most=3, max_failed=1.0, patience=50)
-    return RunSettings(seed=5, target=6, novelty=NoveltySettings(index=index), rounds=rounds)  # type: ignore[arg-type]
-
-
-class _Steady:
-    """The model without trouble."""
-
-    def __init__(self) -> None:
-        self._requests: list[Request] = []
-
-    def add(self, requests: Sequence[Request]) -> None:
-        self._requests += requests
-
-    def step(self) -> list[Completion]:
-        done, self._requests = self._requests, []
-        return [model(request) for request in done]
-
-
 @cache
 def uninterrupted() -> Contents:
     """What the run without failures holds."""
-    store, chosen = RunStore(Memory({})), settings()
-    lines = [(SingleLine(_Steady(), 50), BOTH)]
-    drive(Run(chosen, PROMPTS, SEEDS), store, make_index(chosen.novelty), lines, facts_of(chosen))
+    store = whole_run(Memory({}))
     assert len(store.rounds(Table.CANDIDATES)) == 5, store.rounds(Table.CANDIDATES)
-    return check(store.blobs, chosen, None)
+    return check(store.blobs, settings(), None)
 
 
 class _Proposed:
