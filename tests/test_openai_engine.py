@@ -438,7 +438,7 @@ def test_a_context_that_cannot_hold_the_prompts_is_found_before_the_first_reques
     server.context = 1200
     with pytest.raises(InputError) as caught:
         open_engine(settings_for(server), BASE)
-    assert len(caught.value.problems) == 1
+    assert len(caught.value.problems) == 2
     assert re.search(r"context of 1200 tokens cannot hold the input_first prompt of \d+ words", str(caught.value))
     assert server.bodies == []
     for context in (8192, None, "long"):
@@ -473,7 +473,7 @@ def test_what_every_request_would_meet_ends_the_work(server: Server, status: int
         with pytest.raises(InputError) as caught:
             complete_one(server, error(status, message), **key)
         assert option in str(caught.value)
-        assert len(caught.value.problems) == 1
+        assert len(caught.value.problems) == 2
         if key:
             assert KEY not in str(caught.value)
 
