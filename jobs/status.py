@@ -34,7 +34,7 @@ def status(settings: StatusSettings) -> int:
     """Print rounds and cumulative counts of each table."""
     import json
 
-    from selfinstruct.store import open_run
+    from selfinstruct.storage.store import open_run
 
     store = open_run(settings.run)
     totals = store.totals()

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from selfinstruct.store import RunStore
-from selfinstruct.verify import verify
+from selfinstruct.storage.store import RunStore
+from selfinstruct.storage.verify import verify
 
 ROOT = Path(__file__).parent.parent
 RAY = Path(sys.executable).with_name("ray")
