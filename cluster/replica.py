@@ -165,7 +165,7 @@ class EngineThread:
                 self._changed.notify_all()
 
 
-@ray.remote(max_restarts=0, max_task_retries=0, max_concurrency=CALLS + 1)
+@ray.remote(max_restarts=0, max_task_retries=0, max_concurrency=CALLS + 1, enable_task_events=False)
 class Replica:
     """The actor. It is never restarted by Ray: its pool knows what it held."""
 
