@@ -44,6 +44,7 @@ from selfinstruct.tiny import dialect
 if TYPE_CHECKING:
     from cluster.driver import Inputs
     from cluster.replicas import ReplicaPool
+    from cluster.spending import Spending
     from selfinstruct.store import RunStore
 
 WORDS = 30_000
@@ -154,7 +155,7 @@ class Recorder:
         self._cpu = time.process_time()
         self._printed = 0.0
 
-    def started(self, pools: Sequence[ReplicaPool]) -> None:
+    def started(self, pools: Sequence[ReplicaPool], spending: Spending) -> None:
         """Of no interest here."""
 
     def completed(self, completion: Completion) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -13,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 ROOT = Path(__file__).parent.parent
 RAY = Path(sys.executable).with_name("ray")
@@ -57,11 +58,11 @@ def ray_head(cpus: int, **variables: str) -> Iterator[Head]:
     try:
         yield Head(process, session, f"127.0.0.1:{port}", f"http://127.0.0.1:{metrics}/metrics", environment)
     finally:
+        ours = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
         process.terminate()  # with --block, ends all of its processes
-        try:
-            process.wait(timeout=30)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
+        for left in psutil.wait_procs(ours, timeout=10)[1]:
+            left.kill()
+        process.wait()
         shutil.rmtree(session, ignore_errors=True)
 
 

@@ -9,6 +9,7 @@ Ray's logs are noted. What may grow is the pool, in the driver and the shards; a
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import random
 import re
@@ -224,7 +225,7 @@ def draw(path: Path, samples: Sequence[dict[str, Any]]) -> None:
     above.set_ylabel("own memory, MiB")
     above.set_ylim(bottom=0)
     above.legend(ncols=4, frameon=False, loc="upper left", fontsize=8)
-    for before, row in zip(samples, samples[1:], strict=False):
+    for before, row in itertools.pairwise(samples):
         if row["kills"] > before["kills"]:
             above.axvline(row["seconds"] / 60, color="0.9", linewidth=0.8, zorder=0)
     below.plot(minutes, [row["accepted"] / 1000 for row in samples], color="tab:green")
