@@ -87,10 +87,10 @@ class Figures:
     batch_seconds: float  # on average, the slow replica left out
     driver_ms_per_request: float  # of processor time, of all threads
     longest_step: float  # seconds that the driver's loop once took for one turn
-    machine_busy: float  # share of all cores' time that anybody used; near 1 the machine is what limits
-    replicas_ms_per_request: float  # of processor time, of all actors and of Ray's own processes
     accepted: int
     seconds: float
+    machine_busy: float | None = None  # share of all cores' time that anybody used; near 1 the machine is what limits
+    replicas_ms_per_request: float | None = None  # of processor time, of all actors and of Ray's own processes
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -301,9 +301,8 @@ def _slow(engine: TemplateOptions) -> bool:
 
 
 HEAD = (
-    "| batches | replicas | requests/s | of ideal | busy | the least busy one | driver, ms of CPU per request"
-    " | replicas and Ray, ms | machine busy |",
-    "|---|--:|--:|--:|--:|--:|--:|--:|--:|",
+    "| batches | replicas | requests/s | of ideal | busy | the least busy one | driver, ms of CPU per request |",
+    "|---|--:|--:|--:|--:|--:|--:|",
 )
 
 
@@ -317,8 +316,6 @@ def row(name: str, figures: Figures) -> str:
         f"{figures.busy:.1%}",
         f"{figures.least_busy:.1%}",
         f"{figures.driver_ms_per_request:.2f}",
-        f"{figures.replicas_ms_per_request:.2f}",
-        f"{figures.machine_busy:.0%}",
     )
     return f"| {' | '.join(cells)} |"
 

@@ -23,6 +23,7 @@ from cluster.placement import resources_of
 from cluster.replica import BEAT, EngineError, EngineThread
 from cluster.replicas import ReplicaPool
 from cluster.settings import RaySettings, TimeoutSettings
+from cluster.spending import Spending
 from cluster.states import Step
 from cluster.suspects import STRIKES, Suspects
 from jobs.display import Display
@@ -194,7 +195,7 @@ def test_what_is_missing_is_said_and_waited_for(monkeypatch: pytest.MonkeyPatch)
     assert "of 3 have no place yet; each asks for 1 CPU, 1 GPU, 2 GiB; the cluster has 2 CPU" in told[0]
     assert (pool.state().waiting, pool.state().ready) == (3, 0)
     display = Display(10, {table: Counter() for table in Table})
-    display.started([pool])
+    display.started([pool], Spending(lambda: 0.0, 0, None))
     assert "0 of 3 replicas ready, 3 waiting for a node" in display.line()
     pool.close()
 
