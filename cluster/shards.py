@@ -26,7 +26,7 @@ WORTH_TELLING = 50_000
 """Texts whose loading takes long enough to be reported."""
 
 
-@ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)
+@ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1, enable_task_events=False)
 class Shard:
     """Part of the index. Its own ordinals are dense; `ShardedIndex` translates.
 
