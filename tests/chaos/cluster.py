@@ -32,8 +32,18 @@ REPOSITORY = Path(__file__).parents[2]
 NODES = 2
 TARGET = 150
 ROUNDS = {"least": 4, "most": 12}
-HARMS = {"replica": 6, "driver": 4, "shard": 4, "node": 1, "hung replica": 1, "replica that eats memory": 1}
+HARMS = {
+    "replica": 6,
+    "driver": 4,
+    "shard": 4,
+    "node": 1,
+    "head node with the driver": 1,
+    "hung replica": 1,
+    "replica that eats memory": 1,
+}
 """What is harmed, and how often in proportion."""
+
+WITH_DRIVER = ("driver", "head node with the driver")
 
 RPC_FAILURES = (
     '{"CoreWorkerService.grpc_client.PushTask":'
@@ -48,13 +58,14 @@ RPC_FAILURES = (
 EATEN = 5_000_000_000
 """Bytes that a replica takes; a fifth less is more than Ray's memory monitor lets a node have."""
 
-HUNG_AFTER = 8
-"""Seconds without an answer after which a replica is taken for hung, where the options have it."""
+HUNG_AFTER = 10
+"""Seconds without an answer after which a replica is taken for hung; the least that the option takes."""
 
+UNHARMED, PER_HARM = 60, 60
+"""Seconds that a run may take without harm, and as many more for each; one that takes longer has failed."""
 
-def can_end_hung_replicas() -> bool:
-    """Whether a replica that is stopped is noticed."""
-    return "timeouts" in GenerateSettings.__dataclass_fields__
+ENOUGH = 3
+"""Failed runs after which a campaign ends: something is broken, and more of them would tell nothing new."""
 
 
 def settings(folder: Path) -> GenerateSettings:
@@ -93,8 +104,6 @@ class Ground:
     """
 
     def __init__(self, place: Path, faults: bool = False) -> None:
-        from ray.cluster_utils import Cluster
-
         self.hunger = place / "hunger"
         memory = psutil.virtual_memory()
         self._can_eat = memory.available > 3 * EATEN  # else others on this machine would go hungry
@@ -103,6 +112,7 @@ class Ground:
             "PYTHONPATH": f"{REPOSITORY}{os.pathsep}{REPOSITORY / 'tests/chaos/hungry'}",
             "RAY_TMPDIR": str(place),  # also where it notes the address, which others on this machine might take
             "RAY_USAGE_STATS_ENABLED": "0",
+            "PYTHONFAULTHANDLER": "1",
             "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
             "RAY_health_check_period_ms": "1000",
             "RAY_health_check_failure_threshold": "5",
@@ -113,10 +123,15 @@ class Ground:
             **({"RAY_testing_rpc_failure": RPC_FAILURES} if faults else {}),
         }
         self._variables = variables
-        with environment(**variables):
+        self._start_cluster()
+        self.driver: subprocess.Popen[bytes] | None = None
+
+    def _start_cluster(self) -> None:
+        from ray.cluster_utils import Cluster
+
+        with environment(**self._variables):
             self._cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
             self._nodes = [self._cluster.add_node(num_cpus=2) for _ in range(NODES)]
-        self.driver: subprocess.Popen[bytes] | None = None
 
     def start_driver(self, folder: Path, log: Path) -> None:
         """The same command each time; it is given as many replicas as there are cores."""
@@ -124,8 +139,7 @@ class Ground:
         command += ["--target", str(TARGET), "--template.latency", "0.05", "--template.batch", "4"]
         command += [text for key, value in ROUNDS.items() for text in (f"--rounds.{key}", str(value))]
         command += ["--replicas", "3", "--shards", "2", "--in_flight", "8", "--ray.address", self._cluster.address]
-        if can_end_hung_replicas():
-            command += ["--timeouts.answer", str(HUNG_AFTER)]
+        command += ["--timeouts.answer", str(HUNG_AFTER)]
         with environment(**self._variables), log.open("ab") as output:
             self.driver = subprocess.Popen(command, cwd=REPOSITORY, stdout=output, stderr=output)
 
@@ -142,10 +156,11 @@ class Ground:
         return {
             "replica": lambda: self._signal("Replica", signal.SIGKILL, draw),
             "shard": lambda: self._signal("Shard", signal.SIGKILL, draw),
-            "hung replica": lambda: can_end_hung_replicas() and self._signal("Replica", signal.SIGSTOP, draw),
+            "hung replica": lambda: self._signal("Replica", signal.SIGSTOP, draw),
             "replica that eats memory": self._make_hungry,
             "driver": self._kill_driver,
             "node": lambda: self._kill_node(draw),
+            "head node with the driver": self._kill_head,
         }[what]()
 
     def _signal(self, title: str, number: int, draw: random.Random) -> bool:
@@ -166,6 +181,22 @@ class Ground:
         self.driver.wait()
         return True
 
+    def abort_driver(self) -> None:
+        """End it, and have it write in its log where it was."""
+        assert self.driver is not None
+        self.driver.send_signal(signal.SIGABRT)
+        try:
+            self.driver.wait(20)
+        except subprocess.TimeoutExpired:
+            self._kill_driver()
+
+    def _kill_head(self) -> bool:
+        """With the head go its GCS, the shards and the driver; Ray gives up the nodes that are left."""
+        self._kill_driver()
+        self._end_cluster()
+        self._start_cluster()
+        return True
+
     def _kill_node(self, draw: random.Random) -> bool:
         node = draw.choice(self._nodes)
         orphans = [process for info in node.all_processes["raylet"] for process in _children(info.process.pid)]
@@ -179,12 +210,16 @@ class Ground:
 
     def close(self) -> None:
         """End what was started."""
-        stopped = self.workers("")
         if self.driver and self.driver.poll() is None:
-            self.driver.kill()
-            self.driver.wait()
-        self._cluster.shutdown()
-        for process in stopped:  # one that is stopped ends by nothing else
+            self._kill_driver()
+        self._end_cluster()
+
+    def _end_cluster(self) -> None:
+        workers = self.workers("")
+        for node in [*self._nodes, self._cluster.head_node]:
+            self._cluster.remove_node(node, allow_graceful=False)
+        self._cluster.shutdown()  # forgets the address
+        for process in workers:  # those of a raylet that is gone end late, one that is stopped never
             if process.is_running():
                 process.kill()
 
@@ -209,45 +244,45 @@ def campaign(place: Path, kills: int, seed: int, *, faults: bool = False, tell: 
     whole = expected(place / "expected")
     ground = Ground(place, faults)
     try:
-        while outcome.kills < kills or not outcome.runs:
-            _one_run(ground, place, kills, draw, outcome, tell)
-            outcome.judge(f"run{outcome.runs}", *_problems(place / f"run{outcome.runs}", whole))
+        while (outcome.kills < kills or not outcome.runs) and len(outcome.failed) < ENOUGH:
+            problems = _one_run(ground, place, kills, draw, outcome, tell)
+            outcome.judge(f"run{outcome.runs}", *(problems or _problems(place / f"run{outcome.runs}", whole)))
             outcome.runs += 1
     finally:
         ground.close()
     return outcome
 
 
-def _one_run(ground: Ground, place: Path, kills: int, draw: random.Random, outcome: Outcome, tell: Tell) -> None:
+def _one_run(ground: Ground, place: Path, kills: int, draw: random.Random, outcome: Outcome, tell: Tell) -> list[str]:
+    """Why it did not come to its end, if so."""
     folder, log = place / f"run{outcome.runs}", place / f"log{outcome.runs}"
-    begun = time.monotonic()
     ground.start_driver(folder, log)
     started: tuple[float, int] | None = None  # a driver that takes the run up, and the files it found
-    next_harm = time.monotonic() + 5
-    while time.monotonic() - begun < 900:
+    now = time.monotonic()
+    deadline, next_harm = now + UNHARMED, now + 5
+    while (now := time.monotonic()) < deadline:
         time.sleep(0.1)
         assert ground.driver is not None
         code = ground.driver.poll()
         if code == 0:
-            break
+            return []
         if code is not None and code != -signal.SIGKILL:
-            outcome.judge(folder.name, f"the driver ended with {code}: {_last_line(log)}")
-            break
+            return [f"the driver ended with {code}: {_tail(log)}"]
         if code is not None:
             ground.start_driver(folder, log)
-            started = time.monotonic(), _files(folder)
+            started = now, _files(folder)
         if started and _files(folder) > started[1]:
-            outcome.recovery.append(time.monotonic() - started[0])
+            outcome.recovery.append(now - started[0])
             started = None
-        if time.monotonic() > next_harm and outcome.kills < kills and _files(folder):
+        if now > next_harm and outcome.kills < kills and _files(folder):
             what = draw.choices(list(HARMS), list(HARMS.values()))[0]
-            if (what != "driver" or started is None) and ground.harm(what, draw):
+            if (what not in WITH_DRIVER or started is None) and ground.harm(what, draw):
                 outcome.count(what)
+                deadline += PER_HARM
                 tell(f"{outcome.name}: {outcome.kills} kills, {what}; {folder.name} has {_files(folder)} files")
             next_harm = time.monotonic() + draw.uniform(0.3, 2.5)
-    else:
-        outcome.judge(folder.name, "did not come to its end in 15 minutes")
-        ground.harm("driver", draw)
+    ground.abort_driver()
+    return [f"did not come to its end in time: {_tail(log, 60)}"]
 
 
 def _problems(folder: Path, whole: str) -> list[str]:
@@ -266,6 +301,5 @@ def _files(folder: Path) -> int:
     return sum(1 for table in Table for _ in folder.glob(f"{table}/*.parquet"))
 
 
-def _last_line(log: Path) -> str:
-    lines = log.read_text(errors="replace").splitlines()
-    return lines[-1] if lines else ""
+def _tail(log: Path, lines: int = 5) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
