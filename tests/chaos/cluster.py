@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,14 +17,14 @@ import psutil
 from cluster.driver import read_inputs
 from cluster.settings import GenerateSettings
 from selfinstruct.engines import open_engine
-from selfinstruct.errors import CorruptError
 from selfinstruct.loop import SingleLine, drive
 from selfinstruct.novelty import make_index
 from selfinstruct.records import Table
 from selfinstruct.rounds import RoundSettings, Run, Stage
 from selfinstruct.store import RunStore
-from selfinstruct.verify import digest, verify
-from tests.chaos.report import Outcome
+from selfinstruct.verify import digest
+from tests.chaos.judging import kept, problems
+from tests.chaos.report import ENOUGH, Outcome
 
 Tell = Callable[[str], None]
 
@@ -64,9 +64,6 @@ HUNG_AFTER = 10
 UNHARMED, PER_HARM = 60, 60
 """Seconds that a run may take without harm, and as many more for each; one that takes longer has failed."""
 
-ENOUGH = 3
-"""Failed runs after which a campaign ends: something is broken, and more of them would tell nothing new."""
-
 
 def settings(folder: Path) -> GenerateSettings:
     """Those of the command below."""
@@ -104,12 +101,12 @@ class Ground:
     """
 
     def __init__(self, place: Path, faults: bool = False) -> None:
-        self.hunger = place / "hunger"
+        self.hunger, self.answers = place / "hunger", place / "answers"
         memory = psutil.virtual_memory()
-        self._can_eat = memory.available > 3 * EATEN  # else others on this machine would go hungry
-        threshold = (memory.used + 0.8 * EATEN) / memory.total if self._can_eat else 0.98
+        self.can_eat = memory.available > 3 * EATEN  # else others on this machine would go hungry
+        threshold = (memory.used + 0.8 * EATEN) / memory.total if self.can_eat else 0.98
         variables = {
-            "PYTHONPATH": f"{REPOSITORY}{os.pathsep}{REPOSITORY / 'tests/chaos/hungry'}",
+            "PYTHONPATH": f"{REPOSITORY}{os.pathsep}{REPOSITORY / 'tests/chaos/in_workers'}",
             "RAY_TMPDIR": str(place),  # also where it notes the address, which others on this machine might take
             "RAY_USAGE_STATS_ENABLED": "0",
             "PYTHONFAULTHANDLER": "1",
@@ -118,6 +115,7 @@ class Ground:
             "RAY_health_check_failure_threshold": "5",
             "RAY_memory_usage_threshold": f"{threshold:.3f}",
             "RAY_memory_monitor_refresh_ms": "100",
+            "SELFINSTRUCT_TEST_ANSWERS": str(self.answers),
             "SELFINSTRUCT_TEST_HUNGER": str(self.hunger),
             "SELFINSTRUCT_TEST_MEGABYTES": str(EATEN // 1_000_000),
             **({"RAY_testing_rpc_failure": RPC_FAILURES} if faults else {}),
@@ -142,6 +140,10 @@ class Ground:
         command += ["--timeouts.answer", str(HUNG_AFTER)]
         with environment(**self._variables), log.open("ab") as output:
             self.driver = subprocess.Popen(command, cwd=REPOSITORY, stdout=output, stderr=output)
+
+    def answered(self) -> int:
+        """Answers that replicas have given, in all runs until now."""
+        return self.answers.stat().st_size if self.answers.exists() else 0
 
     def workers(self, title: str) -> list[psutil.Process]:
         """The workers of our own raylets that run such an actor."""
@@ -170,10 +172,13 @@ class Ground:
         return bool(workers)
 
     def _make_hungry(self) -> bool:
-        if not self._can_eat or not self.workers("Replica"):
+        if not self.workers("Replica"):
             return False
         self.hunger.touch()
-        return True
+        end = time.monotonic() + 20
+        while self.hunger.exists() and time.monotonic() < end:
+            time.sleep(0.1)
+        return not self.hunger.exists()
 
     def _kill_driver(self) -> bool:
         assert self.driver is not None
@@ -238,22 +243,53 @@ def _title(process: psutil.Process) -> str:
         return ""
 
 
-def campaign(place: Path, kills: int, seed: int, *, faults: bool = False, tell: Tell = print) -> Outcome:
+def campaign(
+    place: Path,
+    kills: int,
+    seed: int,
+    *,
+    faults: bool = False,
+    harms: Mapping[str, int] = HARMS,
+    tell: Tell = print,
+) -> Outcome:
     """Runs in folders under `place`, harmed every few seconds until there were so many kills and the last is done."""
     outcome, draw = Outcome("Ray, its calls failing too" if faults else "Ray"), random.Random(seed)
     whole = expected(place / "expected")
     ground = Ground(place, faults)
+    dealt = Harms({what: n for what, n in harms.items() if ground.can_eat or "memory" not in what}, draw)
     try:
         while (outcome.kills < kills or not outcome.runs) and len(outcome.failed) < ENOUGH:
-            problems = _one_run(ground, place, kills, draw, outcome, tell)
-            outcome.judge(f"run{outcome.runs}", *(problems or _problems(place / f"run{outcome.runs}", whole)))
+            folder, answered = place / f"run{outcome.runs}", ground.answered()
+            trouble = _one_run(ground, place, kills, dealt, outcome, tell)
+            outcome.judge(folder.name, *(trouble or problems(folder, whole)))
             outcome.runs += 1
+            if not trouble:
+                outcome.lost.append(ground.answered() - answered - kept(folder))
     finally:
         ground.close()
     return outcome
 
 
-def _one_run(ground: Ground, place: Path, kills: int, draw: random.Random, outcome: Outcome, tell: Tell) -> list[str]:
+class Harms:
+    """What is to be harmed next, dealt like cards: how often each comes is certain, the order is drawn."""
+
+    def __init__(self, harms: Mapping[str, int], draw: random.Random) -> None:
+        self._whole = [what for what, number in harms.items() for _ in range(number)]
+        self._cards: list[str] = []
+        self.draw = draw
+
+    def next(self) -> str:
+        """The card on top."""
+        if not self._cards:
+            self._cards = self.draw.sample(self._whole, len(self._whole))
+        return self._cards.pop()
+
+    def put_back(self, what: str) -> None:
+        """It was not possible just now."""
+        self._cards.insert(0, what)
+
+
+def _one_run(ground: Ground, place: Path, kills: int, harms: Harms, outcome: Outcome, tell: Tell) -> list[str]:
     """Why it did not come to its end, if so."""
     folder, log = place / f"run{outcome.runs}", place / f"log{outcome.runs}"
     ground.start_driver(folder, log)
@@ -275,26 +311,16 @@ def _one_run(ground: Ground, place: Path, kills: int, draw: random.Random, outco
             outcome.recovery.append(now - started[0])
             started = None
         if now > next_harm and outcome.kills < kills and _files(folder):
-            what = draw.choices(list(HARMS), list(HARMS.values()))[0]
-            if (what not in WITH_DRIVER or started is None) and ground.harm(what, draw):
+            what = harms.next()
+            if (what not in WITH_DRIVER or started is None) and ground.harm(what, harms.draw):
                 outcome.count(what)
                 deadline += PER_HARM
                 tell(f"{outcome.name}: {outcome.kills} kills, {what}; {folder.name} has {_files(folder)} files")
-            next_harm = time.monotonic() + draw.uniform(0.3, 2.5)
+            else:
+                harms.put_back(what)
+            next_harm = time.monotonic() + harms.draw.uniform(0.3, 2.5)
     ground.abort_driver()
     return [f"did not come to its end in time: {_tail(log, 60)}"]
-
-
-def _problems(folder: Path, whole: str) -> list[str]:
-    store = RunStore(str(folder))
-    try:
-        problems = verify(store)
-        if not problems and digest(store) != whole:
-            problems = ["not the run that it is without kills"]
-    except CorruptError as error:
-        problems = [str(error)]
-    left = [str(path) for path in folder.rglob(".*") if path.is_file()]
-    return [*problems, *(f"{path} is left in staging" for path in left)]
 
 
 def _files(folder: Path) -> int:

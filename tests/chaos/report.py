@@ -9,6 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+ENOUGH = 3
+"""Failures after which a campaign ends: something is broken, and more of them would tell nothing new."""
+
 
 @dataclass
 class Outcome:

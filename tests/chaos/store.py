@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import http.client
+import logging
 import random
+import secrets
 import threading
 import time
 from collections import Counter
@@ -12,23 +14,26 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.request import Request, urlopen
 
-BUCKET = "bucket"
-FATES = {"500": 2.0, "503": 3.0, "lost": 2.0, "answer lost": 3.0, "answered 500": 2.0, "slow": 3.0}
-"""What befalls requests, each in percent."""
+HAND = 20
+FATES = {"500": 1, "503": 1, "lost": 1, "answer lost": 1, "answered 500": 1, "slow": 1}
+"""What befalls requests, each so often among `HAND` of them."""
 
 Fate = Callable[[str, str], str]
 """Method and path of a request -> what befalls it: one of `FATES`, or "" for nothing."""
 
 
-def at_random(seed: int, percents: Mapping[str, float] = FATES) -> Fate:
-    """Fates by draws."""
+def dealt(seed: int, fates: Mapping[str, int] = FATES) -> Fate:
+    """Fates like cards: how many there are is certain, when they come is drawn."""
     draw, lock = random.Random(seed), threading.Lock()
-    names = ["", *percents]
-    weights = [100 - sum(percents.values()), *percents.values()]
+    whole = [name for name, number in fates.items() for _ in range(number)]
+    whole += [""] * (HAND - len(whole))
+    cards: list[str] = []
 
     def fate(method: str, path: str) -> str:
         with lock:
-            return draw.choices(names, weights)[0]
+            if not cards:
+                cards.extend(draw.sample(whole, HAND))
+            return cards.pop()
 
     return fate
 
@@ -41,12 +46,18 @@ class Proxy(ThreadingHTTPServer):
     def __init__(self, host: str, port: int) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.target = host, port
+        self.bucket = f"bucket-{secrets.token_hex(4)}"  # moto's servers of one process share their buckets
         self.fate: Fate = lambda method, path: ""
         self.befell: Counter[str] = Counter()
 
     @property
-    def url(self) -> str:
+    def address(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}"
+
+    @property
+    def url(self) -> str:
+        """Of a run in the bucket."""
+        return f"s3://{self.bucket}/run"
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -62,7 +73,7 @@ class _Handler(BaseHTTPRequestHandler):
         if fate == "lost":
             return self._hang_up()
         if fate == "slow":
-            time.sleep(0.5)
+            time.sleep(0.2)
         status, data, headers = self._ask(body)
         if fate == "answer lost":
             return self._hang_up()
@@ -104,13 +115,14 @@ def served() -> Iterator[tuple[Proxy, dict[str, str]]]:
     """A proxy before a server with an empty bucket, and the environment variables that lead there."""
     from moto.server import ThreadedMotoServer
 
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     proxy = Proxy(*server.get_host_and_port())
-    threading.Thread(target=proxy.serve_forever, daemon=True).start()
-    urlopen(Request(f"{proxy.url}/{BUCKET}", method="PUT")).close()
+    threading.Thread(target=proxy.serve_forever, args=(0.05,), daemon=True).start()
+    urlopen(Request(f"{proxy.address}/{proxy.bucket}", method="PUT")).close()
     variables = {
-        "AWS_ENDPOINT_URL": proxy.url,
+        "AWS_ENDPOINT_URL": proxy.address,
         "AWS_ALLOW_HTTP": "true",
         "AWS_ACCESS_KEY_ID": "key",
         "AWS_SECRET_ACCESS_KEY": "secret",
