@@ -55,7 +55,7 @@ RPC_FAILURES = (
 )
 """For Ray's fault injector: calls that get lost, whose answers get lost, or that are sent again while under way."""
 
-EATEN = 5_000_000_000
+EATEN = 6_000_000_000
 """Bytes that a replica takes; a fifth less is more than Ray's memory monitor lets a node have."""
 
 HUNG_AFTER = 10
@@ -103,13 +103,14 @@ class Ground:
     def __init__(self, place: Path, faults: bool = False) -> None:
         self.hunger, self.answers = place / "hunger", place / "answers"
         memory = psutil.virtual_memory()
-        self.can_eat = memory.available > 3 * EATEN  # else others on this machine would go hungry
+        self.can_eat = memory.available > 2.5 * EATEN  # else others on this machine would go hungry
         threshold = (memory.used + 0.8 * EATEN) / memory.total if self.can_eat else 0.98
         variables = {
             "PYTHONPATH": f"{REPOSITORY}{os.pathsep}{REPOSITORY / 'tests/chaos/in_workers'}",
             "RAY_TMPDIR": str(place),  # also where it notes the address, which others on this machine might take
             "RAY_USAGE_STATS_ENABLED": "0",
             "PYTHONFAULTHANDLER": "1",
+            "PYTHONUNBUFFERED": "1",
             "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
             "RAY_health_check_period_ms": "1000",
             "RAY_health_check_failure_threshold": "5",
