@@ -25,7 +25,6 @@ import dataclasses
 import json
 import os
 import statistics
-import string
 import sys
 import tempfile
 import time
@@ -285,16 +284,12 @@ def _in_own_words(task: HeldOutTask) -> str:
 
 def score(tasks: Sequence[HeldOutTask], answers: Sequence[str]) -> Iterator[Score]:
     """The scores of the answers."""
-    from rouge_score.rouge_scorer import RougeScorer
+    from selfinstruct.evaluation.scoring import Scorer
 
-    scorer = RougeScorer(["rougeL"], use_stemmer=True)
+    scorer = Scorer()
     for task, answer in zip(tasks, answers, strict=True):
-        rouge_l = scorer.score(task.output, answer)["rougeL"].fmeasure
-        yield Score(task.family, rouge_l, float(_plain(task.output) == _plain(answer)))
-
-
-def _plain(text: str) -> str:
-    return " ".join(text.lower().translate(str.maketrans("", "", string.punctuation)).split())
+        scores = scorer(answer, [task.output])
+        yield Score(task.family, scores.rougeL, scores.exact_match)
 
 
 # ---- what they come to

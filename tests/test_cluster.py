@@ -21,11 +21,12 @@ from cluster.replicas import ReplicaPool
 from cluster.shards import ShardedIndex
 from selfinstruct.engines import EngineSettings, TemplateOptions, open_engine
 from selfinstruct.errors import FailureError, InputError
+from selfinstruct.given import seed_candidates
 from selfinstruct.loop import SingleLine, drive
 from selfinstruct.novelty import NoveltySettings, make_index
 from selfinstruct.prompts import load_prompts
 from selfinstruct.records import Completion, Kind, Request, RoundFile, Table
-from selfinstruct.rounds import Effect, RoundSettings, Run, RunSettings, Stage, seed_candidates
+from selfinstruct.rounds import Effect, RoundSettings, Run, RunSettings, Stage
 from selfinstruct.seeds import SEED_TASKS, load_seeds
 from selfinstruct.settings import facts_of
 from selfinstruct.store import RunStore

@@ -330,6 +330,28 @@ def test_what_fails_leaves_nothing(tmp_path: Path, capsys: pytest.CaptureFixture
     assert sorted(os.listdir(tmp_path)) == ["run"]
 
 
+def test_what_a_killed_export_left_is_removed_by_the_next(store: RunStore, tmp_path: Path) -> None:
+    out = tmp_path / "set"
+    code = f"""
+import os, pathlib, sys
+from selfinstruct.export.folder import replaced
+with replaced(pathlib.Path({str(out)!r}), "run") as partial:
+    (partial / "file").write_text("half")
+    print(partial.name, flush=True)
+    sys.stdin.read()
+"""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    killed, running = (subprocess.Popen([sys.executable, "-c", code], **pipes) for _ in range(2))  # type: ignore[call-overload]
+    names = [process.stdout.readline().strip() for process in (killed, running)]
+    killed.kill()
+    killed.wait()
+    (tmp_path / ".set.mine").mkdir()
+    assert main(["export", store.blobs.url, "--out", str(out)]) == 0
+    assert sorted(os.listdir(tmp_path)) == sorted([names[1], ".set.mine", "set"])
+    running.kill()
+    running.wait()
+
+
 class Hub(BaseHTTPRequestHandler):
     """As much of the hub as an upload needs; keeps files in `server.files`."""
 
