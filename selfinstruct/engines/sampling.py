@@ -25,8 +25,8 @@ GOLDEN, MIX_1, MIX_2 = (
     value - (1 << 64) for value in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
 )  # splitmix64 (Steele, Lea and Flood 2014) as signed numbers: torch's int64 product wraps alike
 NOTHING = -1
-"""Stands in the place of a token where there is none: rows of a batch may have begun at different times, and a model may
-give a row no number to choose by."""
+"""Stands in the place of a token where there is none: rows of a batch may have begun at different times, and the model
+may have given a row nothing to choose by."""
 
 FIRST_LOOK = 64
 """Most nuclei are smaller than this, and the largest 64 logits are found far sooner than a sorted vocabulary."""

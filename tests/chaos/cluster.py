@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -112,8 +113,8 @@ class Ground:
             "PYTHONFAULTHANDLER": "1",
             "PYTHONUNBUFFERED": "1",
             "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
-            "RAY_health_check_period_ms": "1000",
-            "RAY_health_check_failure_threshold": "5",
+            "RAY_health_check_period_ms": "1500",
+            "RAY_health_check_failure_threshold": "10",
             "RAY_memory_usage_threshold": f"{threshold:.3f}",
             "RAY_memory_monitor_refresh_ms": "100",
             "SELFINSTRUCT_TEST_ANSWERS": str(self.answers),
@@ -129,8 +130,13 @@ class Ground:
         from ray.cluster_utils import Cluster
 
         with environment(**self._variables):
-            self._cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
-            self._nodes = [self._cluster.add_node(num_cpus=2) for _ in range(NODES)]
+            head = {"num_cpus": 0, "include_dashboard": False}
+            self._cluster = _patiently(lambda: Cluster(initialize_head=True, head_node_args=head))
+        self._nodes = [self._new_node() for _ in range(NODES)]
+
+    def _new_node(self) -> Any:
+        with environment(**self._variables):
+            return _patiently(lambda: self._cluster.add_node(num_cpus=2))
 
     def start_driver(self, folder: Path, log: Path) -> None:
         """The same command each time; it is given as many replicas as there are cores."""
@@ -210,8 +216,7 @@ class Ground:
         for process in orphans:  # a node that is gone takes its workers with it
             if process.is_running():
                 process.kill()
-        with environment(**self._variables):
-            self._nodes[self._nodes.index(node)] = self._cluster.add_node(num_cpus=2)
+        self._nodes[self._nodes.index(node)] = self._new_node()
         return True
 
     def close(self) -> None:
@@ -228,6 +233,16 @@ class Ground:
         for process in workers:  # those of a raylet that is gone end late, one that is stopped never
             if process.is_running():
                 process.kill()
+
+
+def _patiently(start: Callable[[], Any]) -> Any:
+    """Ray's own patience with a node that starts is half a minute, too little on a machine that is very busy."""
+    for _ in range(4):
+        try:
+            return start()
+        except Exception as error:  # it raises nothing more special
+            print(f"once more: {error}", flush=True)
+    return start()
 
 
 def _children(pid: int) -> list[psutil.Process]:
