@@ -29,7 +29,7 @@ WINDOW = 60.0  # seconds over which rates are taken
 
 
 class Display(ClusterWatch):
-    """The lines on the terminal or in the log. Counts go on from those of the run's earlier lives (`RunStore.totals`)."""
+    """Lines on the terminal or in the log. Counts go on from those of the run's earlier lives (`RunStore.totals`)."""
 
     def __init__(self, target: int, totals: Mapping[Table, Counter[str]]) -> None:
         self._target = target
