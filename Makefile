@@ -5,17 +5,21 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 
-.PHONY: demo test chaos mutants check format audit clean
+.PHONY: demo test chaos soak mutants check format audit clean
 
 demo: $(VENV)/ready
 	RAY_USAGE_STATS_ENABLED=0 $(BIN)/selfinstruct generate --out runs/demo --target 200 --replicas 2 --shards 2
 
 test: $(VENV)/ready
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 # Ten thousand simulated schedules and three hundred real kills; writes docs/chaos.md.
 chaos: $(VENV)/ready
 	$(BIN)/python -m tests.chaos
+
+# An hour on a real Ray head, a replica killed every minute; writes docs/bench/soak.json and soak.png.
+soak: $(VENV)/ready
+	$(BIN)/python -m tests.soak
 
 # Breaks the protocol in one place at a time; the simulator must notice each.
 mutants: $(VENV)/ready

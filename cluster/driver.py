@@ -14,22 +14,24 @@ from pathlib import Path
 from typing import Protocol
 
 from cluster.connect import connected
+from cluster.progress import Progress
 from cluster.replicas import ReplicaPool, replicate
 from cluster.settings import GenerateSettings, check, prompt_set_for
 from cluster.shards import ShardedIndex
+from cluster.spending import Spending
 from cluster.watching import Budget, Everybody, Metrics
-from selfinstruct.blobs import open_blobs
 from selfinstruct.contamination import Contamination, read_evaluation
 from selfinstruct.engines import EngineSettings, identify, pinned
 from selfinstruct.errors import YieldError
 from selfinstruct.loop import Watch, drive, prepare
-from selfinstruct.novelty import make_index
+from selfinstruct.novelty.check import make_index
 from selfinstruct.prompts import PromptSet, load_prompts
 from selfinstruct.records import ImportedTask, SeedTask, Table
 from selfinstruct.rounds import Run, Stage
 from selfinstruct.seeds import load_seeds
 from selfinstruct.settings import Facts, digest_of, facts_of, named_values
-from selfinstruct.store import RunStore
+from selfinstruct.storage.blobs import open_blobs
+from selfinstruct.storage.store import RunStore
 from selfinstruct.texts import read_tasks
 from selfinstruct.timings import Timer
 
@@ -50,8 +52,8 @@ class Inputs:
 class ClusterWatch(Watch, Protocol):
     """Somebody who looks on at a run on a cluster."""
 
-    def started(self, pools: Sequence[ReplicaPool]) -> None:
-        """The replicas are asked for; `ReplicaPool.state` says what has become of that."""
+    def started(self, pools: Sequence[ReplicaPool], spending: Spending) -> None:
+        """The replicas are asked for; `ReplicaPool.state` says what has become of that, `spending` what it costs."""
 
 
 def read_inputs(settings: GenerateSettings) -> Inputs:
@@ -102,10 +104,15 @@ def generate(settings: GenerateSettings, inputs: Inputs, store: RunStore, watch:
     run = Run(settings, inputs.prompts, inputs.seeds, inputs.imported, inputs.evaluation)
     with connected(settings.ray, _replicas(settings, inputs)), _lines(settings, inputs) as lines:
         pools = [pool for pool, _ in lines]
-        watch.started(pools)
         index = ShardedIndex(settings.novelty, settings.shards, _absolute(settings.out))
         timer = Timer(store.blobs, lambda: sum(pool.alive for pool in pools))
-        everybody = Everybody(timer, Metrics(lambda: [pool.state() for pool in pools], timer), watch)
+        spending = Spending(lambda: timer.replica_seconds, max(pool.gpus for pool in pools), settings.budget.price)
+        watch.started(pools, spending)
+        metrics, progress = (
+            Metrics(lambda: [pool.state() for pool in pools], timer),
+            Progress(store.blobs, pools, spending),
+        )
+        everybody = Everybody(timer, spending, metrics, progress, watch)
         budget = Budget(settings.budget, timer)
         with ThreadPoolExecutor(1, thread_name_prefix="hands") as hands:
             hands.submit(make_index, settings.novelty)  # its imports take seconds; the models take longer to load
@@ -115,6 +122,7 @@ def generate(settings: GenerateSettings, inputs: Inputs, store: RunStore, watch:
                 drive(run, store, index, lines, inputs.facts, hands, everybody, budget.spent)
             finally:
                 hands.shutdown(cancel_futures=True)
+                progress.close()
     if run.barren:
         raise YieldError(
             f"{settings.out}: the last {settings.rounds.patience} rounds accepted nothing; {run.pool.generated}"

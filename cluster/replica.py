@@ -40,6 +40,7 @@ class Place:
     """Where a replica runs."""
 
     node: str
+    address: str
     pid: int
 
 
@@ -62,6 +63,11 @@ class Report:
     failure: Exception | None  # `InputError`, `FailureError` (its server, not its requests) or `EngineError`
 
 
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """The model's files are on the replica's node."""
+
+
 class EngineError(Exception):
     """The engine raised; its requests, or one of them, may be the cause. The text is the original's type and text."""
 
@@ -71,10 +77,13 @@ class EngineThread:
 
     Args:
         opening: Gives the engine.
+        fetching: Brings what it needs to this node before.
     """
 
-    def __init__(self, opening: Callable[[], Engine]) -> None:
+    def __init__(self, opening: Callable[[], Engine], fetching: Callable[[], None] | None = None) -> None:
         self._opening = opening
+        self._fetching = fetching
+        self._fetched = False
         self._changed = threading.Condition()  # guards everything below
         self._failure: Exception | None = None
         self._inbox: list[Request] = []
@@ -87,6 +96,12 @@ class EngineThread:
         self._busy = 0.0
         self._steps = 0
         threading.Thread(target=self._run, name="engine", daemon=True).start()
+
+    def fetched(self) -> Fetched | Exception:
+        """Wait until what the engine needs is here, or could not be fetched."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._fetched or self._failure is not None)
+            return self._failure or Fetched()
 
     def opened(self) -> Exception | None:
         """Wait until the engine is open, or could not be opened."""
@@ -133,6 +148,11 @@ class EngineThread:
 
     def _run(self) -> None:
         try:
+            if self._fetching is not None:
+                self._fetching()
+            with self._changed:
+                self._fetched = True
+                self._changed.notify_all()
             engine = self._open()
             with self._changed:
                 self._opened = time.monotonic()
@@ -179,16 +199,20 @@ class EngineThread:
                 self._changed.notify_all()
 
 
-@ray.remote(max_restarts=0, max_task_retries=0, max_concurrency=CALLS + 1)
+@ray.remote(max_restarts=0, max_task_retries=0, max_concurrency=CALLS + 1, enable_task_events=False)
 class Replica:
     """The actor. It is never restarted by Ray: its pool knows what it held."""
 
-    def __init__(self, opening: Callable[[], Engine]) -> None:
-        self._thread = EngineThread(opening)
+    def __init__(self, opening: Callable[[], Engine], fetching: Callable[[], None] | None = None) -> None:
+        self._thread = EngineThread(opening, fetching)
 
     def place(self) -> Place:
         """Where it runs; answers before the model is loaded."""
-        return Place(ray.get_runtime_context().get_node_id(), os.getpid())
+        return Place(ray.get_runtime_context().get_node_id(), ray.util.get_node_ip_address(), os.getpid())
+
+    def fetch(self) -> Fetched | Exception:
+        """Wait until the model's files are on this node; returns what was in their way."""
+        return self._thread.fetched()
 
     def load(self) -> Exception | None:
         """Wait until the model is loaded; returns what was in its way."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,10 +25,11 @@ from ray.exceptions import ActorDiedError, ActorUnavailableError, RayError
 
 from cluster.packing import packed
 from cluster.placement import keep_off_head, resources_of, shortage
-from cluster.replica import CALLS, Place, Replica, Report, Usage
+from cluster.replica import CALLS, Fetched, Place, Replica, Report, Usage
 from cluster.settings import RaySettings, TimeoutSettings
+from cluster.states import PoolState, Standing, Step
 from cluster.suspects import STRIKES, Suspects
-from selfinstruct.engines import EngineSettings, open_engine
+from selfinstruct.engines import EngineSettings, fetch, open_engine
 from selfinstruct.errors import FailureError, InputError
 from selfinstruct.prompts import PromptSet
 from selfinstruct.protocols import Engine
@@ -53,28 +54,6 @@ MEMORY = 60.0
 """Seconds over which the busy share is taken."""
 
 
-@dataclass(frozen=True, slots=True)
-class PoolState:
-    """What a pool is at, for whoever looks on. Counts of events are since the pool was made."""
-
-    waiting: int  # replicas without a node
-    loading: int  # replicas that load the model
-    ready: int
-    busy: float  # share of the last minute in which the ready replicas had something to do
-    queued: int  # requests that no replica holds
-    held: int  # requests that replicas hold
-    suspects: int  # those of the queued that are tried apart
-    deaths: int  # replicas that died or were ended because they hung
-    lost: int  # those of them whose node or server had gone
-    resent: int  # requests that were given out again
-    culprits: int  # requests that became failed completions because they killed replicas
-
-    @property
-    def count(self) -> int:
-        """Replicas asked for."""
-        return self.waiting + self.loading + self.ready
-
-
 @dataclass(slots=True, eq=False)
 class _Seat:
     """A replica's place in the pool; its actor may come and go."""
@@ -85,7 +64,8 @@ class _Seat:
     asked: float = 0.0  # when its actor was asked for
     place: Place | None = None  # once it has a node
     placed: float = 0.0  # when
-    ready: bool = False  # whether the model is loaded
+    step: Step = Step.WAITING
+    since: float = 0.0  # when that began
     proven: bool = False  # whether this actor has completed anything
     trial: bool = False  # whether it holds suspects, or what is to prove it before it gets one
     held: dict[str, Request] = field(default_factory=dict)
@@ -93,6 +73,15 @@ class _Seat:
     heard: float = 0.0  # when it last answered, or was asked after a while of silence
     usage: Usage | None = None
     busy: float = 0.0  # share, of the recent past
+
+    @property
+    def ready(self) -> bool:
+        """Whether the model is loaded."""
+        return self.step is Step.READY
+
+    def enter(self, step: Step) -> None:
+        """A step begins."""
+        self.step, self.since = step, time.monotonic()
 
 
 class ReplicaPool:
@@ -105,6 +94,7 @@ class ReplicaPool:
         resources: Ray's options for each actor (num_cpus, num_gpus ...).
         timeouts: When a replica is taken for hung.
         tell: Is given a line when replicas die, or wait long for a node.
+        fetching: Brings the model's files to a replica's node before its engine is opened.
     """
 
     def __init__(
@@ -114,7 +104,9 @@ class ReplicaPool:
         resources: Mapping[str, float],
         timeouts: TimeoutSettings | None = None,
         tell: Callable[[str], None] = print,
+        fetching: Callable[[], None] | None = None,
     ) -> None:
+        self._fetching = fetching
         self._in_flight = max(CALLS, in_flight)
         self._resources = resources
         self._timeouts = timeouts or TimeoutSettings()
@@ -137,6 +129,11 @@ class ReplicaPool:
     def alive(self) -> int:
         """Replicas that have loaded the model."""
         return sum(seat.ready for seat in self._seats)
+
+    @property
+    def gpus(self) -> float:
+        """GPUs of each replica."""
+        return self._resources["num_gpus"]
 
     @property
     def room(self) -> int:
@@ -174,12 +171,13 @@ class ReplicaPool:
         """What the pool is at; costs no call."""
         now = time.monotonic()
         ready = [seat for seat in self._seats if seat.ready]
-        placed = sum(seat.place is not None for seat in self._seats)
+        at = Counter(seat.step for seat in self._seats)
         idle = [math.exp(-max(0.0, now - seat.heard - 1) / MEMORY) if not seat.held else 1.0 for seat in ready]
         busy = sum(seat.busy * share for seat, share in zip(ready, idle, strict=True))
         return PoolState(
-            waiting=len(self._seats) - placed,
-            loading=placed - len(ready),
+            waiting=at[Step.WAITING],
+            fetching=at[Step.FETCHING],
+            loading=at[Step.LOADING],
             ready=len(ready),
             busy=busy / max(1, len(ready)),
             queued=len(self._queue) + len(self._suspects),
@@ -190,6 +188,14 @@ class ReplicaPool:
             resent=self._resent,
             culprits=self._culprits,
         )
+
+    def standings(self) -> list[Standing]:
+        """What each replica is at; costs no call."""
+        now = time.monotonic()
+        return [
+            Standing(seat.step, seat.place.address if seat.place else "", round(now - seat.since, 1))
+            for seat in self._seats
+        ]
 
     def usage(self) -> list[Usage]:
         """How much each ready replica had to do until now; asks them and waits."""
@@ -202,10 +208,11 @@ class ReplicaPool:
         """Ask for a replica."""
         if seat.options is None or seat.options["scheduling_strategy"] == "SPREAD":  # a placement group is kept
             seat.options = packed({**self._resources, **keep_off_head(self._resources)})
-        seat.actor = Replica.options(**seat.options).remote(seat.opening)  # type: ignore[attr-defined]
+        seat.actor = Replica.options(**seat.options).remote(seat.opening, self._fetching)  # type: ignore[attr-defined]
         seat.asked = time.monotonic()
         seat.place = seat.usage = None
-        seat.ready = seat.proven = seat.trial = False
+        seat.enter(Step.WAITING)
+        seat.proven = seat.trial = False
         seat.held.clear()
         seat.calls = [seat.actor.place.remote()]
 
@@ -261,11 +268,15 @@ class ReplicaPool:
         match answer:
             case Place():
                 seat.place, seat.placed = answer, seat.heard
+                seat.enter(Step.FETCHING)
+                seat.calls.append(seat.actor.fetch.remote())
+            case Fetched():
+                seat.enter(Step.LOADING)
                 seat.calls.append(seat.actor.load.remote())
             case Report():
                 return self._read(seat, answer)
             case None:
-                seat.ready = True
+                seat.enter(Step.READY)
             case failure:
                 self._fail(seat, failure)
         return []
@@ -370,8 +381,8 @@ def replicate(
     timeouts: TimeoutSettings | None = None,
 ) -> ReplicaPool:
     """A pool of so many replicas of one engine, each with what such an engine needs of a node."""
-    opening = partial(open_engine, engine, prompts)
-    return ReplicaPool([opening] * count, in_flight, resources_of(engine, settings), timeouts)
+    opening, fetching = partial(open_engine, engine, prompts), partial(fetch, engine)
+    return ReplicaPool([opening] * count, in_flight, resources_of(engine, settings), timeouts, fetching=fetching)
 
 
 def _lost(error: RayError) -> bool:

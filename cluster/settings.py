@@ -102,7 +102,8 @@ class GenerateSettings(RunSettings):
             model and the template engine, else base).
         chat_template_kwargs: Variables of a chat model's template as name=value (enable_thinking=true ...).
         engine: What completes the requests: transformers, vllm, openai (a server), or template (a grammar, no model).
-        model: Name or folder of the model, or its name on the server (tiny: the embedded demonstration model).
+        model: Name or folder of the model, a prefix that holds it (s3://, gs://, az://), or its name on the server
+            (tiny: the embedded demonstration model).
         replicas: Copies of the model, each in a Ray actor of its own.
         shards: Ray actors that hold the novelty index.
         in_flight: Requests that each replica holds at most.

@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from ray.util.metrics import Counter, Gauge
 
-from cluster.replicas import PoolState
 from cluster.settings import BudgetSettings
+from cluster.states import PoolState
 from selfinstruct.accounts import tally
 from selfinstruct.loop import Watch
 from selfinstruct.records import Completion, RoundFile, Table
@@ -42,7 +42,7 @@ GAUGES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "replica_events": ("Deaths of replicas, and what came of them, since the command began", ("event",)),
 }
 FROM_POOLS = (
-    ("replicas", "state", ("waiting", "loading", "ready")),
+    ("replicas", "state", ("waiting", "fetching", "loading", "ready")),
     ("requests", "where", ("queued", "held")),
     ("replica_events", "event", ("deaths", "lost", "resent", "culprits")),
 )

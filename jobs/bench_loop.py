@@ -41,7 +41,8 @@ from selfinstruct.draws import Draws, seed_of
 from selfinstruct.engines import EMBEDDED, EngineSettings
 from selfinstruct.errors import InputError
 from selfinstruct.finetune.templates import PLAIN
-from selfinstruct.novelty import NoveltySettings, make_index
+from selfinstruct.novelty.check import make_index
+from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.prompts import Prompt, PromptSet, Sampling
 from selfinstruct.records import Kind, Request, Table
 from selfinstruct.screen import ScreenSettings
@@ -215,7 +216,7 @@ def generate(settings: LoopSettings, out: Path, seed: int, filtered: bool) -> st
 def everything(run_folder: str) -> Iterator[Example]:
     """All generated instances of a run that have an output, whatever their verdicts."""
     from selfinstruct.finetune.examples import Example
-    from selfinstruct.store import open_run
+    from selfinstruct.storage.store import open_run
 
     store = open_run(run_folder)
     columns = ["id", "instruction", "input", "output"]

@@ -22,13 +22,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from cluster.settings import RaySettings
 from jobs.command_line import run
 from selfinstruct.engines import EngineSettings, TemplateOptions, open_engine
 from selfinstruct.errors import FailureError, InputError
-from selfinstruct.novelty import NoveltySettings
+from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.prompts import PromptSet, load_prompts
 from selfinstruct.records import Completion, RoundFile, Table
 from selfinstruct.rounds import Effect, RoundSettings, Run, RunSettings, Stage
@@ -89,6 +89,8 @@ class Figures:
     longest_step: float  # seconds that the driver's loop once took for one turn
     accepted: int
     seconds: float
+    machine_busy: float | None = None  # share of all cores' time that anybody used; near 1 the machine is what limits
+    replicas_ms_per_request: float | None = None  # of processor time, of all actors and of Ray's own processes
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -155,8 +157,8 @@ def _measured(settings: OverheadSettings, engines: list[TemplateOptions], reques
     from cluster.replicas import ReplicaPool
     from cluster.shards import ShardedIndex
     from selfinstruct.loop import drive
-    from selfinstruct.novelty import make_index
-    from selfinstruct.store import RunStore
+    from selfinstruct.novelty.check import make_index
+    from selfinstruct.storage.store import RunStore
 
     algorithm = RunSettings(
         target=10**9,
@@ -226,7 +228,19 @@ class Meter:
             raise _EnoughError
 
     def _moment(self) -> _Moment:
-        return _Moment(time.monotonic(), time.process_time(), self._requests, self._pool.usage())
+        import psutil
+
+        machine = psutil.cpu_times()
+        whole = sum(machine) - machine.guest - machine.guest_nice  # these are in user and nice as well
+        return _Moment(
+            time.monotonic(),
+            time.process_time(),
+            self._requests,
+            self._pool.usage(),
+            whole,
+            whole - machine.idle - machine.iowait,
+            sum(map(_cpu, psutil.Process().children(recursive=True))),
+        )
 
     def figures(self) -> Figures:
         """What was measured."""
@@ -250,6 +264,8 @@ class Meter:
             batch_seconds=round(batch, 4),
             driver_ms_per_request=round(1000 * (ended.cpu - begun.cpu) / requests, 4),
             longest_step=round(self._longest, 3),
+            machine_busy=round((ended.machine_busy - begun.machine_busy) / (ended.machine - begun.machine), 4),
+            replicas_ms_per_request=round(1000 * (ended.others_cpu - begun.others_cpu) / requests, 4),
             accepted=self._accepted,
             seconds=round(seconds, 1),
         )
@@ -261,6 +277,19 @@ class _Moment:
     cpu: float
     requests: int
     usage: list[Usage]
+    machine: float  # seconds of all cores since the machine was started
+    machine_busy: float  # those of them in which there was something to do
+    others_cpu: float  # seconds of processor time of our child processes
+
+
+def _cpu(process: Any) -> float:
+    import psutil
+
+    try:
+        times = process.cpu_times()
+    except psutil.Error:
+        return 0.0
+    return float(times.user + times.system)
 
 
 def _between(before: Usage, after: Usage) -> Usage:

@@ -23,7 +23,7 @@ from jobs.command_line import run
 from selfinstruct.engines import TemplateOptions
 from selfinstruct.engines.wide import expected_acceptance, vocabulary
 from selfinstruct.errors import InputError
-from selfinstruct.novelty import NoveltySettings
+from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.records import (
     Candidate,
     Completion,
@@ -44,7 +44,8 @@ from selfinstruct.tiny import dialect
 if TYPE_CHECKING:
     from cluster.driver import Inputs
     from cluster.replicas import ReplicaPool
-    from selfinstruct.store import RunStore
+    from cluster.spending import Spending
+    from selfinstruct.storage.store import RunStore
 
 WORDS = 30_000
 
@@ -88,6 +89,7 @@ def bench(settings: ScaleSettings) -> int:
     """Run and report."""
     from cluster import driver
 
+    recorder = Recorder()
     options = TemplateOptions(words=WORDS, diversity=settings.diversity, batch=128)
     generate = GenerateSettings(
         out=settings.out,
@@ -107,7 +109,6 @@ def bench(settings: ScaleSettings) -> int:
         print(f"{settings.out}: {rows} accepted instructions, made up")
         return 0
     _refuse_what_never_ends(settings)
-    recorder = Recorder()
     begun = time.perf_counter()
     finished = driver.generate(generate, inputs, store, recorder)
     report(settings, recorder, finished, time.perf_counter() - begun)
@@ -143,22 +144,25 @@ class RoundFigures:
 
 
 class Recorder:
-    """A `cluster.driver.ClusterWatch` that keeps figures and prints a line now and then."""
+    """A `cluster.driver.ClusterWatch` that keeps figures and prints a line now and then. Time begins with it."""
 
     def __init__(self) -> None:
         self.rounds: list[RoundFigures] = []
         self._seconds: defaultdict[str, float] = defaultdict(float)
         self._requests = 0
         self._pool = 0
-        self._last = time.perf_counter()
+        self.first_request: float | None = None  # seconds until the first new completion
+        self._begun = self._last = time.perf_counter()
         self._cpu = time.process_time()
         self._printed = 0.0
 
-    def started(self, pools: Sequence[ReplicaPool]) -> None:
+    def started(self, pools: Sequence[ReplicaPool], spending: Spending) -> None:
         """Of no interest here."""
 
     def completed(self, completion: Completion) -> None:
         """Count it."""
+        if self.first_request is None:
+            self.first_request = time.perf_counter() - self._begun
         self._requests += 1
 
     def performed(self, effect: Effect, seconds: float) -> None:
@@ -238,6 +242,7 @@ def report(settings: ScaleSettings, recorder: Recorder, finished: Run, seconds: 
         "accepted": finished.pool.generated,
         "seconds": round(seconds, 1),
         "accepted_per_second": round(finished.pool.generated / seconds, 1),
+        "seconds_to_first_completion": round(recorder.first_request or 0.0, 1),
         "driver_ms_per_request": round(1000 * cpu / max(1, requests), 3),
         "driver_mib": round(rounds[-1].driver_mib),
         "shards_mib": round(rounds[-1].shards_mib),

@@ -20,6 +20,7 @@ from selfinstruct.rounds import Effect, Run
 
 if TYPE_CHECKING:
     from cluster.replicas import ReplicaPool
+    from cluster.spending import Spending
 
 LOG_EVERY = 30.0  # seconds between lines in a log
 LIVE_EVERY = 0.25  # seconds between updates of a terminal
@@ -38,6 +39,7 @@ class Display:
         self._tokens: deque[tuple[float, int]] = deque()
         self._accepted: deque[tuple[float, int]] = deque()
         self._pools: Sequence[ReplicaPool] = ()
+        self._spending: Spending | None = None
         self._rounds = "none yet"
         self._last = ""
 
@@ -55,9 +57,9 @@ class Display:
         elif kind is None:
             self._log()
 
-    def started(self, pools: Sequence[ReplicaPool]) -> None:
-        """Look at their replicas."""
-        self._pools = pools
+    def started(self, pools: Sequence[ReplicaPool], spending: Spending) -> None:
+        """Look at their replicas, and at what they cost."""
+        self._pools, self._spending = pools, spending
 
     def committed(self, file: RoundFile) -> None:
         """Count a committed file."""
@@ -104,6 +106,7 @@ class Display:
                 self._cut() or "none cut by length",
                 *([self._replicas()] if self._pools else []),
                 f"{self._tokens_per_second():.0f} tokens/s",
+                *([spent] if (spent := self._spent()) else []),
                 self._time_left(),
             ]
         )
@@ -124,8 +127,13 @@ class Display:
         grid.add_row("acceptance", f"{share:.0%}", self._cut() or "nothing cut by length")
         grid.add_row("rounds", self._rounds)
         grid.add_row("replicas", self._replicas())
+        if spent := self._spent():
+            grid.add_row("money", spent)
         grid.add_row("tokens/s", f"{self._tokens_per_second():,.0f}", self._time_left())
         return Group(grid)
+
+    def _spent(self) -> str:
+        return self._spending.text() if self._spending else ""
 
     def _replicas(self) -> str:
         """How many there are of those asked for, and what the others are at."""
@@ -134,6 +142,7 @@ class Display:
         busy = sum(state.busy * state.ready for state in states) / max(1, ready)
         others = {
             "waiting for a node": sum(state.waiting for state in states),
+            "fetching weights": sum(state.fetching for state in states),
             "loading": sum(state.loading for state in states),
             "died": sum(state.deaths for state in states),
         }

@@ -1,4 +1,4 @@
-"""`selfinstruct status`: how far a run is, from one footer per table."""
+"""`selfinstruct status`: how far a run is, from one footer per table, and what its replicas are at, while it goes."""
 
 from __future__ import annotations
 
@@ -34,21 +34,28 @@ def status(settings: StatusSettings) -> int:
     """Print rounds and cumulative counts of each table."""
     import json
 
-    from selfinstruct.store import open_run
+    from cluster.progress import lines, read_progress
+    from selfinstruct.storage.store import RunStore, open_run
 
-    store = open_run(settings.run)
+    store = RunStore(settings.run)
+    live = read_progress(store.blobs)
+    if not live:
+        store = open_run(settings.run)
     totals = store.totals()
     rounds = {table: len(store.rounds(table)) for table in Table}
     if settings.json:
-        print(json.dumps({table: {"rounds": rounds[table], **totals[table]} for table in Table}, indent=2))
+        tables = {table: {"rounds": rounds[table], **totals[table]} for table in Table}
+        print(json.dumps(tables | ({"live": live} if live else {}), indent=2))
         return 0
     accepted = totals[Table.CANDIDATES]["accepted"]
     rejected = sum(count for key, count in totals[Table.CANDIDATES].items() if key.startswith("rejected."))
     share = f"{accepted / (accepted + rejected):.1%}" if accepted else "none"
     print(
         f"{settings.run}: {accepted} of {accepted + rejected} candidates accepted ({share}),"
-        f" {totals[Table.INSTANCES]['instances.accepted']} instances, {rounds[Table.CANDIDATES] - 1} rounds"
+        f" {totals[Table.INSTANCES]['instances.accepted']} instances, {max(0, rounds[Table.CANDIDATES] - 1)} rounds"
     )
+    for line in lines(live) if live else ():
+        print(line)
     for table in Table:
         print(f"\n{table} ({rounds[table]} files)")
         for key, count in sorted(totals[table].items(), key=lambda item: (-item[1], item[0])):

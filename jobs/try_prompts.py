@@ -103,7 +103,8 @@ def _propose(
 ) -> tuple[list[Trial], list[str]]:
     """Propose requests with the verdict on each instruction, and the instructions that are new."""
     from selfinstruct.given import seed_candidates
-    from selfinstruct.novelty import NoveltySettings, admit, make_index
+    from selfinstruct.novelty.check import admit, make_index
+    from selfinstruct.novelty.index import NoveltySettings
     from selfinstruct.pool import Pool
     from selfinstruct.propose import ProposeSettings, plan_request, read_proposals
     from selfinstruct.screen import Screen, ScreenSettings

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from selfinstruct.dedup import judge
 from selfinstruct.instantiate import instance_row
-from selfinstruct.novelty import NoveltySettings, make_index
+from selfinstruct.novelty.check import make_index
+from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.records import Candidate, ImportedTask, Instance, InstanceRow, Origin, Reason, SeedTask
 
 

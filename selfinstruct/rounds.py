@@ -35,7 +35,8 @@ from selfinstruct.contamination import Contamination
 from selfinstruct.errors import FailureError
 from selfinstruct.given import given_instances, imported_candidates, seed_candidates
 from selfinstruct.instantiate import InstanceSettings, filter_instances, instance_row, read_instances
-from selfinstruct.novelty import NoveltySettings, admit
+from selfinstruct.novelty.check import admit
+from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.pool import Pool
 from selfinstruct.prompts import PromptSet
 from selfinstruct.propose import ProposeSettings, dialect_of, parse_dialect, plan_request

@@ -6,6 +6,7 @@ from collections import Counter
 
 import pytest
 
+from cluster.spending import Spending
 from jobs.display import Display
 from selfinstruct.records import Candidate, Completion, Finish, Origin, Reason, RoundFile, Table
 
@@ -23,9 +24,14 @@ def test_the_line_counts_on_from_the_runs_earlier_lives(capsys: pytest.CaptureFi
         rows = tuple(make_candidate(n, Reason.SIMILAR if n == 2 else None) for n in range(3))
         display.committed(RoundFile(Table.CANDIDATES, 2, rows))
         display.completed(Completion("000002/00001", "text", Finish.STOP, 30, 7))
+        assert "spent" not in display.line()
+        spending = Spending(lambda: 7200.0, 1, 2.5)
+        spending.committed(RoundFile(Table.CANDIDATES, 2, rows))
+        display.started([], spending)
         line = display.line()
     assert "accepted 12/20" in line
     assert "rejected 4 similar" in line
     assert "cut by length: input_first 25%" in line
+    assert "spent 5.00: 2.50 and 3600.00 GPU-seconds per accepted instruction" in line
     assert "left" in line
     assert capsys.readouterr().out.strip() == line

@@ -16,14 +16,14 @@ from cluster.replicas import ReplicaPool
 from cluster.shards import ShardedIndex
 from selfinstruct.engines import EngineSettings, TemplateOptions, open_engine
 from selfinstruct.loop import SingleLine, drive
-from selfinstruct.novelty import make_index
+from selfinstruct.novelty.check import make_index
 from selfinstruct.prompts import load_prompts
-from selfinstruct.records import Completion, Request, RoundFile
+from selfinstruct.records import Completion, Kind, Request, RoundFile
 from selfinstruct.rounds import Effect, RoundSettings, Run, RunSettings, Stage
 from selfinstruct.seeds import SEED_TASKS, load_seeds
 from selfinstruct.settings import facts_of
-from selfinstruct.store import RunStore
-from selfinstruct.verify import digest, verify
+from selfinstruct.storage.store import RunStore
+from selfinstruct.storage.verify import digest, verify
 
 PROMPTS = load_prompts("tiny")
 SEEDS = load_seeds(SEED_TASKS)
@@ -111,3 +111,33 @@ def test_nodes_come_and_go_and_the_tables_stay_the_same(head: Cluster, tmp_path:
     assert (state.lost, state.culprits) == (state.deaths, 0)
     assert state.lost >= 2
     assert state.resent > 0
+
+
+def test_a_node_that_joins_is_used_within_one_batch(head: Cluster) -> None:
+    """From the moment its replica is ready, the others complete one batch each at most before it has work."""
+    head.add_node(num_cpus=1)
+    batch = 4
+    options = TemplateOptions(latency=0.3, batch=batch)
+    opening = partial(open_engine, EngineSettings("template", template=options), PROMPTS)
+    pool = ReplicaPool([opening] * 2, 2 * batch, {"num_cpus": 1, "num_gpus": 0})
+    made = 0
+
+    def turn() -> int:
+        nonlocal made
+        fresh = [Request(f"r{made + n}", Kind.CLASSIFY, "", made + n) for n in range(pool.room)]
+        made += len(fresh)
+        pool.add(fresh)
+        return len(pool.step())
+
+    while not pool.alive:
+        turn()
+    head.add_node(num_cpus=1)
+    while pool.alive < 2:
+        turn()
+    newest = max(pool._seats, key=lambda seat: seat.since)
+    completed = 0
+    while not newest.held:
+        completed += turn()
+    assert completed <= batch
+    assert pool.state().busy > 0
+    pool.close()

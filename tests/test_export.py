@@ -26,10 +26,10 @@ from selfinstruct.export import shuffle
 from selfinstruct.export.dataset import export
 from selfinstruct.export.settings import LicenceSettings
 from selfinstruct.loop import SingleLine, drive
-from selfinstruct.novelty import make_index
+from selfinstruct.novelty.check import make_index
 from selfinstruct.records import Origin, Table
 from selfinstruct.rounds import RoundSettings, Run, Stage
-from selfinstruct.store import RunStore
+from selfinstruct.storage.store import RunStore
 from selfinstruct.tiny import MODEL
 
 STAGES = ("proposer", "labeller")

@@ -8,10 +8,10 @@ from itertools import count
 
 import pytest
 
-from selfinstruct.blobs import open_blobs
 from selfinstruct.errors import FailureError, HeldError, InputError
-from selfinstruct.store import RunStore
-from selfinstruct.verify import digest, verify
+from selfinstruct.storage.blobs import open_blobs
+from selfinstruct.storage.store import RunStore
+from selfinstruct.storage.verify import digest, verify
 from tests.chaos.cluster import environment
 from tests.chaos.store import FATES, Proxy, dealt, served
 from tests.simulator.whole import whole_run

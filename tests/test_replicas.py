@@ -24,10 +24,12 @@ from cluster.placement import resources_of
 from cluster.replica import BEAT, OUTAGE, EngineError, EngineThread
 from cluster.replicas import DEATHS, ReplicaPool
 from cluster.settings import RaySettings, TimeoutSettings
+from cluster.spending import Spending
+from cluster.states import Step
 from cluster.suspects import STRIKES, Suspects
 from jobs.display import Display
 from selfinstruct.engines import EngineSettings, TransformersOptions
-from selfinstruct.errors import FailureError
+from selfinstruct.errors import FailureError, InputError
 from selfinstruct.protocols import Engine
 from selfinstruct.records import Completion, Finish, Kind, Request, Table
 
@@ -204,7 +206,7 @@ def test_what_is_missing_is_said_and_waited_for(monkeypatch: pytest.MonkeyPatch)
     assert "of 3 have no place yet; each asks for 1 CPU, 1 GPU, 2 GiB; the cluster has 2 CPU" in told[0]
     assert (pool.state().waiting, pool.state().ready) == (3, 0)
     display = Display(10, {table: Counter() for table in Table})
-    display.started([pool])
+    display.started([pool], Spending(lambda: 0.0, 0, None))
     assert "0 of 3 replicas ready, 3 waiting for a node" in display.line()
     pool.close()
 
@@ -295,3 +297,42 @@ def test_every_culprit_is_found_and_no_innocent(count: int, data: st.DataObject)
     assert found == culprits
     assert innocent == {request.id for request in asked} - culprits
     assert deaths <= 1 + len(culprits) * (STRIKES + 2)
+
+
+def test_each_step_of_a_replica_is_known(tmp_path: Path) -> None:
+    fetched, loaded = tmp_path / "fetched", tmp_path / "loaded"
+
+    def wait_for(path: Path) -> None:
+        while not path.exists():
+            time.sleep(0.02)
+
+    def opening() -> Engine:
+        wait_for(loaded)
+        return Fragile()
+
+    pool = pool_of(opening, fetching=lambda: wait_for(fetched))
+    seen = []
+    end = time.monotonic() + 60
+    while not pool.alive and time.monotonic() < end:
+        pool.step()
+        [standing] = pool.standings()
+        if not seen or seen[-1] != standing.step:
+            seen.append(standing.step)
+            assert bool(standing.address) is (standing.step is not Step.WAITING)
+            if standing.step is Step.FETCHING:
+                assert pool.state().fetching == pool.state().count == 1
+                fetched.touch()
+            if standing.step is Step.LOADING:
+                loaded.touch()
+    pool.close()
+    assert seen == [Step.WAITING, Step.FETCHING, Step.LOADING, Step.READY]
+
+
+def test_weights_that_cannot_be_fetched_are_one_clear_line() -> None:
+    def fetching() -> None:
+        raise InputError("--model: there is no such bucket")
+
+    pool = pool_of(Fragile, fetching=fetching)
+    with pytest.raises(InputError, match="no such bucket"):
+        step_on(pool)
+    pool.close()

@@ -139,6 +139,18 @@ def open_engine(settings: EngineSettings, prompts: PromptSet) -> Engine:
     return _module(settings).open_engine(settings, prompts)
 
 
+def fetch(settings: EngineSettings) -> None:
+    """Bring the model's files to this node, if they are elsewhere and the engine reads any; `open_engine` would, too.
+
+    Raises:
+        InputError, FailureError: as `open_engine`.
+    """
+    if settings.engine in ("transformers", "vllm"):
+        from selfinstruct.engines import checkpoint
+
+        checkpoint.locate(settings)
+
+
 def identify(settings: EngineSettings) -> dict[str, str]:
     """What of an engine alters the data (weights' hash or revision, dtype ...), for the run's fingerprint.
 
@@ -151,8 +163,9 @@ def identify(settings: EngineSettings) -> dict[str, str]:
 
 
 def pinned(settings: EngineSettings, identity: Mapping[str, str]) -> EngineSettings:
-    """The same engine, held to the commit that `identify` has found: a branch of the hub may move meanwhile."""
-    if settings.engine not in ("transformers", "vllm") or "model" not in identity:  # a local folder has no commits
+    """The same engine, held to what `identify` has found: a branch of the hub, or a prefix, may change meanwhile."""
+    elsewhere = "model" in identity or "://" in settings.model  # a local folder has no commits
+    if settings.engine not in ("transformers", "vllm") or not elsewhere:
         return settings
     changes: dict[str, Any] = {settings.engine: replace(settings.source, revision=identity["weights"])}
     return replace(settings, **changes)

@@ -1,6 +1,8 @@
-"""Where a model's files are, and what identifies them: a folder in the form of transformers, or a hub repository.
+"""Where a model's files are, and what identifies them: a folder in the form of transformers, a hub repository, or a
+prefix of an object store.
 
-Needs neither torch nor transformers, and reads no more than it must: of a hub repository only the commit.
+Needs neither torch nor transformers, and reads no more than it must: of a hub repository only the commit, of a prefix
+what the store lists.
 """
 
 from __future__ import annotations
@@ -12,8 +14,9 @@ from contextlib import contextmanager
 from fnmatch import fnmatch
 from pathlib import Path
 
-from selfinstruct.engines import EMBEDDED, EngineSettings
+from selfinstruct.engines import EMBEDDED, EngineSettings, weights
 from selfinstruct.errors import InputError
+from selfinstruct.storage.blobs import REMOTE
 
 WEIGHTS = "*.safetensors"
 TOKENIZERS = ("tokenizer*", "vocab*", "merges.txt", "*.model", "*.tiktoken")
@@ -23,12 +26,15 @@ FILES = (CONFIG, "generation_config.json", "special_tokens_map.json", "added_tok
 
 
 def locate(settings: EngineSettings) -> Path:
-    """The folder with all of the model's files; a hub repository is downloaded into the hub's cache.
+    """The folder with all of the model's files; those of a hub repository or an object store are downloaded, once to
+    each node.
 
     Raises:
-        InputError: there is no such folder or repository, or it lacks the configuration, a tokenizer or safetensors.
+        InputError: there is no such folder or repository, it lacks the configuration, a tokenizer or safetensors, or
+            an object store's files are not those that the run was begun with.
+        FailureError: the object store does not answer.
     """
-    folder = _local(settings) or _snapshot(settings, (WEIGHTS, WEIGHTS + ".index.json", *_files(settings)))
+    folder = _local(settings) or _fetched(settings, _all_files(settings))
     names = [path.name for path in folder.glob("*")]
     problems = []
     if CONFIG not in names:
@@ -46,11 +52,13 @@ def locate(settings: EngineSettings) -> Path:
 
 
 def fingerprint(settings: EngineSettings) -> dict[str, str]:
-    """A folder's files by name and content, or a repository's name and commit.
+    """A folder's files by name and content, a repository's name and commit, or the listing of an object store.
 
     Raises:
         InputError: as `locate`.
     """
+    if _remote(settings):
+        return {"weights": weights.digest(weights.listing(settings.model, _all_files(settings)))}
     if _local(settings) is None:
         return {"model": settings.model, "weights": _snapshot(settings, (CONFIG,)).name}
     digest = hashlib.sha256()
@@ -68,7 +76,7 @@ def context(settings: EngineSettings) -> int | None:
     Raises:
         InputError: there is no such folder or repository.
     """
-    folder = _local(settings) or _snapshot(settings, (CONFIG,))
+    folder = _local(settings) or _fetched(settings, (CONFIG,))
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     except (OSError, ValueError):  # loading the model will say what is wrong with it
@@ -83,8 +91,31 @@ def _local(settings: EngineSettings) -> Path | None:
         from selfinstruct.tiny import MODEL
 
         return MODEL
+    if _remote(settings):
+        return None
     folder = Path(settings.model).expanduser()
     return folder if folder.is_dir() else None
+
+
+def _remote(settings: EngineSettings) -> bool:
+    """Whether it lies on an object store."""
+    return settings.model.partition("://")[0] in REMOTE
+
+
+def _fetched(settings: EngineSettings, patterns: tuple[str, ...]) -> Path:
+    """This node's folder with these files of a model that is not local."""
+    if not _remote(settings):
+        return _snapshot(settings, patterns)
+    if settings.source.revision != "main" and settings.source.revision != fingerprint(settings)["weights"]:
+        raise InputError(
+            f"--model: {settings.model}: its files are not those that this run was begun with; put them back, or keep"
+            " other weights under another prefix"
+        )
+    return weights.fetch(settings.model, patterns)
+
+
+def _all_files(settings: EngineSettings) -> tuple[str, ...]:
+    return (WEIGHTS, WEIGHTS + ".index.json", *_files(settings))
 
 
 def _files(settings: EngineSettings) -> tuple[str, ...]:

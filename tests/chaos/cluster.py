@@ -19,11 +19,11 @@ from cluster.driver import read_inputs
 from cluster.settings import GenerateSettings
 from selfinstruct.engines import open_engine
 from selfinstruct.loop import SingleLine, drive
-from selfinstruct.novelty import make_index
+from selfinstruct.novelty.check import make_index
 from selfinstruct.records import Table
 from selfinstruct.rounds import RoundSettings, Run, Stage
-from selfinstruct.store import RunStore
-from selfinstruct.verify import digest
+from selfinstruct.storage.store import RunStore
+from selfinstruct.storage.verify import digest
 from tests.chaos.judging import kept, problems
 from tests.chaos.report import ENOUGH, Outcome
 

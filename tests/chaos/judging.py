@@ -6,8 +6,8 @@ from pathlib import Path
 
 from selfinstruct.errors import CorruptError
 from selfinstruct.records import RoundFile, Table
-from selfinstruct.store import RunStore
-from selfinstruct.verify import digest, verify
+from selfinstruct.storage.store import RunStore
+from selfinstruct.storage.verify import digest, verify
 
 
 def problems(folder: Path, expected: str) -> list[str]:

@@ -12,9 +12,9 @@ from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
 
-from selfinstruct.local_blobs import LocalBlobs
 from selfinstruct.records import Completion, Request
-from selfinstruct.verify import digest
+from selfinstruct.storage.local_blobs import LocalBlobs
+from selfinstruct.storage.verify import digest
 from tests.chaos.judging import kept, problems
 from tests.chaos.report import ENOUGH, Outcome
 from tests.simulator.parts import model
@@ -84,7 +84,7 @@ def live(folder: str, log: str, seed: int, call: int | None, half_written: bool)
 def campaign(place: Path, kills: int, seed: int) -> Outcome:
     """Runs in folders under `place`, killed until there were so many kills: half at random times, half at calls."""
     context = get_context("forkserver")
-    context.set_forkserver_preload(["tests.chaos.single", "selfinstruct.minhash", "selfinstruct.lcs"])
+    context.set_forkserver_preload(["tests.chaos.single", "selfinstruct.novelty.minhash", "selfinstruct.novelty.lcs"])
     draw, outcome = random.Random(seed), Outcome("one process")
     expected = digest(whole_run(str(place / "expected"), TARGET))
     runs = 0

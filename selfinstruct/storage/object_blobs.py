@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -21,6 +22,15 @@ CREDENTIALS = {
     "gs": "GOOGLE_APPLICATION_CREDENTIALS",
     "az": "AZURE_STORAGE_ACCOUNT_NAME, AZURE_STORAGE_ACCOUNT_KEY",
 }
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Entry:
+    """An object as the store lists it: its size in bytes, and a tag that changes with its content."""
+
+    name: str
+    size: int
+    tag: str
 
 
 class ObjectBlobs:
@@ -67,6 +77,10 @@ class ObjectBlobs:
             raise self._no_bucket() from error
         return True
 
+    def replace(self, name: str, data: bytes) -> None:
+        with self._failures():
+            self._client.put(self._store, name, data, mode="overwrite")
+
     def get(self, name: str) -> bytes:
         with self._failures(), _absent(name):
             return bytes(self._client.get(self._store, name).bytes())
@@ -74,9 +88,10 @@ class ObjectBlobs:
     def open(self, name: str) -> Any:
         with self._failures(), _absent(name):
             size = self._client.head(self._store, name)["size"]
-        return pa.PythonFile(_Ranges(lambda start, end: self._range(name, start, end), size), mode="r")
+        return pa.PythonFile(_Ranges(lambda start, end: self.part(name, start, end), size), mode="r")
 
-    def _range(self, name: str, start: int, end: int) -> bytes:
+    def part(self, name: str, start: int, end: int) -> bytes:
+        """The bytes from `start` to `end` of an object. KeyError when absent."""
         with self._failures(), _absent(name):
             return bytes(self._client.get_range(self._store, name, start=start, end=end))
 
@@ -85,6 +100,16 @@ class ObjectBlobs:
             paths = [entry["path"] for page in self._client.list(self._store, folder) for entry in page]
         found = (path.removeprefix(f"{folder}/") for path in paths)
         return sorted(name for name in found if name[0] != "." and "/" not in name)
+
+    def entries(self) -> list[Entry]:
+        """The objects right under the prefix, by name."""
+        with self._failures():
+            found = [entry for page in self._client.list(self._store) for entry in page]
+        return sorted(
+            Entry(entry["path"], entry["size"], entry["e_tag"] or str(entry["last_modified"]))
+            for entry in found
+            if "/" not in entry["path"]
+        )
 
     def exists(self, name: str) -> bool:
         try:

@@ -80,6 +80,11 @@ class LocalBlobs:
                     f"{folder}: was deleted while this run wrote to it; begin in another folder"
                 ) from None
 
+    def replace(self, name: str, data: bytes) -> None:
+        with self._failures(name):
+            temporary = self._temporary(self.root / name, data)
+            self._os.replace(temporary, self.root / name)
+
     def get(self, name: str) -> bytes:
         with self._failures(name):
             return (self.root / name).read_bytes()

@@ -31,6 +31,9 @@ class Blobs(Protocol):
     def put(self, name: str, data: bytes) -> bool:
         """Write a new file, durably, whole or not at all. False, and nothing changed, when the name exists."""
 
+    def replace(self, name: str, data: bytes) -> None:
+        """Write a file whole, in place of one of the same name. Only for what no data depends on."""
+
     def get(self, name: str) -> bytes:
         """The whole file. KeyError when absent."""
 
@@ -62,8 +65,8 @@ def open_blobs(url: str, patience: float = 0.0) -> Blobs:
     Args:
         patience: Seconds that a full disk is waited for.
     """
-    from selfinstruct.local_blobs import LocalBlobs
-    from selfinstruct.object_blobs import ObjectBlobs
+    from selfinstruct.storage.local_blobs import LocalBlobs
+    from selfinstruct.storage.object_blobs import ObjectBlobs
 
     if "://" not in url:
         return LocalBlobs(Path(url).expanduser(), patience)

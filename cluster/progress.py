@@ -1,0 +1,145 @@
+"""What a live run is at, for `selfinstruct status`: one small file beside the tables, replaced every few seconds.
+
+Nothing depends on it. It is written by a thread of its own, so that a slow store holds nobody up, and removed when the
+driver ends; one that is old says that the driver was killed, or cannot write.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from cluster.states import Standing, Step
+from selfinstruct.errors import SelfInstructError
+from selfinstruct.storage.blobs import Blobs
+
+if TYPE_CHECKING:
+    from cluster.replicas import ReplicaPool
+    from cluster.spending import Spending
+    from selfinstruct.records import Completion, RoundFile
+    from selfinstruct.rounds import Effect, Run
+
+NAME = "progress.json"
+EVERY = 5.0
+"""Seconds between two writings."""
+
+STALE = 60.0
+"""Seconds after which nobody is taken to write it any more."""
+
+PATIENCE = 5.0
+"""Seconds that the driver's end waits for the file's removal."""
+
+
+class Progress:
+    """A `loop.Watch` that leaves word of the replicas.
+
+    Args:
+        blobs: The run's.
+    """
+
+    def __init__(self, blobs: Blobs, pools: Sequence[ReplicaPool], spending: Spending) -> None:
+        self._pools, self._spending = pools, spending
+        self._looked = 0.0
+        self._writer = _Writer(blobs)
+
+    def tick(self, run: Run) -> None:
+        """Leave word, if it is time to."""
+        now = time.monotonic()
+        if now - self._looked < EVERY:
+            return
+        self._looked = now
+        states = [pool.state() for pool in self._pools]
+        self._writer.write(
+            {
+                "written": round(time.time(), 1),
+                "replicas": [asdict(each) for pool in self._pools for each in pool.standings()],
+                "pools": [asdict(state) for state in states],
+                "spent": self._spending.figures(),
+            }
+        )
+
+    def committed(self, file: RoundFile) -> None:
+        """Of no interest here."""
+
+    def completed(self, completion: Completion) -> None:
+        """Of no interest here."""
+
+    def performed(self, effect: Effect, seconds: float) -> None:
+        """Of no interest here."""
+
+    def close(self) -> None:
+        """Remove the file, if that takes no time."""
+        self._writer.close()
+
+
+class _Writer:
+    """Writes the latest of what it is given, one at a time."""
+
+    def __init__(self, blobs: Blobs) -> None:
+        self._blobs = blobs
+        self._changed = threading.Condition()
+        self._next: dict[str, Any] | None = None
+        self._closed = False
+        self._thread = threading.Thread(target=self._work, name="progress", daemon=True)
+        self._thread.start()
+
+    def write(self, content: dict[str, Any]) -> None:
+        with self._changed:
+            self._next = content
+            self._changed.notify()
+
+    def close(self) -> None:
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        self._thread.join(PATIENCE)
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._closed or self._next is not None)
+                content, self._next, closed = self._next, None, self._closed
+            with contextlib.suppress(SelfInstructError, KeyError):  # swept, or no store: the next commit will tell
+                if closed:
+                    return self._blobs.remove(NAME)
+                self._blobs.replace(NAME, json.dumps(content).encode())
+
+
+def read_progress(blobs: Blobs) -> dict[str, Any] | None:
+    """What a run's driver left last, with its `age` in seconds; None where there is nothing that can be read."""
+    try:
+        content: dict[str, Any] = json.loads(blobs.get(NAME))
+        content["age"] = max(0.0, time.time() - content["written"])
+    except (KeyError, TypeError, ValueError, SelfInstructError):
+        return None
+    return content
+
+
+def lines(content: dict[str, Any]) -> list[str]:
+    """It in words: a line of counts, and one for each replica that is not ready."""
+    standings = [Standing(Step(each["step"]), each["address"], each["seconds"]) for each in content["replicas"]]
+    counts = [f"{n} {step}" for step in Step if (n := sum(each.step is step for each in standings))]
+    old = f"{_span(content['age'])} ago" + (
+        "; since then the driver was killed, or cannot write" if content["age"] > STALE else ""
+    )
+    busy = max((pool["busy"] for pool in content["pools"]), default=0.0)
+    words = ", ".join([*counts, f"{busy:.0%} busy", *(f"{n} died" for n in [_deaths(content)] if n)])
+    waiting = sorted((each for each in standings if each.step is not Step.READY), key=lambda each: -each.seconds)
+    return [
+        f"replicas, {old}: {words}",
+        *(f"  {each.step}{f' on {each.address}' * bool(each.address)} for {_span(each.seconds)}" for each in waiting),
+        *([f"  {content['spent']['text']}"] if content["spent"]["text"] else []),
+    ]
+
+
+def _deaths(content: dict[str, Any]) -> int:
+    return sum(pool["deaths"] for pool in content["pools"])
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
