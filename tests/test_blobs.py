@@ -66,8 +66,8 @@ def test_remote_columns_fetch_ranges_only(bucket: str, monkeypatch: pytest.Monke
     pq.write_table(pa.table({"a": list(range(2000)), "wide": wide}), sink)
     blobs.put("t/1.parquet", sink.getvalue().to_pybytes())
     fetched = []
-    fetch = blobs._range  # type: ignore[attr-defined]
-    monkeypatch.setattr(blobs, "_range", lambda *key: fetched.append(fetch(*key)) or fetched[-1])
+    fetch = blobs.part  # type: ignore[attr-defined]
+    monkeypatch.setattr(blobs, "part", lambda *key: fetched.append(fetch(*key)) or fetched[-1])
     with blobs.open("t/1.parquet") as source, pq.ParquetFile(source) as file:
         assert file.read(columns=["a"])["a"].to_pylist() == list(range(2000))
     assert 0 < sum(map(len, fetched)) < 200_000
