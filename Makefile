@@ -11,7 +11,7 @@ demo: $(VENV)/ready
 	RAY_USAGE_STATS_ENABLED=0 $(BIN)/selfinstruct generate --out runs/demo --target 200 --replicas 2 --shards 2
 
 test: $(VENV)/ready
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 # Ten thousand simulated schedules and three hundred real kills; writes docs/chaos.md.
 chaos: $(VENV)/ready

@@ -16,9 +16,9 @@ from cluster.connect import connected
 from cluster.driver import Inputs, read_inputs
 from cluster.placement import resources_of
 from cluster.settings import GenerateSettings
-from selfinstruct.blobs import open_blobs
 from selfinstruct.engines import open_engine
 from selfinstruct.errors import InputError, SelfInstructError
+from selfinstruct.storage.blobs import open_blobs
 
 PACKAGES = ("selfinstruct", "ray", "torch", "transformers", "pyarrow", "datasketch", "numba")
 LEAST_DISK = 20  # GiB; Ray's logs and spilled objects

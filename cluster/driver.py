@@ -20,18 +20,18 @@ from cluster.settings import GenerateSettings, check, prompt_set_for
 from cluster.shards import ShardedIndex
 from cluster.spending import Spending
 from cluster.watching import Budget, Everybody, Metrics
-from selfinstruct.blobs import open_blobs
 from selfinstruct.contamination import Contamination, read_evaluation
 from selfinstruct.engines import EngineSettings, identify, pinned
 from selfinstruct.errors import YieldError
 from selfinstruct.loop import Watch, drive, prepare
-from selfinstruct.novelty import make_index
+from selfinstruct.novelty.check import make_index
 from selfinstruct.prompts import PromptSet, load_prompts
 from selfinstruct.records import ImportedTask, SeedTask, Table
 from selfinstruct.rounds import Run, Stage
 from selfinstruct.seeds import load_seeds
 from selfinstruct.settings import Facts, digest_of, facts_of, named_values
-from selfinstruct.store import RunStore
+from selfinstruct.storage.blobs import open_blobs
+from selfinstruct.storage.store import RunStore
 from selfinstruct.texts import read_tasks
 from selfinstruct.timings import Timer
 

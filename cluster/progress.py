@@ -15,8 +15,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from cluster.states import Standing, Step
-from selfinstruct.blobs import Blobs
 from selfinstruct.errors import SelfInstructError
+from selfinstruct.storage.blobs import Blobs
 
 if TYPE_CHECKING:
     from cluster.replicas import ReplicaPool

@@ -15,7 +15,8 @@ from typing import Any
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from selfinstruct.novelty import NoveltySettings, make_index, nearer
+from selfinstruct.novelty.check import make_index, nearer
+from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.records import Neighbour, Table
 
 CHUNK = 20_000
@@ -35,7 +36,7 @@ class Shard:
     """
 
     def __init__(self, settings: NoveltySettings, number: int, count: int, run: str | None) -> None:
-        from selfinstruct.store import RunStore
+        from selfinstruct.storage.store import RunStore
 
         self._index = make_index(settings)
         self._number, self._count = number, count

@@ -17,7 +17,7 @@ from selfinstruct.records import Completion, Request
 from selfinstruct.settings import Facts
 
 if TYPE_CHECKING:
-    from selfinstruct.blobs import Blobs
+    from selfinstruct.storage.blobs import Blobs
 
 SERVED_ELSEWHERE = ("openai", "template")
 """Engines whose model has no configuration here."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+from jobs.command_line import choose
 
 BENCHES = {
     "loop": ("jobs.bench_loop", "the embedded model tuned on what it wrote, on tasks that it has never seen"),
@@ -18,12 +20,12 @@ BENCHES = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one bench; returns the exit code."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    if not arguments or arguments[0] not in BENCHES:
-        print("usage: selfinstruct bench NAME [options]\n")
-        print("\n".join(f"  {name:<10}{what}" for name, (_, what) in BENCHES.items()))
-        return 0 if arguments in (["-h"], ["--help"]) else 2
-    return int(importlib.import_module(BENCHES[arguments[0]][0]).main(arguments[1:]))
+    return choose("bench", {name: (_late(module), what) for name, (module, what) in BENCHES.items()}, argv)
+
+
+def _late(module: str) -> Callable[[Sequence[str]], int]:
+    """The main function of a module that is imported when it is called."""
+    return lambda argv: int(importlib.import_module(module).main(argv))
 
 
 if __name__ == "__main__":

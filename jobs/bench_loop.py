@@ -25,7 +25,6 @@ import dataclasses
 import json
 import os
 import statistics
-import string
 import sys
 import tempfile
 import time
@@ -42,7 +41,8 @@ from selfinstruct.draws import Draws, seed_of
 from selfinstruct.engines import EMBEDDED, EngineSettings
 from selfinstruct.errors import InputError
 from selfinstruct.finetune.templates import PLAIN
-from selfinstruct.novelty import NoveltySettings, make_index
+from selfinstruct.novelty.check import make_index
+from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.prompts import Prompt, PromptSet, Sampling
 from selfinstruct.records import Kind, Request, Table
 from selfinstruct.screen import ScreenSettings
@@ -216,7 +216,7 @@ def generate(settings: LoopSettings, out: Path, seed: int, filtered: bool) -> st
 def everything(run_folder: str) -> Iterator[Example]:
     """All generated instances of a run that have an output, whatever their verdicts."""
     from selfinstruct.finetune.examples import Example
-    from selfinstruct.store import open_run
+    from selfinstruct.storage.store import open_run
 
     store = open_run(run_folder)
     columns = ["id", "instruction", "input", "output"]
@@ -285,16 +285,12 @@ def _in_own_words(task: HeldOutTask) -> str:
 
 def score(tasks: Sequence[HeldOutTask], answers: Sequence[str]) -> Iterator[Score]:
     """The scores of the answers."""
-    from rouge_score.rouge_scorer import RougeScorer
+    from selfinstruct.evaluation.scoring import Scorer
 
-    scorer = RougeScorer(["rougeL"], use_stemmer=True)
+    scorer = Scorer()
     for task, answer in zip(tasks, answers, strict=True):
-        rouge_l = scorer.score(task.output, answer)["rougeL"].fmeasure
-        yield Score(task.family, rouge_l, float(_plain(task.output) == _plain(answer)))
-
-
-def _plain(text: str) -> str:
-    return " ".join(text.lower().translate(str.maketrans("", "", string.punctuation)).split())
+        scores = scorer(answer, [task.output])
+        yield Score(task.family, scores.rougeL, scores.exact_match)
 
 
 # ---- what they come to

@@ -34,14 +34,15 @@ from typing import TYPE_CHECKING, Any
 from jobs.command_line import run
 from selfinstruct.engines.wide import WideTasks, vocabulary
 from selfinstruct.errors import InputError
-from selfinstruct.novelty import LocalIndex, NoveltySettings, make_index
+from selfinstruct.novelty.check import make_index
+from selfinstruct.novelty.index import LocalIndex, NoveltySettings
 from selfinstruct.seeds import SEED_TASKS, load_seeds
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from selfinstruct.novelty import Entry
+    from selfinstruct.novelty.index import Entry
     from selfinstruct.records import Neighbour
 
 WORDS = 30_000
@@ -247,7 +248,7 @@ def _no_collection() -> Iterator[None]:
 
 def _compile(settings: NoveltySettings) -> float:
     """Use an index for the first time; returns the seconds that numba compiled, 0 for what was compiled before."""
-    from selfinstruct.compiled import COMPILED
+    from selfinstruct.novelty.compiled import COMPILED
 
     seconds: list[float] = []
     if COMPILED:

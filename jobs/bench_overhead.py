@@ -28,7 +28,7 @@ from cluster.settings import RaySettings
 from jobs.command_line import run
 from selfinstruct.engines import EngineSettings, TemplateOptions, open_engine
 from selfinstruct.errors import FailureError, InputError
-from selfinstruct.novelty import NoveltySettings
+from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.prompts import PromptSet, load_prompts
 from selfinstruct.records import Completion, RoundFile, Table
 from selfinstruct.rounds import Effect, RoundSettings, Run, RunSettings, Stage
@@ -157,8 +157,8 @@ def _measured(settings: OverheadSettings, engines: list[TemplateOptions], reques
     from cluster.replicas import ReplicaPool
     from cluster.shards import ShardedIndex
     from selfinstruct.loop import drive
-    from selfinstruct.novelty import make_index
-    from selfinstruct.store import RunStore
+    from selfinstruct.novelty.check import make_index
+    from selfinstruct.storage.store import RunStore
 
     algorithm = RunSettings(
         target=10**9,

@@ -23,7 +23,7 @@ from jobs.command_line import run
 from selfinstruct.engines import TemplateOptions
 from selfinstruct.engines.wide import expected_acceptance, vocabulary
 from selfinstruct.errors import InputError
-from selfinstruct.novelty import NoveltySettings
+from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.records import (
     Candidate,
     Completion,
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from cluster.driver import Inputs
     from cluster.replicas import ReplicaPool
     from cluster.spending import Spending
-    from selfinstruct.store import RunStore
+    from selfinstruct.storage.store import RunStore
 
 WORDS = 30_000
 

@@ -17,7 +17,7 @@ from tyro.conf import Positional
 from cluster.settings import RaySettings
 from jobs.command_line import run
 from selfinstruct.errors import InputError
-from selfinstruct.novelty import NoveltySettings
+from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.screen import Screen, ScreenSettings
 from selfinstruct.seeds import SEED_TASKS, load_seeds
 
@@ -59,8 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def dedup(settings: DedupSettings) -> int:
     """Check all texts in order and write the verdicts."""
-    from selfinstruct.blobs import open_blobs
     from selfinstruct.dedup import judge
+    from selfinstruct.storage.blobs import open_blobs
     from selfinstruct.texts import read_rows
 
     if not settings.files:
@@ -87,7 +87,7 @@ def dedup(settings: DedupSettings) -> int:
 @contextmanager
 def _index(settings: DedupSettings) -> Iterator[NoveltyIndex]:
     if settings.shards == 0:
-        from selfinstruct.novelty import make_index
+        from selfinstruct.novelty.check import make_index
 
         yield make_index(settings.novelty)
         return

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from selfinstruct.classify import render_classify
 from selfinstruct.draws import seed_of
+from selfinstruct.given import seed_candidates
 from selfinstruct.instantiate import render_instantiate
 from selfinstruct.pool import Pool
 from selfinstruct.prompts import PromptSet, load_prompts
 from selfinstruct.propose import ProposeSettings, plan_request
 from selfinstruct.records import Completion, Kind, Request
-from selfinstruct.rounds import seed_candidates
 from selfinstruct.seeds import SEED_TASKS, load_seeds
 
 if TYPE_CHECKING:

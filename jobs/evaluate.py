@@ -127,9 +127,9 @@ def evaluate(settings: EvaluateSettings, questions: Sequence[Question]) -> Mappi
     Raises:
         SelfInstructError: an option is wrong, the model cannot be asked, or the folder holds something else.
     """
-    from selfinstruct.blobs import open_blobs
     from selfinstruct.evaluation.answers import json_lines
     from selfinstruct.evaluation.predictions import PREDICTIONS, prediction_row, results
+    from selfinstruct.storage.blobs import open_blobs
 
     check(settings.prompt)
     if "/" in settings.shown_name or settings.shown_name.startswith("."):

@@ -60,9 +60,9 @@ def export_run(settings: ExportSettings) -> int:
     from selfinstruct.contamination import Contamination, read_evaluation
     from selfinstruct.export.dataset import export
     from selfinstruct.export.hub import check_name, push
-    from selfinstruct.novelty import NoveltySettings
+    from selfinstruct.novelty.index import NoveltySettings
     from selfinstruct.settings import with_facts
-    from selfinstruct.store import open_run
+    from selfinstruct.storage.store import open_run
 
     if settings.push_to_hub is not None:
         check_name(settings.push_to_hub)

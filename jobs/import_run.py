@@ -12,7 +12,7 @@ from tyro.conf import Positional
 from jobs.command_line import run
 from selfinstruct.errors import InputError
 from selfinstruct.instantiate import InstanceSettings
-from selfinstruct.novelty import NoveltySettings
+from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.screen import ScreenSettings
 from selfinstruct.seeds import SEED_TASKS
 
@@ -51,16 +51,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def import_run(settings: ImportSettings) -> int:
     """Read everything, then write the run."""
-    from selfinstruct.imports import read_original, read_set, rounds_of
     from selfinstruct.loop import ORIGIN
-    from selfinstruct.novelty import make_index
+    from selfinstruct.novelty.check import make_index
     from selfinstruct.prompts import load_prompts
     from selfinstruct.records import Table
-    from selfinstruct.replay import replay
+    from selfinstruct.reuse.imports import read_original, read_set, rounds_of
+    from selfinstruct.reuse.replay import replay
     from selfinstruct.rounds import Run, RunSettings
     from selfinstruct.seeds import load_seeds
     from selfinstruct.settings import digest_of, facts_of
-    from selfinstruct.store import RunStore
+    from selfinstruct.storage.store import RunStore
 
     if not settings.source:
         raise InputError("import: name a folder of the original code's outputs, or files of instructions")

@@ -10,7 +10,7 @@ from tyro.conf import Positional
 
 from jobs.command_line import run
 from selfinstruct.errors import InputError
-from selfinstruct.novelty import NoveltySettings
+from selfinstruct.novelty.index import NoveltySettings
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def merge_runs(settings: MergeSettings) -> int:
     """Write the new run."""
-    from selfinstruct.merge import merge
     from selfinstruct.records import Table
-    from selfinstruct.store import RunStore, open_run
+    from selfinstruct.reuse.merge import merge
+    from selfinstruct.storage.store import RunStore, open_run
 
     sources = [open_run(url) for url in settings.runs]
     if len({source.blobs.url for source in sources}) < max(2, len(sources)):

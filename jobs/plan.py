@@ -22,7 +22,7 @@ from selfinstruct.records import Table
 
 if TYPE_CHECKING:
     from selfinstruct.forecast import Estimate, Forecast
-    from selfinstruct.store import RunStore
+    from selfinstruct.storage.store import RunStore
 
 BYTES_A_TEXT = {"minhash": 1100, "prefix": 160}
 """Of an index at a million texts (docs/bench/novelty-million.json), rounded up."""
@@ -73,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def plan(settings: PlanSettings) -> int:
     """Fit, play, print."""
     from selfinstruct.forecast import Curve, Sizes, Yield
-    from selfinstruct.store import open_run
+    from selfinstruct.storage.store import open_run
 
     store = open_run(settings.run)
     spent, yields, facts, notes = read(store)

@@ -121,10 +121,10 @@ def page(settings: PageSettings) -> int:
 
 def judge(settings: JudgeSettings) -> int:
     """Ask the judge what it has not been asked yet, and write its ratings."""
-    from selfinstruct.blobs import open_blobs
     from selfinstruct.evaluation import judge as judging
     from selfinstruct.evaluation.predictions import read_predictions
     from selfinstruct.evaluation.questions import digest_of, free_prompts, free_request, greedy
+    from selfinstruct.storage.blobs import open_blobs
 
     template = judging.read_judge_prompt(settings.prompt or judging.PROMPT)
     predictions = judging.different(read_predictions(settings.predictions))

@@ -36,9 +36,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def repair(settings: RepairSettings) -> int:
     """Name the files that go, move them, and verify the rest."""
-    from selfinstruct.repair import doomed, remove
-    from selfinstruct.store import RunStore
-    from selfinstruct.verify import verify
+    from selfinstruct.storage.repair import doomed, remove
+    from selfinstruct.storage.store import RunStore
+    from selfinstruct.storage.verify import verify
 
     if settings.to_round is not None and settings.to_round < 0:
         raise InputError(f"--to_round: is {settings.to_round}, must be at least 0; round 0 holds the seed tasks")

@@ -43,11 +43,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 def reparse_run(settings: ReparseSettings) -> int:
     """Write the new run, and say what changed."""
     from selfinstruct.contamination import Contamination, read_evaluation
-    from selfinstruct.novelty import NoveltySettings
+    from selfinstruct.novelty.index import NoveltySettings
     from selfinstruct.records import Table
-    from selfinstruct.reparse import reparse
+    from selfinstruct.reuse.reparse import reparse
     from selfinstruct.settings import with_facts
-    from selfinstruct.store import RunStore, open_run
+    from selfinstruct.storage.store import RunStore, open_run
 
     source = open_run(settings.run)
     facts = source.metadata(Table.CANDIDATES, 0).notes["facts"]
@@ -75,7 +75,7 @@ def parse_changes(changes: Sequence[str], facts: Facts) -> Mapping[str, Any]:
     """
     import yaml
 
-    from selfinstruct.reparse import CHANGEABLE
+    from selfinstruct.reuse.reparse import CHANGEABLE
 
     known = [key for key in facts if key.startswith(CHANGEABLE)]
     found: dict[str, Any] = {}

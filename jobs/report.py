@@ -18,7 +18,7 @@ from selfinstruct.errors import InputError
 
 if TYPE_CHECKING:
     from selfinstruct.report.review import ReviewFigures
-    from selfinstruct.store import RunStore
+    from selfinstruct.storage.store import RunStore
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def report(settings: ReportSettings) -> int:
     from selfinstruct.report.overlap import Overlap
     from selfinstruct.report.page import render
     from selfinstruct.report.verbs import open_tagger
-    from selfinstruct.store import open_run
+    from selfinstruct.storage.store import open_run
 
     _check(settings)
     find, method = open_tagger(settings.tagger, settings.spacy_model)

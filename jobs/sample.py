@@ -16,7 +16,7 @@ from jobs.command_line import plain, run
 from selfinstruct.records import Reason, Table
 
 if TYPE_CHECKING:
-    from selfinstruct.store import RunStore
+    from selfinstruct.storage.store import RunStore
 
 POLL = 2.0  # seconds between looks for a new round
 
@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def sample(settings: SampleSettings) -> int:
     """Show accepted tasks, or rejected candidates."""
-    from selfinstruct.store import open_run
+    from selfinstruct.storage.store import open_run
 
     store = open_run(settings.run)
     rejected = settings.rejected or settings.reason is not None

@@ -48,7 +48,7 @@ def show(settings: ShowSettings) -> int:
 
     from selfinstruct.lineage import trace
     from selfinstruct.records import Table
-    from selfinstruct.store import open_run
+    from selfinstruct.storage.store import open_run
 
     store = open_run(settings.run)
     facts = store.metadata(Table.CANDIDATES, 0).notes.get("facts", {})

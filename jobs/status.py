@@ -35,7 +35,7 @@ def status(settings: StatusSettings) -> int:
     import json
 
     from cluster.progress import lines, read_progress
-    from selfinstruct.store import RunStore, open_run
+    from selfinstruct.storage.store import RunStore, open_run
 
     store = RunStore(settings.run)
     live = read_progress(store.blobs)

@@ -102,10 +102,11 @@ def _propose(
     settings: TrySettings, seeds: Sequence[SeedTask], prompts: PromptSet, engine: Engine
 ) -> tuple[list[Trial], list[str]]:
     """Propose requests with the verdict on each instruction, and the instructions that are new."""
-    from selfinstruct.novelty import NoveltySettings, admit, make_index
+    from selfinstruct.given import seed_candidates
+    from selfinstruct.novelty.check import admit, make_index
+    from selfinstruct.novelty.index import NoveltySettings
     from selfinstruct.pool import Pool
     from selfinstruct.propose import ProposeSettings, plan_request, read_proposals
-    from selfinstruct.rounds import seed_candidates
     from selfinstruct.screen import Screen, ScreenSettings
 
     pool = Pool()

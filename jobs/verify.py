@@ -32,8 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def check(settings: VerifySettings) -> int:
     """Print "whole" or the digest; CorruptError with all problems otherwise."""
-    from selfinstruct.store import open_run
-    from selfinstruct.verify import digest, verify
+    from selfinstruct.storage.store import open_run
+    from selfinstruct.storage.verify import digest, verify
 
     store = open_run(settings.run)
     problems = verify(store)

@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from selfinstruct.errors import InputError
-from selfinstruct.novelty import NoveltySettings, make_index
-from selfinstruct.rouge import tokenise
+from selfinstruct.novelty.check import make_index
+from selfinstruct.novelty.index import NoveltySettings
+from selfinstruct.novelty.rouge import tokenise
 from selfinstruct.settings import digest_of
 
 NGRAM = 13

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from selfinstruct.novelty import NoveltySettings, admit
+from selfinstruct.novelty.check import admit
+from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.protocols import NoveltyIndex
 from selfinstruct.records import Reason
 

@@ -13,7 +13,7 @@ from selfinstruct.errors import InputError
 from selfinstruct.prompts import SHIPPED, PromptSet, load_prompts
 from selfinstruct.records import Dialect, RoundFile, Table
 from selfinstruct.settings import Facts
-from selfinstruct.store import RunStore
+from selfinstruct.storage.store import RunStore
 
 
 def is_of_makers(key: str) -> bool:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from selfinstruct.answers import as_text, json_values
 from selfinstruct.draws import Draws
 from selfinstruct.prompts import PromptSet
-from selfinstruct.records import Instance, Kind, Reason
+from selfinstruct.records import Candidate, Instance, InstanceRow, Kind, Reason
 
 _EXAMPLE = re.compile(r"(?:^|\n)[ \t]*Example(?:[ \t]*\d+\b[.:]?|[ \t]*[.:]|[ \t]*(?=\n|$))")
 _OUTPUT = re.compile(r"\bOutput[ \t]*\d*[ \t]*:")
@@ -163,3 +163,24 @@ def _conflicting(instances: Sequence[Instance]) -> bool:
         if instance.input:
             outputs[instance.input].add(instance.output)
     return any(len(different) > 1 for different in outputs.values())
+
+
+def instance_row(
+    instruction: Candidate,
+    is_classification: bool | None,
+    position: int | None,
+    instance: Instance,
+    reason: Reason | None,
+) -> InstanceRow:
+    """The row of an instance, accepted unless there is a reason why not. Without one, `position` is None."""
+    return InstanceRow(
+        id=instruction.id if position is None else f"{instruction.id}/{position}",
+        round=instruction.round,
+        instruction_id=instruction.id,
+        instruction=instruction.text,
+        is_classification=is_classification,
+        input=instance.input,
+        output=instance.output,
+        accepted=reason is None,
+        reason=reason,
+    )

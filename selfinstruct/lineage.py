@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 
 from selfinstruct.errors import InputError
 from selfinstruct.records import Table
-from selfinstruct.store import RunStore
-from selfinstruct.tables import SCHEMAS
+from selfinstruct.storage.store import RunStore
+from selfinstruct.storage.tables import SCHEMAS
 
 Row = Mapping[str, Any]
 """A row of a table by column name."""

@@ -17,7 +17,7 @@ from selfinstruct.protocols import Engine, NoveltyIndex
 from selfinstruct.records import Completion, Request, RoundFile, Table
 from selfinstruct.rounds import Check, Effect, Insert, Run, Stage, Write
 from selfinstruct.settings import Facts, differences, fingerprint
-from selfinstruct.store import RunStore
+from selfinstruct.storage.store import RunStore
 
 
 class Line(Protocol):

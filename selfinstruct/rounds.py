@@ -22,23 +22,24 @@ file only once the candidates before it show that the run goes on, so the set of
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, TypeAlias, cast
 
 from selfinstruct import original
-from selfinstruct.classify import parse_classify, read_classify, render_classify
+from selfinstruct.batches import Labelling, Proposing
+from selfinstruct.classify import parse_classify, read_classify
 from selfinstruct.contamination import Contamination
-from selfinstruct.dedup import judge
-from selfinstruct.draws import seed_of
 from selfinstruct.errors import FailureError
-from selfinstruct.instantiate import InstanceSettings, filter_instances, read_instances, render_instantiate
-from selfinstruct.novelty import NoveltySettings, admit, make_index
+from selfinstruct.given import given_instances, imported_candidates, seed_candidates
+from selfinstruct.instantiate import InstanceSettings, filter_instances, instance_row, read_instances
+from selfinstruct.novelty.check import admit
+from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.pool import Pool
 from selfinstruct.prompts import PromptSet
-from selfinstruct.propose import PlannedRequest, ProposeSettings, dialect_of, parse_dialect, plan_request
+from selfinstruct.propose import ProposeSettings, dialect_of, parse_dialect, plan_request
 from selfinstruct.records import (
     Candidate,
     Completion,
@@ -175,11 +176,11 @@ class Run:
         self._evaluation = evaluation
         self._screen = Screen(settings.screen, any_script=settings.novelty.any_script)
         self._effects: deque[Effect] = deque()
-        self._proposing: dict[int, _Proposing] = {}  # rounds whose proposals are not committed, in order
+        self._proposing: dict[int, Proposing] = {}  # rounds whose proposals are not committed, in order
         self._screened: list[Candidate] = []  # the round whose proposals are committed and candidates are not
-        self._labelling: dict[int, _Labelling] = {}  # rounds whose labels are not committed, in order
+        self._labelling: dict[int, Labelling] = {}  # rounds whose labels are not committed, in order
         self._next_round = 0  # the next one to plan
-        self._in_flight: dict[str, _Proposing | _Labelling] = {}  # by request id
+        self._in_flight: dict[str, Proposing | Labelling] = {}  # by request id
         self._barren = 0  # rounds in a row without an accepted instruction
         self._fact_keeper: tuple[int, Facts] | None = None  # the round beside 0 that keeps facts
         self._ending = False  # the round under way is to be the last one
@@ -197,11 +198,13 @@ class Run:
         self._fact_keeper = None if given_rounds is None else (given_rounds + 1, facts)
         if self.labelled == 0:
             waiting, self._effects = self._effects, deque()
-            candidates = [*seed_candidates(self._seeds), *self._imported_candidates()]
+            screen = self._reason if self.settings.check_pool else None
+            imported = imported_candidates(self._imported, self._seeds, self.settings.novelty, screen)
+            candidates = [*seed_candidates(self._seeds), *imported]
             if self.pool.rounds == 0:
                 self._write(Table.CANDIDATES, 0, candidates, {"facts": facts})
             overlaps = self._evaluation.overlap if self._evaluation and self.settings.check_pool else None
-            self._write(Table.INSTANCES, 0, _given_instances(candidates, [*self._seeds, *self._imported], overlaps))
+            self._write(Table.INSTANCES, 0, given_instances(candidates, [*self._seeds, *self._imported], overlaps))
             self._effects.extend(waiting)  # instances of later rounds, if those of round 0 were damaged and removed
         self._insert_pool()
 
@@ -286,26 +289,6 @@ class Run:
         others = [effect for effect in self._effects if not isinstance(effect, Insert)]
         self._effects = deque([Insert(0, list(self.pool.texts)), *others] if len(self.pool) else others)
 
-    # ---- round 0
-
-    def _imported_candidates(self) -> Iterable[Candidate]:
-        """Imported instructions, judged against the seeds and each other unless they are to be taken as they are."""
-        texts = [(f"imported/{task.id}", task.instruction) for task in self._imported]
-        if not self.settings.check_pool:
-            return [_given(id, Origin.IMPORTED, text) for id, text in texts]
-        seeds = [(f"seed/{seed.id}", seed.instruction) for seed in self._seeds]
-        novelty = self.settings.novelty
-        return [
-            replace(
-                _given(verdict.id, Origin.IMPORTED, verdict.text),
-                accepted=verdict.accepted,
-                reason=verdict.reason,
-                nearest_id=verdict.nearest_id,
-                rouge_l=verdict.rouge_l,
-            )
-            for verdict in judge(texts, seeds, make_index(novelty), novelty, self._reason)
-        ]
-
     def _reason(self, text: str) -> Reason | None:
         """Why an instruction is dropped whatever the pool holds."""
         reason = self._screen(text)
@@ -332,7 +315,7 @@ class Run:
         bounds = {"least": settings.rounds.least, "most": settings.rounds.most}
         count = min(max(size // 8, bounds["least"]), bounds["most"])
         ids = (f"{round_name(number)}/{position:05d}" for position in range(count))
-        self._proposing[number] = _Proposing(
+        self._proposing[number] = Proposing(
             bounds,
             [plan_request(id, settings.seed, settings.propose, self.pool, size, self._prompts) for id in ids],
         )
@@ -405,7 +388,7 @@ class Run:
         self._screened = []
         if number > 0:
             self._barren = 0 if accepted else self._barren + 1
-            self._labelling[number] = _Labelling(self.settings.seed, self._prompts, accepted)
+            self._labelling[number] = Labelling(self.settings.seed, self._prompts, accepted)
         self._ended = self._ending
         if not self.goes_on:  # rounds begun ahead are not wanted any more
             self._proposing.clear()
@@ -437,7 +420,7 @@ class Run:
                 is_classification = self._says_yes(question.text, dialect)
             if answer is None or failed:
                 lost = Reason.FAILED if failed else Reason.NOT_ASKED
-                yield _instance_row(instruction, is_classification, None, Instance("", ""), lost)
+                yield instance_row(instruction, is_classification, None, Instance("", ""), lost)
                 continue
             if dialect is Dialect.ORIGINAL:
                 instances = original.parse_instances(answer.kind, answer.text)
@@ -450,9 +433,9 @@ class Run:
             limits, seed = self.settings.instances, self.settings.seed
             verdicts = filter_instances(instances, cut, limits, seed, instruction.id, overlaps)
             if not verdicts:
-                yield _instance_row(instruction, is_classification, None, Instance("", ""), self._silence(answer.text))
+                yield instance_row(instruction, is_classification, None, Instance("", ""), self._silence(answer.text))
             for position, (instance, reason) in enumerate(verdicts):
-                yield _instance_row(instruction, is_classification, position, instance, reason)
+                yield instance_row(instruction, is_classification, position, instance, reason)
 
     # ---- all stages
 
@@ -464,7 +447,7 @@ class Run:
         """Why nothing was parsed: a model that was still thinking had no room for its answer."""
         return Reason.CUT_BY_LENGTH if self._prompts.answer(text) is None else Reason.NOTHING_PARSED
 
-    def _take(self, batches: dict[int, _Proposing] | dict[int, _Labelling], most: int) -> list[Request]:
+    def _take(self, batches: dict[int, Proposing] | dict[int, Labelling], most: int) -> list[Request]:
         taken: list[Request] = []
         for batch in batches.values():
             while batch.queue and len(taken) < most:
@@ -488,111 +471,6 @@ class Run:
             )
 
 
-class _Proposing:
-    """The propose requests of one round and what came back."""
-
-    def __init__(self, bounds: Mapping[str, int], planned: Sequence[PlannedRequest]) -> None:
-        self.bounds = bounds
-        self.queue = deque(each.request for each in planned)
-        self.written = False
-        self._planned = planned
-        self._completions: dict[str, Completion] = {}
-
-    def complete(self, completion: Completion) -> None:
-        self._completions[completion.request_id] = completion
-
-    @property
-    def missing(self) -> bool:
-        return len(self._completions) < len(self._planned)
-
-    def rows(self, number: int, pool: Pool) -> list[Proposal]:
-        """The rows of the proposals file, in the order of the plan."""
-        rows = []
-        for planned in self._planned:
-            completion = self._completions[planned.request.id]
-            rows.append(
-                Proposal(
-                    request_id=planned.request.id,
-                    round=number,
-                    strategy=planned.strategy,
-                    demonstrations=tuple(pool.id(ordinal) for ordinal in planned.demonstrations),
-                    text=completion.text,
-                    finish=completion.finish,
-                    prompt_tokens=completion.prompt_tokens,
-                    completion_tokens=completion.completion_tokens,
-                    error=completion.error,
-                )
-            )
-        return rows
-
-
-class _Labelling:
-    """The labelling requests of one round: a question for each instruction, then, by its answer, its instances.
-
-    A prompt set of one step has no question; the answer that holds the instances says what it would have told.
-    """
-
-    def __init__(self, seed: int, prompts: PromptSet, instructions: Sequence[Candidate]) -> None:
-        self.instructions = instructions
-        self.written = False
-        self._seed = seed
-        self._prompts = prompts
-        self._requests: dict[str, tuple[Candidate, Kind]] = {}  # not answered yet
-        self._answers: dict[tuple[str, bool], tuple[Kind, Completion]] = {}  # by instruction and "is the question"
-
-    @cached_property
-    def queue(self) -> deque[Request]:
-        """Requests to hand out; made on first sight, since rounds that were labelled long ago need none."""
-        return deque(self._request(instruction, *self._first(instruction.text)) for instruction in self.instructions)
-
-    def _first(self, instruction: str) -> tuple[Kind, str]:
-        """The kind and the suffix of the first request about an instruction."""
-        if self._prompts.one_step:
-            return render_instantiate(instruction, None, self._prompts)
-        return Kind.CLASSIFY, render_classify(instruction, self._prompts)
-
-    def _request(self, instruction: Candidate, kind: Kind, suffix: str) -> Request:
-        id = f"{instruction.id}/{'classify' if kind is Kind.CLASSIFY else 'instances'}"
-        self._requests[id] = instruction, kind
-        return Request(id, kind, suffix, seed_of("request", self._seed, id))
-
-    def complete(self, completion: Completion) -> None:
-        instruction, kind = self._requests.pop(completion.request_id)
-        self._answers[instruction.id, kind is Kind.CLASSIFY] = kind, completion
-        if kind is Kind.CLASSIFY and completion.finish is not Finish.FAILED:
-            is_classification = read_classify(completion.text, self._prompts)
-            self.queue.append(
-                self._request(instruction, *render_instantiate(instruction.text, is_classification, self._prompts))
-            )
-
-    @property
-    def missing(self) -> bool:
-        return bool(self.queue or self._requests)
-
-    def rows(self, number: int) -> list[Label]:
-        """The rows of the labels file: for each instruction the question, then the instances."""
-        rows = []
-        for instruction in self.instructions:
-            for is_question in (True, False):
-                if (instruction.id, is_question) not in self._answers:
-                    continue
-                kind, completion = self._answers[instruction.id, is_question]
-                rows.append(
-                    Label(
-                        request_id=completion.request_id,
-                        round=number,
-                        instruction_id=instruction.id,
-                        kind=kind,
-                        text=completion.text,
-                        finish=completion.finish,
-                        prompt_tokens=completion.prompt_tokens,
-                        completion_tokens=completion.completion_tokens,
-                        error=completion.error,
-                    )
-                )
-        return rows
-
-
 _LOST = {Finish.FAILED: Reason.FAILED, Finish.LENGTH: Reason.CUT_BY_LENGTH}
 """A proposal that was cut by length is dropped whole, as in the released code."""
 
@@ -610,65 +488,3 @@ def _candidate(proposal: Proposal, position: int | None, text: str, reason: Reas
         nearest_id=None,
         rouge_l=None,
     )
-
-
-def _instance_row(
-    instruction: Candidate,
-    is_classification: bool | None,
-    position: int | None,
-    instance: Instance,
-    reason: Reason | None,
-) -> InstanceRow:
-    return InstanceRow(
-        id=instruction.id if position is None else f"{instruction.id}/{position}",
-        round=instruction.round,
-        instruction_id=instruction.id,
-        instruction=instruction.text,
-        is_classification=is_classification,
-        input=instance.input,
-        output=instance.output,
-        accepted=reason is None,
-        reason=reason,
-    )
-
-
-def seed_candidates(seeds: Sequence[SeedTask]) -> Iterable[Candidate]:
-    """Round 0: the seed tasks as they are, unscreened."""
-    return (_given(f"seed/{seed.id}", Origin.SEED, seed.instruction) for seed in seeds)
-
-
-def _given(id: str, origin: Origin, text: str) -> Candidate:
-    return Candidate(
-        id=id,
-        round=0,
-        request_id=None,
-        position=None,
-        origin=origin,
-        text=text,
-        accepted=True,
-        reason=None,
-        nearest_id=None,
-        rouge_l=None,
-    )
-
-
-def _given_instances(
-    candidates: Sequence[Candidate],
-    tasks: Sequence[SeedTask | ImportedTask],
-    contaminated: Callable[[str], object] | None,
-) -> Iterable[InstanceRow]:
-    """The instances that come with the accepted ones of round 0, verbatim, or a row that says that there are none.
-
-    Imported ones that overlap with an evaluation set are rejected; seed tasks stay as they were written.
-    """
-    for candidate, task in zip(candidates, tasks, strict=True):
-        if not candidate.accepted:
-            continue
-        if not task.instances:
-            yield _instance_row(candidate, task.is_classification, None, Instance("", ""), Reason.EMPTY_OUTPUT)
-        for position, instance in enumerate(task.instances):
-            reason = None
-            if contaminated and candidate.origin is Origin.IMPORTED:
-                hit = contaminated(instance.input) or contaminated(instance.output)
-                reason = Reason.CONTAMINATED if hit else None
-            yield _instance_row(candidate, task.is_classification, position, instance, reason)

@@ -13,10 +13,10 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
-from selfinstruct.blobs import Blobs
 from selfinstruct.errors import SelfInstructError
 from selfinstruct.records import Completion, RoundFile, Table, round_name
 from selfinstruct.rounds import Effect, Run
+from selfinstruct.storage.blobs import Blobs
 
 FOLDER = "timings"
 

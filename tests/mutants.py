@@ -33,35 +33,48 @@ class Mutant:
 
 MUTANTS = (
     Mutant(
-        "files are not synced", "local_blobs.py", "            self._os.fsync(handle)\n        except", "        except"
+        "files are not synced",
+        "storage/local_blobs.py",
+        "            self._os.fsync(handle)\n        except",
+        "        except",
     ),
     Mutant(
         "folders are not synced",
-        "local_blobs.py",
+        "storage/local_blobs.py",
         "            self._sync(final.parent)\n            for",
         "            for",
     ),
     Mutant(
         "what is listed is taken for durable",
-        "local_blobs.py",
+        "storage/local_blobs.py",
         "                    self._sync(self.root / folder)\n",
         "                    pass\n",
     ),
-    Mutant("files are replaced, not linked", "local_blobs.py", "self._os.link(", "self._os.replace("),
-    Mutant("leftovers stay", "store.py", "            self.blobs.sweep(folder)", "            pass"),
-    Mutant("PUT without a condition", "object_blobs.py", 'mode="create"', 'mode="overwrite"'),
+    Mutant("files are replaced, not linked", "storage/local_blobs.py", "self._os.link(", "self._os.replace("),
+    Mutant("leftovers stay", "storage/store.py", "            self.blobs.sweep(folder)", "            pass"),
+    Mutant("PUT without a condition", "storage/object_blobs.py", 'mode="create"', 'mode="overwrite"'),
     Mutant(
         "listings are believed",
-        "store.py",
+        "storage/store.py",
         "while end in found or self.blobs.exists(name_of(table, end)):",
         "while end in found:",
     ),
-    Mutant("another's proposals are adopted", "store.py", "if file.table is Table.PROPOSALS and", "if False and"),
-    Mutant("the digest chain is not followed", "verify.py", "elif key and self.digests", "elif False and self.digests"),
     Mutant(
-        "inserting twice counts twice", "novelty.py", "self.encode(texts[len(self) - first :])", "self.encode(texts)"
+        "another's proposals are adopted", "storage/store.py", "if file.table is Table.PROPOSALS and", "if False and"
     ),
-    Mutant("similar texts of one round pass", "novelty.py", "if inside is not None:", "if False:"),
+    Mutant(
+        "the digest chain is not followed",
+        "storage/verify.py",
+        "elif key and self.digests",
+        "elif False and self.digests",
+    ),
+    Mutant(
+        "inserting twice counts twice",
+        "novelty/index.py",
+        "self.encode(texts[len(self) - first :])",
+        "self.encode(texts)",
+    ),
+    Mutant("similar texts of one round pass", "novelty/check.py", "if inside is not None:", "if False:"),
     Mutant(
         "rows in the order of arrival",
         "rounds.py",

@@ -27,8 +27,8 @@ import psutil
 
 from jobs.machine import machine
 from selfinstruct.records import Table
-from selfinstruct.store import RunStore
-from selfinstruct.verify import verify
+from selfinstruct.storage.store import RunStore
+from selfinstruct.storage.verify import verify
 from tests.head import ROOT, Head, ray_head
 
 MIB = 2**20

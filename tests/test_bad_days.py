@@ -18,15 +18,15 @@ from jobs.main import main
 from selfinstruct.engines import EngineSettings, open_engine
 from selfinstruct.errors import CorruptError, InputError
 from selfinstruct.loop import SingleLine, drive
-from selfinstruct.novelty import make_index
+from selfinstruct.novelty.check import make_index
 from selfinstruct.prompts import load_prompts
 from selfinstruct.records import Completion, Finish, Request, RoundFile, Table
 from selfinstruct.rounds import RoundSettings, Run, RunSettings, Stage, Write
 from selfinstruct.seeds import SEED_TASKS, load_seeds, warnings
 from selfinstruct.settings import facts_of, fingerprint
-from selfinstruct.store import RunStore
+from selfinstruct.storage.store import RunStore
+from selfinstruct.storage.verify import verify
 from selfinstruct.texts import read_tasks
-from selfinstruct.verify import verify
 
 PROMPTS = load_prompts("tiny")
 SEEDS = load_seeds(SEED_TASKS)[:24]

@@ -15,10 +15,11 @@ from jobs.bench_overhead import HEAD, Figures, row
 from jobs.engine_bed import geometric
 from jobs.main import main
 from selfinstruct.engines.wide import WideTasks, expected_acceptance, vocabulary
-from selfinstruct.novelty import NoveltySettings, admit
+from selfinstruct.novelty.check import admit
+from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.records import Table
-from selfinstruct.store import RunStore
-from selfinstruct.verify import verify
+from selfinstruct.storage.store import RunStore
+from selfinstruct.storage.verify import verify
 
 
 class Counting:

@@ -18,8 +18,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import selfinstruct
-from selfinstruct.blobs import Blobs, open_blobs
 from selfinstruct.errors import FailureError, InputError
+from selfinstruct.storage.blobs import Blobs, open_blobs
 
 REPOSITORY = Path(selfinstruct.__file__).parents[1]
 
@@ -79,7 +79,7 @@ def test_of_racing_processes_exactly_one_wins(place: str, tmp_path: Path, reques
     racers, names = 6, 20
     script = f"""
 import sys, time, pathlib
-from selfinstruct.blobs import open_blobs
+from selfinstruct.storage.blobs import open_blobs
 blobs, me = open_blobs({url!r}), sys.argv[1]
 pathlib.Path({str(tmp_path)!r}, "ready" + me).touch()
 while not pathlib.Path({str(tmp_path)!r}, "go").exists(): time.sleep(0.001)
@@ -101,7 +101,7 @@ for i in range({names}):
 def test_killed_writers_leave_nothing_half_written(tmp_path: Path) -> None:
     files, size = 60, 2_000_000
     script = f"""
-from selfinstruct.blobs import open_blobs
+from selfinstruct.storage.blobs import open_blobs
 blobs = open_blobs({str(tmp_path)!r})
 print("begun", flush=True)
 for i in range({files}): blobs.put(f"t/{{i:06d}}.parquet", bytes([i]) * {size})

@@ -23,7 +23,7 @@ from selfinstruct.engines import EngineSettings, TemplateOptions, open_engine
 from selfinstruct.errors import InputError
 from selfinstruct.instantiate import read_instances
 from selfinstruct.loop import SingleLine, drive
-from selfinstruct.novelty import make_index
+from selfinstruct.novelty.check import make_index
 from selfinstruct.prompts import load_prompts
 from selfinstruct.propose import read_proposals
 from selfinstruct.protocols import Engine
@@ -31,8 +31,8 @@ from selfinstruct.records import Completion, Finish, Instance, Kind, Reason, Req
 from selfinstruct.rounds import RoundSettings, Run, RunSettings, Stage
 from selfinstruct.seeds import SEED_TASKS, load_seeds
 from selfinstruct.settings import facts_of
-from selfinstruct.store import RunStore
-from selfinstruct.verify import digest, verify
+from selfinstruct.storage.store import RunStore
+from selfinstruct.storage.verify import digest, verify
 
 BASE, CHAT, INSTRUCT = load_prompts("base"), load_prompts("chat"), load_prompts("instruct")
 SEEDS = load_seeds(SEED_TASKS)[:24]

@@ -15,11 +15,11 @@ from test_export import make_run
 
 from jobs.main import main
 from selfinstruct.contamination import SHORTEST, Contamination, EvaluationTask, read_evaluation
-from selfinstruct.novelty import NoveltySettings
+from selfinstruct.novelty.index import NoveltySettings
+from selfinstruct.novelty.rouge import rouge_l, tokenise
 from selfinstruct.records import Candidate, InstanceRow, Origin, Reason, Table
-from selfinstruct.rouge import rouge_l, tokenise
-from selfinstruct.store import RunStore
-from selfinstruct.verify import digest, verify
+from selfinstruct.storage.store import RunStore
+from selfinstruct.storage.verify import digest, verify
 
 TOKENS = st.lists(st.sampled_from("abc"), max_size=14)
 

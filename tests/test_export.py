@@ -26,10 +26,10 @@ from selfinstruct.export import shuffle
 from selfinstruct.export.dataset import export
 from selfinstruct.export.settings import LicenceSettings
 from selfinstruct.loop import SingleLine, drive
-from selfinstruct.novelty import make_index
+from selfinstruct.novelty.check import make_index
 from selfinstruct.records import Origin, Table
 from selfinstruct.rounds import RoundSettings, Run, Stage
-from selfinstruct.store import RunStore
+from selfinstruct.storage.store import RunStore
 from selfinstruct.tiny import MODEL
 
 STAGES = ("proposer", "labeller")
@@ -328,6 +328,28 @@ def test_what_fails_leaves_nothing(tmp_path: Path, capsys: pytest.CaptureFixture
     assert main(["export", store.blobs.url, "--out", str(tmp_path / "set")]) == 6
     assert "instances/000001.parquet" in capsys.readouterr().err
     assert sorted(os.listdir(tmp_path)) == ["run"]
+
+
+def test_what_a_killed_export_left_is_removed_by_the_next(store: RunStore, tmp_path: Path) -> None:
+    out = tmp_path / "set"
+    code = f"""
+import os, pathlib, sys
+from selfinstruct.export.folder import replaced
+with replaced(pathlib.Path({str(out)!r}), "run") as partial:
+    (partial / "file").write_text("half")
+    print(partial.name, flush=True)
+    sys.stdin.read()
+"""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    killed, running = (subprocess.Popen([sys.executable, "-c", code], **pipes) for _ in range(2))  # type: ignore[call-overload]
+    names = [process.stdout.readline().strip() for process in (killed, running)]
+    killed.kill()
+    killed.wait()
+    (tmp_path / ".set.mine").mkdir()
+    assert main(["export", store.blobs.url, "--out", str(out)]) == 0
+    assert sorted(os.listdir(tmp_path)) == sorted([names[1], ".set.mine", "set"])
+    running.kill()
+    running.wait()
 
 
 class Hub(BaseHTTPRequestHandler):

@@ -23,15 +23,15 @@ from selfinstruct.finetune.plan import Plan, prepare
 from selfinstruct.finetune.settings import LoraSettings, TuneSettings, check
 from selfinstruct.finetune.templates import PLAIN, WITH_INPUT, WITHOUT_INPUT, render
 from selfinstruct.loop import SingleLine, drive
-from selfinstruct.novelty import make_index
+from selfinstruct.novelty.check import make_index
 from selfinstruct.prompts import load_prompts
 from selfinstruct.records import Kind, Request
 from selfinstruct.rounds import RoundSettings, Run, RunSettings, Stage
 from selfinstruct.seeds import SEED_TASKS, load_seeds
 from selfinstruct.settings import facts_of
-from selfinstruct.store import RunStore
+from selfinstruct.storage.store import RunStore
+from selfinstruct.storage.verify import digest
 from selfinstruct.tiny import MODEL
-from selfinstruct.verify import digest
 
 CHAT = (
     "{% for message in messages %}<|{{ message.role }}|>\n{{ message.content | trim }}<|endoftext|>\n{% endfor %}"

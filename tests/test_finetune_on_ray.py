@@ -23,14 +23,14 @@ from selfinstruct.finetune.folder import ModelFolder
 from selfinstruct.finetune.plan import prepare
 from selfinstruct.finetune.settings import TuneSettings
 from selfinstruct.loop import SingleLine, drive
-from selfinstruct.novelty import make_index
+from selfinstruct.novelty.check import make_index
 from selfinstruct.prompts import load_prompts
 from selfinstruct.records import Table
 from selfinstruct.rounds import RoundSettings, Run, RunSettings, Stage
 from selfinstruct.seeds import SEED_TASKS, load_seeds
 from selfinstruct.settings import facts_of
-from selfinstruct.store import RunStore
-from selfinstruct.verify import verify
+from selfinstruct.storage.store import RunStore
+from selfinstruct.storage.verify import verify
 
 OPTIONS = ["--steps", "24", "--batch", "4", "--rate", "3e-4", "--save_every", "4", "--log_every", "1"]
 ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}

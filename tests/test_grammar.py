@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from selfinstruct.draws import Draws
 from selfinstruct.instantiate import InstanceSettings, filter_instances, parse_instances
+from selfinstruct.novelty.rouge import rouge_l, tokenise
 from selfinstruct.propose import parse_proposals
 from selfinstruct.records import Kind
-from selfinstruct.rouge import rouge_l, tokenise
 from selfinstruct.screen import Screen, ScreenSettings
 from selfinstruct.tiny import dialect, grammar
 

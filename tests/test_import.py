@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs.main import main
-from selfinstruct import imports
 from selfinstruct.engines import EngineSettings, open_engine
 from selfinstruct.instantiate import InstanceSettings, filter_instances
 from selfinstruct.original import parse_instances
 from selfinstruct.prompts import load_prompts
 from selfinstruct.records import Kind, Request
+from selfinstruct.reuse import imports
 from selfinstruct.tiny import grammar
 
 

@@ -11,9 +11,9 @@ import pytest
 
 from selfinstruct.errors import InputError
 from selfinstruct.instantiate import parse_instances
+from selfinstruct.novelty.rouge import rouge_l, tokenise
 from selfinstruct.prompts import ONE_STEP, SHIPPED, TWO_STEPS, load_prompts
 from selfinstruct.records import Kind
-from selfinstruct.rouge import rouge_l, tokenise
 from selfinstruct.screen import Screen, ScreenSettings
 from selfinstruct.seeds import SEED_TASKS, load_seeds
 

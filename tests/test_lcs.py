@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rouge_score.rouge_scorer import _score_lcs
 
-from selfinstruct.compiled import COMPILED
-from selfinstruct.lcs import TokenStore
+from selfinstruct.novelty.compiled import COMPILED
+from selfinstruct.novelty.lcs import TokenStore
+from selfinstruct.novelty.rouge import rouge_l
 from selfinstruct.records import Neighbour
-from selfinstruct.rouge import rouge_l
 
 TEXT = st.lists(st.sampled_from("abcdefgh"), max_size=150)
 

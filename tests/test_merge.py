@@ -15,11 +15,11 @@ from test_export import make_run
 
 from jobs.main import main
 from selfinstruct import rounds
+from selfinstruct.novelty.rouge import rouge_l, tokenise
 from selfinstruct.prompts import PromptSet
 from selfinstruct.records import Dialect, Table
-from selfinstruct.rouge import rouge_l, tokenise
-from selfinstruct.store import RunStore
-from selfinstruct.verify import digest, verify
+from selfinstruct.storage.store import RunStore
+from selfinstruct.storage.verify import digest, verify
 
 
 def rows(store: RunStore, table: str) -> list[dict[str, Any]]:

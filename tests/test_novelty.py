@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
 
-from selfinstruct.minhash import MinHashIndex, bands_for, sign
-from selfinstruct.novelty import NoveltySettings, admit
+from selfinstruct.novelty.check import admit
+from selfinstruct.novelty.index import NoveltySettings
+from selfinstruct.novelty.minhash import MinHashIndex, bands_for, sign
+from selfinstruct.novelty.rouge import rouge_l, tokenise
 from selfinstruct.records import Neighbour
-from selfinstruct.rouge import rouge_l, tokenise
 from selfinstruct.seeds import SEED_TASKS, load_seeds
 
 SETTINGS = NoveltySettings()

@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import random
+import re
 import socket
 import struct
 import sys
@@ -54,6 +55,7 @@ class Server(ThreadingHTTPServer):
         self.under_way = self.most = 0
         self.delay = 0.0
         self.models = 200
+        self.context: object = None
 
     @property
     def url(self) -> str:
@@ -84,7 +86,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.keys.append(self.headers["Authorization"])
-        self.reply({"data": [{"id": "m"}]}, self.server.models)
+        self.reply({"data": [{"id": "m", "max_model_len": self.server.context}, {"id": "another"}]}, self.server.models)
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -430,6 +432,18 @@ def test_a_request_that_is_refused_fails_alone(server: Server, status: int) -> N
     assert failed.error == f"{status}: context length is 4096"
     assert {completion.finish for completion in done.values()} == {Finish.STOP}
     assert len(server.bodies) == 6
+
+
+def test_a_context_that_cannot_hold_the_prompts_is_found_before_the_first_request(server: Server) -> None:
+    server.context = 1200
+    with pytest.raises(InputError) as caught:
+        open_engine(settings_for(server), BASE)
+    assert len(caught.value.problems) == 2
+    assert re.search(r"context of 1200 tokens cannot hold the input_first prompt of \d+ words", str(caught.value))
+    assert server.bodies == []
+    for context in (8192, None, "long"):
+        server.context = context
+        open_engine(settings_for(server), BASE).close()
 
 
 def test_a_failed_engine_hands_over_what_it_has_and_is_closed(server: Server) -> None:

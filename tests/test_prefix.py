@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selfinstruct import prefix
-from selfinstruct.novelty import NoveltySettings, admit, nearer
-from selfinstruct.prefix import PrefixIndex
+from selfinstruct.novelty.check import admit, nearer
+from selfinstruct.novelty.index import NoveltySettings, prefix
+from selfinstruct.novelty.prefix import PrefixIndex
+from selfinstruct.novelty.rouge import rouge_l, tokenise
 from selfinstruct.records import Neighbour
-from selfinstruct.rouge import rouge_l, tokenise
 
 WORDS = [f"w{i}" for i in range(40)]
 
@@ -146,8 +146,9 @@ def test_without_numba_the_answers_are_the_same() -> None:
 import random, sys
 if sys.argv[1] == "plain":
     sys.modules["numba"] = None
-from selfinstruct import compiled, prefix
-from selfinstruct.novelty import NoveltySettings, admit, make_index
+from selfinstruct.novelty.index import compiled, prefix
+from selfinstruct.novelty.check import admit, make_index
+from selfinstruct.novelty.index import NoveltySettings
 from tests.test_prefix import make_texts
 assert compiled.COMPILED == (sys.argv[1] != "plain")
 prefix.TAIL = 64

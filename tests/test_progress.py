@@ -16,8 +16,8 @@ from cluster.progress import lines, read_progress
 from cluster.spending import Spending
 from jobs.status import main
 from selfinstruct.records import Candidate, Origin, Reason, RoundFile, Table
-from selfinstruct.store import RunStore
-from selfinstruct.verify import verify
+from selfinstruct.storage.store import RunStore
+from selfinstruct.storage.verify import verify
 
 ROOT = Path(__file__).parent.parent
 

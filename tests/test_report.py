@@ -19,7 +19,8 @@ from jobs.main import main
 from selfinstruct.engines import EngineSettings, TemplateOptions, open_engine
 from selfinstruct.errors import InputError
 from selfinstruct.loop import SingleLine, drive
-from selfinstruct.novelty import make_index
+from selfinstruct.novelty.check import make_index
+from selfinstruct.novelty.rouge import rouge_l, tokenise
 from selfinstruct.prompts import load_prompts
 from selfinstruct.records import Candidate, Finish, ImportedTask, Instance, InstanceRow, Label, Proposal, Table
 from selfinstruct.report.charts import acceptance, bar_chart, growth, sunburst
@@ -38,11 +39,10 @@ from selfinstruct.report.lots import Lot
 from selfinstruct.report.overlap import Overlap
 from selfinstruct.report.review import PAPER, read_answers, summarise, wilson
 from selfinstruct.report.verbs import VerbObject, open_tagger
-from selfinstruct.rouge import rouge_l, tokenise
 from selfinstruct.rounds import RoundSettings, Run, RunSettings, Stage
 from selfinstruct.seeds import SEED_TASKS, load_seeds
 from selfinstruct.settings import facts_of
-from selfinstruct.store import RunStore
+from selfinstruct.storage.store import RunStore
 
 IMPORTED = [
     ImportedTask("0:1", "Name three rivers that flow through more than one country.", (Instance("", "Rhine"),), None),

@@ -23,7 +23,7 @@ from selfinstruct.records import (
     RoundFile,
     Table,
 )
-from selfinstruct.store import RunStore
+from selfinstruct.storage.store import RunStore
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = next(

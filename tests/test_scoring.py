@@ -20,7 +20,7 @@ from nltk.stem.porter import PorterStemmer
 from jobs.main import main
 from selfinstruct.evaluation.scoring import Scorer, figures
 from selfinstruct.evaluation.user_tasks import read_user_tasks
-from selfinstruct.rouge import rouge_l, tokenise
+from selfinstruct.novelty.rouge import rouge_l, tokenise
 from selfinstruct.seeds import load_seeds
 
 SCORER = Scorer()

@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 
 from jobs.main import main
-from selfinstruct.blobs import open_blobs
 from selfinstruct.errors import FailureError
 from selfinstruct.records import Table
-from selfinstruct.repair import damaged_from, with_followers
-from selfinstruct.store import RunStore
-from selfinstruct.verify import digest, verify
+from selfinstruct.storage.blobs import open_blobs
+from selfinstruct.storage.repair import damaged_from, with_followers
+from selfinstruct.storage.store import RunStore
+from selfinstruct.storage.verify import digest, verify
 from tests.simulator.whole import whole_run
 
 

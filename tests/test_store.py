@@ -33,9 +33,9 @@ from selfinstruct.records import (
     Row,
     Table,
 )
-from selfinstruct.store import RunStore
-from selfinstruct.tables import SCHEMAS, content_digest, to_arrow, to_rows
-from selfinstruct.verify import digest, verify
+from selfinstruct.storage.store import RunStore
+from selfinstruct.storage.tables import SCHEMAS, content_digest, to_arrow, to_rows
+from selfinstruct.storage.verify import digest, verify
 
 ROWS = {
     Table.PROPOSALS: Proposal,

@@ -18,8 +18,8 @@ import pytest
 
 import jobs
 from jobs.command_line import _keys
-from selfinstruct.store import RunStore
-from selfinstruct.verify import verify
+from selfinstruct.storage.store import RunStore
+from selfinstruct.storage.verify import verify
 from tests.head import RAY, ROOT, Head, ray_head
 
 

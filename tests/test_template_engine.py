@@ -18,10 +18,10 @@ from selfinstruct.draws import Draws, seed_of
 from selfinstruct.engines import EngineSettings, TemplateOptions, identify, open_engine
 from selfinstruct.errors import InputError
 from selfinstruct.instantiate import InstanceSettings, filter_instances, parse_instances
+from selfinstruct.novelty.rouge import rouge_l, tokenise
 from selfinstruct.prompts import TWO_STEPS, load_prompts
 from selfinstruct.propose import parse_proposals
 from selfinstruct.records import Completion, Finish, Kind, Reason, Request
-from selfinstruct.rouge import rouge_l, tokenise
 from selfinstruct.screen import Screen, ScreenSettings
 from selfinstruct.tiny import grammar
 

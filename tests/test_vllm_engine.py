@@ -28,9 +28,9 @@ from selfinstruct.errors import InputError
 from selfinstruct.prompts import Prompt, PromptSet, Sampling, load_prompts
 from selfinstruct.protocols import Engine
 from selfinstruct.records import Completion, Finish, Kind, Request
-from selfinstruct.store import RunStore
+from selfinstruct.storage.store import RunStore
+from selfinstruct.storage.verify import verify
 from selfinstruct.tiny import MODEL
-from selfinstruct.verify import verify
 
 INSTALLED = importlib.util.find_spec("vllm") is not None
 needs_vllm = pytest.mark.skipif(not INSTALLED, reason="vLLM is not installed (pip install 'selfinstruct[vllm]')")

@@ -20,8 +20,8 @@ from cluster.states import Step
 from selfinstruct.engines import EngineSettings, fetch, identify, open_engine, pinned, weights
 from selfinstruct.engines.checkpoint import context
 from selfinstruct.errors import InputError
-from selfinstruct.object_blobs import ObjectBlobs
 from selfinstruct.prompts import load_prompts
+from selfinstruct.storage.object_blobs import ObjectBlobs
 from selfinstruct.tiny import MODEL
 
 ROOT = Path(__file__).parent.parent

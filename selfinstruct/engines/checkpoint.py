@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from fnmatch import fnmatch
 from pathlib import Path
 
-from selfinstruct.blobs import REMOTE
 from selfinstruct.engines import EMBEDDED, EngineSettings, weights
 from selfinstruct.errors import InputError
+from selfinstruct.storage.blobs import REMOTE
 
 WEIGHTS = "*.safetensors"
 TOKENIZERS = ("tokenizer*", "vocab*", "merges.txt", "*.model", "*.tiktoken")

@@ -70,8 +70,10 @@ def identify(settings: EngineSettings) -> dict[str, str]:
     Raises:
         InputError: an option is wrong, or the server cannot be reached or refuses the key.
     """
-    if (problem := _greet(settings)) is not None:
-        raise InputError(problem)
+    try:
+        _greet(settings)
+    except FailureError as error:
+        raise InputError(str(error)) from error
     options = settings.openai
     identity = {"engine": "openai", "model": settings.model, "endpoint": options.endpoint}
     if options.body:
@@ -85,11 +87,10 @@ def open_engine(settings: EngineSettings, prompts: PromptSet) -> OpenAIEngine:
     """Look whether the server is there, and begin to listen for requests.
 
     Raises:
-        InputError: an option is wrong, or the server refuses the key.
+        InputError: an option is wrong, the server refuses the key, or says that its context cannot hold the prompts.
         FailureError: the server cannot be reached.
     """
-    if (problem := _greet(settings)) is not None:
-        raise FailureError(problem)
+    _check_context(settings.model, _greet(settings), prompts)
     options = settings.openai
     api = Api(settings, prompts)
     client = httpx2.AsyncClient(
@@ -400,22 +401,48 @@ def _said(response: httpx2.Response, key: str | None) -> str:
     return (text.replace(key, "[key]") if key else text)[:300] or response.reason_phrase
 
 
-def _greet(settings: EngineSettings) -> str | None:
-    """Why the server cannot be reached, or None.
+def _greet(settings: EngineSettings) -> httpx2.Response:
+    """The server's list of models; of any status, for servers without a list exist.
 
     Raises:
         InputError: an option is wrong, or the server refuses the key.
+        FailureError: it cannot be reached.
     """
     _check(settings)
     options, url = settings.openai, _url(settings.openai) + "/models"
     try:
         response = httpx2.get(url, headers=_headers(options), timeout=min(GREETING, options.timeout), verify=_tls())
     except (httpx2.RequestError, httpx2.InvalidURL) as error:
-        return f"--openai.url: nothing answers at {url} ({type(error).__name__}: {error}); is the server up?"
+        raise FailureError(
+            f"--openai.url: nothing answers at {url} ({type(error).__name__}: {error}); is the server up?"
+        ) from error
     if response.status_code in (401, 403):
         key = _key(options)
         raise InputError(_refused_key(url, f"{response.status_code}: {_said(response, key)}", key))
-    return None  # servers without a list of models exist
+    return response
+
+
+def _check_context(model: str, listed: httpx2.Response, prompts: PromptSet) -> None:
+    """Refuse prompts with more words than the model's context has tokens, where the server says how many those are.
+
+    vLLM and SGLang do (`max_model_len`). A prompt has more tokens than words, so some that do not fit come through:
+    the server refuses those one by one.
+    """
+    try:
+        (context,) = [each["max_model_len"] for each in listed.json()["data"] if each["id"] == model]
+    except (KeyError, TypeError, ValueError):
+        return
+    problems = []
+    for kind in prompts.kinds:
+        prompt, room = prompts[kind], prompts[kind].sampling.max_tokens
+        words = _words(f"{prompts.system} {prompt.prefix} {prompt.tail}")
+        if isinstance(context, int) and words + room >= context:
+            problems.append(
+                f"--model: {model}: the server's context of {context} tokens cannot hold the {kind} prompt of {words}"
+                f" words, an instruction and {room} new tokens; take other --prompts, or give the server a longer one"
+            )
+    if problems:
+        raise InputError(*problems)
 
 
 def _check(settings: EngineSettings) -> None:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from selfinstruct.errors import FailureError, InputError
 
 if TYPE_CHECKING:
-    from selfinstruct.object_blobs import Entry, ObjectBlobs
+    from selfinstruct.storage.object_blobs import Entry, ObjectBlobs
 
 PART = 32 * 2**20
 """Bytes asked for at once."""
@@ -36,7 +36,7 @@ def listing(url: str, patterns: Sequence[str]) -> list[Entry]:
         InputError: there are none, or the store does not let us in.
         FailureError: the store does not answer.
     """
-    from selfinstruct.object_blobs import ObjectBlobs
+    from selfinstruct.storage.object_blobs import ObjectBlobs
 
     found = [each for each in ObjectBlobs(url).entries() if any(fnmatch(each.name, pattern) for pattern in patterns)]
     if not found:
@@ -59,7 +59,7 @@ def fetch(url: str, patterns: Sequence[str]) -> Path:
     """
     from filelock import FileLock
 
-    from selfinstruct.object_blobs import ObjectBlobs
+    from selfinstruct.storage.object_blobs import ObjectBlobs
 
     entries = listing(url, patterns)
     key = hashlib.sha256(f"{url.rstrip('/')}\n{digest(entries)}".encode()).hexdigest()[:32]

@@ -14,11 +14,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from selfinstruct.blobs import open_blobs
 from selfinstruct.errors import CorruptError, FailureError, FingerprintError, HeldError
 from selfinstruct.loop import Line
 from selfinstruct.records import Completion, Finish, Request, round_name
 from selfinstruct.settings import Facts, differences
+from selfinstruct.storage.blobs import open_blobs
 
 BEGUN = "begun.json"
 FOLDER = "answers"

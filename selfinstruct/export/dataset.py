@@ -22,7 +22,7 @@ from selfinstruct.export.shards import SIZE, Shards
 from selfinstruct.export.shuffle import TRAIN, VALIDATION, Shuffled
 from selfinstruct.export.sieve import Sieve, generation_summary
 from selfinstruct.records import Origin, Table
-from selfinstruct.store import RunStore
+from selfinstruct.storage.store import RunStore
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -28,11 +30,13 @@ def replaced(out: Path, run: str) -> Iterator[Path]:
         FailureError: the disk is full, or failed otherwise.
     """
     check(out, run)
+    _sweep(out)
     partial = out.with_name(f".{out.name}.{secrets.token_hex(8)}")
     try:
         partial.mkdir(parents=True)
-        yield partial
-        _put(partial, out)
+        with _held(partial):
+            yield partial
+            _put(partial, out)
     except OSError as error:
         where = error.filename or out
         if isinstance(error, PermissionError | NotADirectoryError):
@@ -52,6 +56,26 @@ def check(out: Path, run: str) -> None:
         raise InputError(f"--out: {out} is there already, and is no export; take another folder") from None
     if theirs != run:
         raise InputError(f"--out: {out} is the export of another run; take another folder, or remove it")
+
+
+def _sweep(out: Path) -> None:
+    """Remove what killed exports left beside `out`: folders that no process holds."""
+    names = re.compile(rf"\.{re.escape(out.name)}\.[0-9a-f]{{16}}(\.old)?")
+    for left in out.parent.iterdir() if out.parent.is_dir() else ():
+        if names.fullmatch(left.name):
+            with contextlib.suppress(OSError), _held(left):
+                shutil.rmtree(left)
+
+
+@contextlib.contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """A lock on a folder for as long as this process lives; BlockingIOError if another has it."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _put(partial: Path, out: Path) -> None:

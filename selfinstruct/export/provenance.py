@@ -16,7 +16,7 @@ from selfinstruct.history import facts_by_round, prompts_name
 from selfinstruct.records import Table
 from selfinstruct.seeds import SEED_TASKS, load_seeds
 from selfinstruct.settings import Facts, digest_of
-from selfinstruct.store import RunStore
+from selfinstruct.storage.store import RunStore
 
 EMBEDDED_NAME = "selfinstruct-tiny"
 TEMPLATE_NAME = "selfinstruct-template"

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from selfinstruct.export.provenance import Makers
 from selfinstruct.records import Origin, Table
-from selfinstruct.store import RunStore
+from selfinstruct.storage.store import RunStore
 
 TEXTS = {"instruction": pa.string(), "input": pa.string(), "output": pa.string(), "is_classification": pa.bool_()}
 """The columns that a model is trained on, and whether the task is classification (null: nobody said)."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from selfinstruct.draws import Draws
 from selfinstruct.errors import InputError
 from selfinstruct.records import Table
-from selfinstruct.store import RunStore, name_of, open_run
+from selfinstruct.storage.store import RunStore, name_of, open_run
 from selfinstruct.texts import is_readable, read_tasks
 
 

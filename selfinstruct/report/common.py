@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rapidfuzz.distance import LCSseq
 
-from selfinstruct.rouge import TOKEN
+from selfinstruct.novelty.rouge import TOKEN
 
 Piece = tuple[str, bool]
 """A stretch of text, and whether its words are part of the longest common subsequence."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
-from selfinstruct.novelty import NoveltySettings
+from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.records import Kind, Table
 from selfinstruct.report.gather import WHOLE_REQUEST, WITHOUT_INSTANCES, Gathered
 from selfinstruct.report.histograms import Histogram, histogram_of_scores, histogram_of_words, mean_of

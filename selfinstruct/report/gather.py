@@ -20,7 +20,7 @@ from selfinstruct.draws import key_of
 from selfinstruct.lineage import Row, find_texts
 from selfinstruct.records import Kind, Reason, Table
 from selfinstruct.report.lots import Lot
-from selfinstruct.store import RunStore
+from selfinstruct.storage.store import RunStore
 
 WHOLE_REQUEST = (Reason.FAILED, Reason.CUT_BY_LENGTH, Reason.NOTHING_PARSED)
 """Reasons under which a candidates row stands for a request that gave no instruction."""

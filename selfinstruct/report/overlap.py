@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from selfinstruct.lcs import Tokens, TokenStore
-from selfinstruct.rouge import tokenise
+from selfinstruct.novelty.lcs import Tokens, TokenStore
+from selfinstruct.novelty.rouge import tokenise
 
 FIRST = 64
 """Texts with the best bounds that are scored before the others."""

@@ -19,11 +19,11 @@ from cluster.settings import GenerateSettings
 from selfinstruct.engines import open_engine
 from selfinstruct.errors import CorruptError
 from selfinstruct.loop import SingleLine, drive
-from selfinstruct.novelty import make_index
+from selfinstruct.novelty.check import make_index
 from selfinstruct.records import Table
 from selfinstruct.rounds import RoundSettings, Run, Stage
-from selfinstruct.store import RunStore
-from selfinstruct.verify import digest, verify
+from selfinstruct.storage.store import RunStore
+from selfinstruct.storage.verify import digest, verify
 from tests.chaos.report import Outcome
 
 Tell = Callable[[str], None]

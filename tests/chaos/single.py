@@ -12,10 +12,10 @@ from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
 
-from selfinstruct.local_blobs import LocalBlobs
 from selfinstruct.records import Completion, Request, RoundFile, Table
-from selfinstruct.store import RunStore
-from selfinstruct.verify import digest, verify
+from selfinstruct.storage.local_blobs import LocalBlobs
+from selfinstruct.storage.store import RunStore
+from selfinstruct.storage.verify import digest, verify
 from tests.chaos.report import Outcome
 from tests.simulator.parts import model
 from tests.simulator.whole import whole_run
@@ -84,7 +84,7 @@ def live(folder: str, log: str, seed: int, call: int | None, half_written: bool)
 def campaign(place: Path, kills: int, seed: int) -> Outcome:
     """Runs in folders under `place`, killed until there were so many kills: half at random times, half at calls."""
     context = get_context("forkserver")
-    context.set_forkserver_preload(["tests.chaos.single", "selfinstruct.minhash", "selfinstruct.lcs"])
+    context.set_forkserver_preload(["tests.chaos.single", "selfinstruct.novelty.minhash", "selfinstruct.novelty.lcs"])
     draw, outcome = random.Random(seed), Outcome("one process")
     expected = digest(whole_run(str(place / "expected"), TARGET))
     runs = 0

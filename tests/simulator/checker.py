@@ -10,13 +10,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from selfinstruct.blobs import Blobs
+from selfinstruct.novelty.rouge import rouge_l, tokenise
 from selfinstruct.records import Candidate, Finish, Kind, Label, Proposal, RoundFile, Table, round_name
-from selfinstruct.rouge import rouge_l, tokenise
 from selfinstruct.rounds import RunSettings
-from selfinstruct.store import RunStore, _encode, decode, name_of
-from selfinstruct.tables import content_digest, to_arrow
-from selfinstruct.verify import verify
+from selfinstruct.storage.blobs import Blobs
+from selfinstruct.storage.store import RunStore, _encode, decode, name_of
+from selfinstruct.storage.tables import content_digest, to_arrow
+from selfinstruct.storage.verify import verify
 
 
 class Memory:

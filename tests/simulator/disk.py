@@ -16,7 +16,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from selfinstruct.local_blobs import LocalBlobs
+from selfinstruct.storage.local_blobs import LocalBlobs
 from tests.simulator.world import Violation, World
 
 

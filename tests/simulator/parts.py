@@ -9,7 +9,8 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import Any
 
-from selfinstruct.novelty import NoveltySettings, make_index
+from selfinstruct.novelty.check import make_index
+from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.records import Completion, Finish, Instance, Kind, Neighbour, Request, SeedTask
 from selfinstruct.tiny import dialect
 from tests.simulator.world import Violation, World

@@ -9,15 +9,15 @@ from typing import Any
 
 import pyarrow as pa
 
-from selfinstruct.blobs import Blobs
 from selfinstruct.errors import FailureError, HeldError, InputError
 from selfinstruct.loop import drive, prepare
-from selfinstruct.object_blobs import ObjectBlobs
 from selfinstruct.records import Completion, RoundFile, Table, round_name
 from selfinstruct.rounds import Run
 from selfinstruct.settings import facts_of
-from selfinstruct.store import RunStore
-from selfinstruct.verify import verify
+from selfinstruct.storage.blobs import Blobs
+from selfinstruct.storage.object_blobs import ObjectBlobs
+from selfinstruct.storage.store import RunStore
+from selfinstruct.storage.verify import verify
 from tests.simulator.bucket import Bucket, Faults
 from tests.simulator.checker import Contents, Memory, check, tamper
 from tests.simulator.disk import Disk, SimulatedLocalBlobs

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from selfinstruct.blobs import Blobs
 from selfinstruct.loop import Line, SingleLine, drive, prepare
-from selfinstruct.novelty import NoveltySettings, make_index
+from selfinstruct.novelty.check import make_index
+from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.prompts import load_prompts
 from selfinstruct.records import Completion, Request
 from selfinstruct.rounds import RoundSettings, Run, RunSettings, Stage
 from selfinstruct.settings import facts_of
-from selfinstruct.store import RunStore
+from selfinstruct.storage.blobs import Blobs
+from selfinstruct.storage.store import RunStore
 from tests.simulator.parts import SEEDS, model
 
 PROMPTS = load_prompts("tiny")

@@ -14,7 +14,8 @@ from typing import Any, cast
 
 from selfinstruct.history import complete_rounds, dialect_of, facts_by_round, is_of_makers
 from selfinstruct.loop import ORIGIN, check_facts
-from selfinstruct.novelty import NoveltySettings, admit, make_index
+from selfinstruct.novelty.check import admit, make_index
+from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.pool import Pool
 from selfinstruct.records import (
     Candidate,
@@ -29,7 +30,7 @@ from selfinstruct.records import (
     round_name,
 )
 from selfinstruct.settings import Facts, facts_of, fingerprint
-from selfinstruct.store import RunStore
+from selfinstruct.storage.store import RunStore
 
 
 def merge(sources: Sequence[RunStore], out: RunStore, novelty: NoveltySettings) -> None:

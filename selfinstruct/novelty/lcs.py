@@ -17,9 +17,9 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from selfinstruct.compiled import COMPILED, kernel
+from selfinstruct.novelty.compiled import COMPILED, kernel
+from selfinstruct.novelty.rouge import rouge_l
 from selfinstruct.records import Neighbour
-from selfinstruct.rouge import rouge_l
 
 Tokens: TypeAlias = npt.NDArray[np.uint32]
 Ordinals: TypeAlias = npt.NDArray[np.uint32]

@@ -15,7 +15,7 @@ from selfinstruct.protocols import NoveltyIndex
 from selfinstruct.records import Candidate, Label, Proposal, RoundFile, Table
 from selfinstruct.rounds import Run
 from selfinstruct.settings import Facts
-from selfinstruct.store import RunStore
+from selfinstruct.storage.store import RunStore
 
 
 @dataclass(frozen=True, slots=True)

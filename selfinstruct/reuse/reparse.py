@@ -16,7 +16,7 @@ from selfinstruct.contamination import Contamination
 from selfinstruct.errors import InputError
 from selfinstruct.history import complete_rounds, dialect_of
 from selfinstruct.loop import ORIGIN
-from selfinstruct.novelty import make_index
+from selfinstruct.novelty.check import make_index
 from selfinstruct.prompts import load_prompts
 from selfinstruct.records import (
     Candidate,
@@ -29,10 +29,10 @@ from selfinstruct.records import (
     SeedTask,
     Table,
 )
-from selfinstruct.replay import StoredRound, replay
+from selfinstruct.reuse.replay import StoredRound, replay
 from selfinstruct.rounds import Run, RunSettings
 from selfinstruct.settings import Facts, with_facts
-from selfinstruct.store import RunStore
+from selfinstruct.storage.store import RunStore
 
 CHANGEABLE = ("screen.", "novelty.", "instances.", "check_pool")
 """Beginnings of the options that the pure stages read."""

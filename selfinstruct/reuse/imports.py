@@ -28,7 +28,7 @@ from selfinstruct.records import (
     Proposal,
     round_name,
 )
-from selfinstruct.replay import StoredRound
+from selfinstruct.reuse.replay import StoredRound
 from selfinstruct.texts import read_tasks
 
 INSTRUCTIONS = "machine_generated_instructions.jsonl"

@@ -35,10 +35,10 @@ import pyarrow.parquet as pq
 
 from selfinstruct import __version__
 from selfinstruct.accounts import tally
-from selfinstruct.blobs import Blobs, open_blobs
 from selfinstruct.errors import CorruptError, FailureError, HeldError, InputError, SelfInstructError
 from selfinstruct.records import RoundFile, Table, round_name
-from selfinstruct.tables import SCHEMAS, content_digest, to_arrow, to_rows
+from selfinstruct.storage.blobs import Blobs, open_blobs
+from selfinstruct.storage.tables import SCHEMAS, content_digest, to_arrow, to_rows
 
 FORMAT = 1
 KEY = b"selfinstruct"

@@ -65,8 +65,8 @@ def open_blobs(url: str, patience: float = 0.0) -> Blobs:
     Args:
         patience: Seconds that a full disk is waited for.
     """
-    from selfinstruct.local_blobs import LocalBlobs
-    from selfinstruct.object_blobs import ObjectBlobs
+    from selfinstruct.storage.local_blobs import LocalBlobs
+    from selfinstruct.storage.object_blobs import ObjectBlobs
 
     if "://" not in url:
         return LocalBlobs(Path(url).expanduser(), patience)

@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from selfinstruct.blobs import Blobs, open_blobs
 from selfinstruct.errors import InputError
 from selfinstruct.records import Table
-from selfinstruct.store import FIRST, NAME, RunStore
-from selfinstruct.verify import verify
+from selfinstruct.storage.blobs import Blobs, open_blobs
+from selfinstruct.storage.store import FIRST, NAME, RunStore
+from selfinstruct.storage.verify import verify
 
 _FILE = re.compile(r"(\w+)/(\d{6})\.parquet")
 

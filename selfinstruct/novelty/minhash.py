@@ -25,9 +25,9 @@ import numpy.typing as npt
 from datasketch import MinHash, MinHashLSH
 from datasketch.storage import DictListStorage, DictSetStorage
 
-from selfinstruct.compiled import COMPILED, kernel
-from selfinstruct.lcs import Ordinals
-from selfinstruct.novelty import Entry, LocalIndex, NoveltySettings
+from selfinstruct.novelty.compiled import COMPILED, kernel
+from selfinstruct.novelty.index import Entry, LocalIndex, NoveltySettings
+from selfinstruct.novelty.lcs import Ordinals
 from selfinstruct.records import Neighbour
 
 Signature: TypeAlias = npt.NDArray[np.uint32]

@@ -31,9 +31,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from selfinstruct.compiled import kernel
-from selfinstruct.lcs import Ordinals, Tokens, TokenStore, grown
-from selfinstruct.novelty import Entry, LocalIndex, NoveltySettings
+from selfinstruct.novelty.compiled import kernel
+from selfinstruct.novelty.index import Entry, LocalIndex, NoveltySettings
+from selfinstruct.novelty.lcs import Ordinals, Tokens, TokenStore, grown
 from selfinstruct.records import Neighbour
 
 COMMON = 2

@@ -1,0 +1,120 @@
+"""The requests of one round, to propose or to label, and what came back: state of `rounds.Run` between two files."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+
+from selfinstruct.classify import read_classify, render_classify
+from selfinstruct.draws import seed_of
+from selfinstruct.instantiate import render_instantiate
+from selfinstruct.pool import Pool
+from selfinstruct.prompts import PromptSet
+from selfinstruct.propose import PlannedRequest
+from selfinstruct.records import Candidate, Completion, Finish, Kind, Label, Proposal, Request
+
+
+class Proposing:
+    """The propose requests of one round and what came back."""
+
+    def __init__(self, bounds: Mapping[str, int], planned: Sequence[PlannedRequest]) -> None:
+        self.bounds = bounds
+        self.queue = deque(each.request for each in planned)
+        self.written = False
+        self._planned = planned
+        self._completions: dict[str, Completion] = {}
+
+    def complete(self, completion: Completion) -> None:
+        self._completions[completion.request_id] = completion
+
+    @property
+    def missing(self) -> bool:
+        return len(self._completions) < len(self._planned)
+
+    def rows(self, number: int, pool: Pool) -> list[Proposal]:
+        """The rows of the proposals file, in the order of the plan."""
+        rows = []
+        for planned in self._planned:
+            completion = self._completions[planned.request.id]
+            rows.append(
+                Proposal(
+                    request_id=planned.request.id,
+                    round=number,
+                    strategy=planned.strategy,
+                    demonstrations=tuple(pool.id(ordinal) for ordinal in planned.demonstrations),
+                    text=completion.text,
+                    finish=completion.finish,
+                    prompt_tokens=completion.prompt_tokens,
+                    completion_tokens=completion.completion_tokens,
+                    error=completion.error,
+                )
+            )
+        return rows
+
+
+class Labelling:
+    """The labelling requests of one round: a question for each instruction, then, by its answer, its instances.
+
+    A prompt set of one step has no question; the answer that holds the instances says what it would have told.
+    """
+
+    def __init__(self, seed: int, prompts: PromptSet, instructions: Sequence[Candidate]) -> None:
+        self.instructions = instructions
+        self.written = False
+        self._seed = seed
+        self._prompts = prompts
+        self._requests: dict[str, tuple[Candidate, Kind]] = {}  # not answered yet
+        self._answers: dict[tuple[str, bool], tuple[Kind, Completion]] = {}  # by instruction and "is the question"
+
+    @cached_property
+    def queue(self) -> deque[Request]:
+        """Requests to hand out; made on first sight, since rounds that were labelled long ago need none."""
+        return deque(self._request(instruction, *self._first(instruction.text)) for instruction in self.instructions)
+
+    def _first(self, instruction: str) -> tuple[Kind, str]:
+        """The kind and the suffix of the first request about an instruction."""
+        if self._prompts.one_step:
+            return render_instantiate(instruction, None, self._prompts)
+        return Kind.CLASSIFY, render_classify(instruction, self._prompts)
+
+    def _request(self, instruction: Candidate, kind: Kind, suffix: str) -> Request:
+        id = f"{instruction.id}/{'classify' if kind is Kind.CLASSIFY else 'instances'}"
+        self._requests[id] = instruction, kind
+        return Request(id, kind, suffix, seed_of("request", self._seed, id))
+
+    def complete(self, completion: Completion) -> None:
+        instruction, kind = self._requests.pop(completion.request_id)
+        self._answers[instruction.id, kind is Kind.CLASSIFY] = kind, completion
+        if kind is Kind.CLASSIFY and completion.finish is not Finish.FAILED:
+            is_classification = read_classify(completion.text, self._prompts)
+            self.queue.append(
+                self._request(instruction, *render_instantiate(instruction.text, is_classification, self._prompts))
+            )
+
+    @property
+    def missing(self) -> bool:
+        return bool(self.queue or self._requests)
+
+    def rows(self, number: int) -> list[Label]:
+        """The rows of the labels file: for each instruction the question, then the instances."""
+        rows = []
+        for instruction in self.instructions:
+            for is_question in (True, False):
+                if (instruction.id, is_question) not in self._answers:
+                    continue
+                kind, completion = self._answers[instruction.id, is_question]
+                rows.append(
+                    Label(
+                        request_id=completion.request_id,
+                        round=number,
+                        instruction_id=instruction.id,
+                        kind=kind,
+                        text=completion.text,
+                        finish=completion.finish,
+                        prompt_tokens=completion.prompt_tokens,
+                        completion_tokens=completion.completion_tokens,
+                        error=completion.error,
+                    )
+                )
+        return rows

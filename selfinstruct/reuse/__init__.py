@@ -1,0 +1,1 @@
+"""Runs from what exists already: imported sets and runs, merged runs, stored answers read again."""
