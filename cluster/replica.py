@@ -28,6 +28,9 @@ LINGER = 0.1
 SHORT = 3
 """An engine runs short of requests when it has at most so many for each that waits to be fetched."""
 
+OUTAGE, KNOCK = 180.0, 5.0
+"""Seconds for which an engine whose server is gone is tried to be opened, and between two tries."""
+
 CALLS = 2
 """Exchanges under way per replica: one waits for what the engine finishes, another can bring new requests."""
 
@@ -150,7 +153,7 @@ class EngineThread:
             with self._changed:
                 self._fetched = True
                 self._changed.notify_all()
-            engine = self._opening()
+            engine = self._open()
             with self._changed:
                 self._opened = time.monotonic()
                 self._changed.notify_all()
@@ -163,6 +166,17 @@ class EngineThread:
         with self._changed:
             self._failure = failure
             self._changed.notify_all()
+
+    def _open(self) -> Engine:
+        """The engine. A server was there when the work began; if it is gone now, it gets time to come back."""
+        end = time.monotonic() + OUTAGE
+        while True:
+            try:
+                return self._opening()
+            except FailureError:
+                if time.monotonic() > end:
+                    raise
+            time.sleep(KNOCK)
 
     def _work(self, engine: Engine) -> None:
         """One step, as soon as there is something to do."""

@@ -77,7 +77,7 @@ MUTANTS = (
     Mutant("similar texts of one round pass", "novelty/check.py", "if inside is not None:", "if False:"),
     Mutant(
         "rows in the order of arrival",
-        "rounds.py",
+        "batches.py",
         "for planned in self._planned:",
         "for planned in sorted(self._planned, key=lambda each: list(self._completions).index(each.request.id)):",
     ),
@@ -101,7 +101,7 @@ MUTANTS = (
     ),
     Mutant(
         "failed requests leave no proposals",
-        "rounds.py",
+        "batches.py",
         "for planned in self._planned:",
         "for planned in [each for each in self._planned"
         " if self._completions[each.request.id].finish is not Finish.FAILED]:",

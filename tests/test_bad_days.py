@@ -49,7 +49,7 @@ def changed(**changes: object) -> bytes:
 @pytest.mark.parametrize(
     "content",
     [
-        gzip.compress(LINE.encode()),
+        gzip.compress(LINE.encode(), mtime=0),
         b"\xef\xbb\xbf" + LINE.encode(),
         LINE.encode() + b"\r\n",
         b"\n  \n" + LINE.encode() + b"\n\n",
@@ -69,7 +69,7 @@ def test_seed_files_that_are_read(tmp_path: Path, content: bytes) -> None:
     ("content", "said"),
     [
         (b"", "holds no seed task"),
-        (gzip.compress(LINE.encode())[:40], "cannot be read"),
+        (gzip.compress(LINE.encode(), mtime=0)[:40], "cannot be read"),
         (LINE.encode("utf-16"), "is UTF-16; save it as UTF-8"),
         (LINE.encode().replace(b"Add", b"A\xffd"), ":1: not UTF-8 at byte 30"),
         (LINE.encode().replace(b"Add", b"A\0d"), ":1: not JSON"),
@@ -88,6 +88,28 @@ def test_seed_files_that_are_read(tmp_path: Path, content: bytes) -> None:
         (changed(instruction="x" * 10_000_000), "'instruction' has 10,000,000 characters"),
         (b"[" * 100_000, "is a JSON array"),
         (b'{"a":' * 100_000, ":1: nested too deeply"),
+    ],
+    ids=[
+        "empty",
+        "cut gzip",
+        "UTF-16",
+        "invalid UTF-8",
+        "raw NUL",
+        "escaped NUL",
+        "half a surrogate pair",
+        "half of one in the id",
+        "trailing comma",
+        "array in a line",
+        "array in lines",
+        "NaN for a text",
+        "id twice",
+        "fields missing",
+        "no instances",
+        "number for a text",
+        "blank output",
+        "10 MB",
+        "deep array",
+        "deep object",
     ],
 )
 def test_seed_files_that_are_refused(tmp_path: Path, content: bytes, said: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -61,3 +62,17 @@ def test_examples_near_a_held_out_task_are_left_out(tmp_path: Path) -> None:
 def test_a_model_is_asked_every_task(own_words: bool) -> None:
     scores = ask(EMBEDDED, TASKS[:6], own_words)
     assert [each.family for each in scores] == [task.family for task in TASKS[:6]]
+
+
+def test_the_readme_has_the_figures_of_the_committed_bench() -> None:
+    root = Path(__file__).parent.parent
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    figures = json.loads((root / "docs/bench/loop.json").read_text())
+    for what in ("conditions", "differences"):
+        for name in figures["held out"][what]:
+            cells = [name]
+            for group in ("held out", "of the grammar"):
+                score = figures[group][what][name]["rouge_l"]
+                interval = " ({:.1f} to {:.1f})".format(*score["interval"]) if "interval" in score else ""
+                cells.append(f"{score['mean']:{'+' * (what == 'differences')}.1f}{interval}")
+            assert f"| {' | '.join(cells)} |" in readme

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from selfinstruct.novelty import prefix
 from selfinstruct.novelty.check import admit, nearer
-from selfinstruct.novelty.index import NoveltySettings, prefix
+from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.novelty.prefix import PrefixIndex
 from selfinstruct.novelty.rouge import rouge_l, tokenise
 from selfinstruct.records import Neighbour
@@ -146,7 +147,7 @@ def test_without_numba_the_answers_are_the_same() -> None:
 import random, sys
 if sys.argv[1] == "plain":
     sys.modules["numba"] = None
-from selfinstruct.novelty.index import compiled, prefix
+from selfinstruct.novelty import compiled, prefix
 from selfinstruct.novelty.check import admit, make_index
 from selfinstruct.novelty.index import NoveltySettings
 from tests.test_prefix import make_texts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import sys
@@ -20,8 +21,8 @@ from hypothesis import strategies as st
 from ray import cloudpickle
 
 from cluster.placement import resources_of
-from cluster.replica import BEAT, EngineError, EngineThread
-from cluster.replicas import ReplicaPool
+from cluster.replica import BEAT, OUTAGE, EngineError, EngineThread
+from cluster.replicas import DEATHS, ReplicaPool
 from cluster.settings import RaySettings, TimeoutSettings
 from cluster.spending import Spending
 from cluster.states import Step
@@ -182,6 +183,16 @@ def test_a_model_that_loads_for_too_long_is_given_up() -> None:
     pool.close()
 
 
+def test_a_model_whose_loading_raises_is_given_up() -> None:
+    def opening() -> Engine:
+        raise OSError("the weights are on a disk that is gone")
+
+    pool = pool_of(opening)
+    with pytest.raises(FailureError, match=r"died 5 times.*OSError: the weights are on a disk that is gone"):
+        step_on(pool)
+    pool.close()
+
+
 def test_what_is_missing_is_said_and_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cluster.replicas.SHORTAGE_TOLD", (1.0, 600.0))
     told: list[str] = []
@@ -234,6 +245,28 @@ def test_a_thread_answers_while_its_engine_works() -> None:
     assert second.stalled == 0
     assert BEAT <= second.usage.busy <= second.usage.total
     assert not thread.exchange([]).completions  # at once: there is nothing to wait for
+
+
+def test_an_engine_whose_server_is_gone_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A replica that is started in an outage must not use up the pool's patience at once."""
+    monkeypatch.setattr("cluster.replica.OUTAGE", 0.3)
+    monkeypatch.setattr("cluster.replica.KNOCK", 0.01)
+    tries = 0
+
+    def opening(needed: float) -> Engine:
+        nonlocal tries
+        tries += 1
+        if tries < needed:
+            raise FailureError("nothing answers")
+        return Fragile()
+
+    assert EngineThread(partial(opening, 3)).opened() is None
+    assert tries == 3
+    assert isinstance(EngineThread(partial(opening, math.inf)).opened(), FailureError)
+
+
+def test_an_outage_of_ten_minutes_is_waited_out() -> None:
+    assert (DEATHS - 1) * OUTAGE >= 600  # the first of the deaths is that of an engine that was open
 
 
 def test_a_failed_engine_hands_over_what_it_has_completed() -> None:

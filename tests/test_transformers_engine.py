@@ -429,6 +429,27 @@ def test_a_prompt_that_is_too_long_fails_alone(make: Make) -> None:
     assert failed.error.startswith(f"prompt of {failed.prompt_tokens} tokens leaves no room for 12 more")
 
 
+@pytest.mark.parametrize("name", ["llama", "bloom"])
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_a_request_to_which_the_model_gives_no_number_fails_alone(make: Make, name: str, temperature: float) -> None:
+    """As when half precision overflows. Whoever comes to its place in memory afterwards is none the worse."""
+    engine = opened(make(name), prompt_set(replace(GREEDY, temperature=temperature)))
+    expected = complete(engine, REQUESTS)
+    model = engine._generator._model
+    model.lm_head.weight = torch.nn.Parameter(model.lm_head.weight.clone())  # not that of the inputs any more
+    (token,) = set(make_tokenizer().encode("Z", add_special_tokens=False))
+    model.get_input_embeddings().weight.data[token] = torch.nan
+    poison = request(9, "the sea and the sea " * 3 + "Z and the sea")
+    found = complete(engine, [*REQUESTS[:2], poison, *REQUESTS[2:]])
+    failed = found.pop("r9")
+    assert found == expected
+    assert (failed.finish, failed.text) == (Finish.FAILED, "")
+    assert failed.error is not None
+    assert "NaN" in failed.error
+    assert "--transformers.dtype" in failed.error
+    assert complete(engine, REQUESTS) == expected
+
+
 def test_a_request_without_words_of_its_own_fails_alone(make: Make) -> None:
     engine = opened(make("llama"), prompt_set(prefix=LONG))
     assert engine._generator._decoder.shared(Kind.CLASSIFY) > 64
@@ -576,7 +597,7 @@ def test_dtype_as_asked(make: Make) -> None:
 
 def test_a_context_that_holds_no_prompt_is_said_at_once(make: Make) -> None:
     said = refusal(make("llama"), prompt_set(replace(GREEDY, max_tokens=CONTEXT)))
-    assert said.count("\n") == len(Kind) - 1
+    assert said.count("\n") == len(TWO_STEPS) - 1
     assert f"its context of {CONTEXT} tokens cannot hold the propose prompt" in said
 
 

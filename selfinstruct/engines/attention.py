@@ -69,6 +69,12 @@ class Store:
             for whole in pair:
                 whole[places, :, :columns] = whole[origins, :, :columns]
 
+    def blank(self, rows: Tensor) -> None:
+        """Zeros in place of what these rows hold, for whoever comes there next."""
+        for pair in self.layers.values():
+            for whole in pair:
+                whole[rows] = 0
+
     def _new(self, like: Tensor) -> Tensor:
         return like.new_zeros(self._rows, like.shape[1], self._columns, like.shape[3])  # a hidden NaN would still tell
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from selfinstruct.engines.encoding import EncodedRequest
+from selfinstruct.engines.sampling import NOTHING
 from selfinstruct.records import Completion, Finish
 
 
@@ -77,14 +78,23 @@ class Draft:
     tokens: list[int] = field(default_factory=list)
     ended: bool = False
 
+    failed: bool = False
+
     def extend(self, token: int) -> None:
         """Take a token, unless the completion has ended and its row only waits to leave."""
-        if not self.ended:
+        if token == NOTHING and not self.ended:
+            self.ended = self.failed = True
+        elif not self.ended:
             self.tokens.append(token)
             self.ended = len(self.tokens) == self.encoded.room or self.ending.reached(self.tokens)
 
     def completion(self) -> Completion:
         """What the request is answered with."""
+        if self.failed:
+            error = "the model gave NaN in place of numbers; --transformers.dtype bfloat16 or float32 reach further"
+            return Completion(
+                self.encoded.request.id, "", Finish.FAILED, len(self.encoded.ids), len(self.tokens), error
+            )
         text, stopped = self.ending.cut(self.tokens)
         finish = Finish.STOP if stopped else Finish.LENGTH
         return Completion(self.encoded.request.id, text, finish, len(self.encoded.ids), len(self.tokens))

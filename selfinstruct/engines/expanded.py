@@ -86,7 +86,7 @@ class ExpandedDecoder:
         if not self._drafts:
             return []
         tokens = draw(self._logits(), self._generated, self._seeds, self._sampling[self._kind])
-        self._ids = tokens[:, None]
+        self._ids = tokens[:, None].clamp(min=0)  # a row that has no token waits to leave
         self._mask = torch.cat([self._mask, torch.ones_like(self._ids)], dim=-1)
         self._positions = self._positions[:, -1:] + 1
         self._generated = torch.cat([self._generated, self._ids], dim=-1)

@@ -111,6 +111,8 @@ class Lane:
         if not ended:
             return []
         count = len(self.drafts) - len(ended)
+        if failed := [row for row, draft in enumerate(self.drafts) if draft.failed]:
+            self.store.blank(torch.tensor(failed, device=self._pending.device))
         gaps = [row for row in range(count) if self.drafts[row].ended]
         movers = [row for row in range(count, len(self.drafts)) if not self.drafts[row].ended]
         order = list(range(count))

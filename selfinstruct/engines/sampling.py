@@ -25,7 +25,8 @@ GOLDEN, MIX_1, MIX_2 = (
     value - (1 << 64) for value in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
 )  # splitmix64 (Steele, Lea and Flood 2014) as signed numbers: torch's int64 product wraps alike
 NOTHING = -1
-"""Stands in the place of a generated token where a row has none: rows of a batch may have begun at different times."""
+"""Stands in the place of a token where there is none: rows of a batch may have begun at different times, and the model
+may have given a row nothing to choose by."""
 
 FIRST_LOOK = 64
 """Most nuclei are smaller than this, and the largest 64 logits are found far sooner than a sorted vocabulary."""
@@ -41,14 +42,16 @@ def draw(logits: Tensor, generated: Tensor, seeds: Tensor, sampling: Sampling) -
         sampling: At temperature 0 the largest logit wins, the lowest id among equals.
 
     Returns:
-        Token ids, (rows,), int64.
+        Token ids, (rows,), int64; `NOTHING` for a row whose logits hold a NaN.
     """
     logits = penalise(logits.float(), generated, sampling)
     if sampling.temperature == 0:
-        return logits.argmax(-1)
-    kept, tokens = nucleus(logits / sampling.temperature, sampling.top_p)
-    best = (kept + gumbel(seeds, (generated != NOTHING).sum(-1), tokens)).argmax(-1, keepdim=True)
-    return tokens.gather(-1, best).squeeze(-1)
+        largest, drawn = logits.max(-1)
+    else:
+        kept, tokens = nucleus(logits / sampling.temperature, sampling.top_p)
+        best = (kept + gumbel(seeds, (generated != NOTHING).sum(-1), tokens)).argmax(-1, keepdim=True)
+        largest, drawn = kept[:, 0], tokens.gather(-1, best).squeeze(-1)
+    return drawn.masked_fill(largest.isnan(), NOTHING)  # a NaN counts as larger than any number
 
 
 def penalise(logits: Tensor, generated: Tensor, sampling: Sampling) -> Tensor:

@@ -55,7 +55,7 @@ class ObjectBlobs:
     def check_writable(self) -> None:
         # Few retries: a wrong endpoint or absent credentials shall be told within seconds. The second PUT must be
         # refused: some S3-compatible servers ignore the condition, and would let two drivers overwrite each other.
-        impatient = self._connect(retry_config={"max_retries": 1, "retry_timeout": timedelta(seconds=10)})
+        impatient = self._connect(retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=10)})
         try:
             self._create(impatient, ".writable", b"")
             conditional = not self._create(impatient, ".writable", b"")

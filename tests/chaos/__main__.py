@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,9 @@ from pathlib import Path
 from tests.chaos import cluster, single
 from tests.chaos.report import Outcome, summary, write
 from tests.simulator.plans import failures, single_crashes
+
+CHUNK = 400
+"""Schedules that the simulator goes through at once."""
 
 
 def main() -> int:
@@ -23,24 +27,51 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("docs"))
     arguments = parser.parse_args()
-    simulated = {}
-    for kind, name, runs in (
-        ("crash", "a crash at every store operation", single_crashes() if arguments.schedules else 0),
-        ("pair", "two crashes anywhere", arguments.schedules),
-        ("schedule", "everything that may fail, at random", arguments.schedules),
-    ):
-        found = failures(kind, range(arguments.seed, arguments.seed + runs) if kind != "crash" else range(runs))
-        print(f"{name}: {runs} runs, {len(found)} failures", *found, sep="\n", flush=True)
-        simulated[name] = runs, len(found)
-    outcomes = [
-        _timed(lambda place: single.campaign(place, arguments.single, arguments.seed)),
-        _timed(lambda place: cluster.campaign(place, arguments.cluster, arguments.seed)),
-        _timed(lambda place: cluster.campaign(place, arguments.faults, arguments.seed, faults=True)),
+    campaigns: list[Callable[[Path], Outcome]] = [
+        lambda place: single.campaign(place, arguments.single, arguments.seed),
+        lambda place: cluster.campaign(place, arguments.cluster, arguments.seed),
+        lambda place: cluster.campaign(place, arguments.faults, arguments.seed, faults=True),
     ]
-    write(outcomes, simulated, arguments.out)
+    simulator, outcomes = Simulator(arguments.schedules, arguments.seed), []
+    try:
+        simulator.start()  # it has one core, what is killed the others
+        for campaign in campaigns:
+            outcomes.append(_timed(campaign))
+        simulator.join()
+    finally:  # whoever interrupts has a report of what was done
+        simulator.enough.set()
+        simulator.join()
+        write(outcomes, simulator.done, arguments.out)
     figures = summary(outcomes)
     print(f"{figures['kills']} kills, {figures['failures']} failures; report in {arguments.out}/chaos.md")
-    return bool(figures["failures"] or any(bad for _, bad in simulated.values()))
+    return bool(figures["failures"] or any(bad for _, bad in simulator.done.values()))
+
+
+class Simulator(threading.Thread):
+    """Goes through schedules in a process of its own.
+
+    Args:
+        schedules: How many of each random kind; those with one crash are all of them, unless this is 0.
+        seed: Of the first.
+    """
+
+    def __init__(self, schedules: int, seed: int) -> None:
+        super().__init__()
+        self.done: dict[str, tuple[int, int]] = {}  # runs and failures by kind
+        self.enough = threading.Event()
+        self._plan = {
+            ("crash", "a crash at every store operation"): range(single_crashes() if schedules else 0),
+            ("pair", "two crashes anywhere"): range(seed, seed + schedules),
+            ("schedule", "everything that may fail, at random"): range(seed, seed + schedules),
+        }
+
+    def run(self) -> None:
+        for (kind, name), seeds in self._plan.items():
+            while (done := self.done.get(name, (0, 0)))[0] < len(seeds) and not self.enough.is_set():
+                part = seeds[done[0] : done[0] + CHUNK]
+                found = failures(kind, part, processes=1)
+                self.done[name] = done[0] + len(part), done[1] + len(found)
+                print(f"{name}: {self.done[name][0]} runs, {self.done[name][1]} failures", *found, sep="\n", flush=True)
 
 
 def _timed(campaign: Callable[[Path], Outcome]) -> Outcome:

@@ -8,23 +8,24 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 from cluster.driver import read_inputs
 from cluster.settings import GenerateSettings
 from selfinstruct.engines import open_engine
-from selfinstruct.errors import CorruptError
 from selfinstruct.loop import SingleLine, drive
 from selfinstruct.novelty.check import make_index
 from selfinstruct.records import Table
 from selfinstruct.rounds import RoundSettings, Run, Stage
 from selfinstruct.storage.store import RunStore
-from selfinstruct.storage.verify import digest, verify
-from tests.chaos.report import Outcome
+from selfinstruct.storage.verify import digest
+from tests.chaos.judging import kept, problems
+from tests.chaos.report import ENOUGH, Outcome
 
 Tell = Callable[[str], None]
 
@@ -32,8 +33,18 @@ REPOSITORY = Path(__file__).parents[2]
 NODES = 2
 TARGET = 150
 ROUNDS = {"least": 4, "most": 12}
-HARMS = {"replica": 6, "driver": 4, "shard": 4, "node": 1, "hung replica": 1, "replica that eats memory": 1}
+HARMS = {
+    "replica": 6,
+    "driver": 4,
+    "shard": 4,
+    "node": 1,
+    "head node with the driver": 1,
+    "hung replica": 1,
+    "replica that eats memory": 1,
+}
 """What is harmed, and how often in proportion."""
+
+WITH_DRIVER = ("driver", "head node with the driver")
 
 RPC_FAILURES = (
     '{"CoreWorkerService.grpc_client.PushTask":'
@@ -45,16 +56,14 @@ RPC_FAILURES = (
 )
 """For Ray's fault injector: calls that get lost, whose answers get lost, or that are sent again while under way."""
 
-EATEN = 5_000_000_000
+EATEN = 6_000_000_000
 """Bytes that a replica takes; a fifth less is more than Ray's memory monitor lets a node have."""
 
-HUNG_AFTER = 8
-"""Seconds without an answer after which a replica is taken for hung, where the options have it."""
+HUNG_AFTER = 10
+"""Seconds without an answer after which a replica is taken for hung; the least that the option takes."""
 
-
-def can_end_hung_replicas() -> bool:
-    """Whether a replica that is stopped is noticed."""
-    return "timeouts" in GenerateSettings.__dataclass_fields__
+UNHARMED, PER_HARM = 60, 60
+"""Seconds that a run may take without harm, and as many more for each; one that takes longer has failed."""
 
 
 def settings(folder: Path) -> GenerateSettings:
@@ -93,30 +102,41 @@ class Ground:
     """
 
     def __init__(self, place: Path, faults: bool = False) -> None:
-        from ray.cluster_utils import Cluster
-
-        self.hunger = place / "hunger"
+        self.hunger, self.answers = place / "hunger", place / "answers"
         memory = psutil.virtual_memory()
-        self._can_eat = memory.available > 3 * EATEN  # else others on this machine would go hungry
-        threshold = (memory.used + 0.8 * EATEN) / memory.total if self._can_eat else 0.98
+        self.can_eat = memory.available > 2.5 * EATEN  # else others on this machine would go hungry
+        threshold = (memory.used + 0.8 * EATEN) / memory.total if self.can_eat else 0.98
         variables = {
-            "PYTHONPATH": f"{REPOSITORY}{os.pathsep}{REPOSITORY / 'tests/chaos/hungry'}",
+            "PYTHONPATH": f"{REPOSITORY}{os.pathsep}{REPOSITORY / 'tests/chaos/in_workers'}",
             "RAY_TMPDIR": str(place),  # also where it notes the address, which others on this machine might take
             "RAY_USAGE_STATS_ENABLED": "0",
+            "PYTHONFAULTHANDLER": "1",
+            "PYTHONUNBUFFERED": "1",
             "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
-            "RAY_health_check_period_ms": "1000",
-            "RAY_health_check_failure_threshold": "5",
+            "RAY_health_check_period_ms": "1500",
+            "RAY_health_check_failure_threshold": "10",
             "RAY_memory_usage_threshold": f"{threshold:.3f}",
             "RAY_memory_monitor_refresh_ms": "100",
+            "SELFINSTRUCT_TEST_ANSWERS": str(self.answers),
             "SELFINSTRUCT_TEST_HUNGER": str(self.hunger),
             "SELFINSTRUCT_TEST_MEGABYTES": str(EATEN // 1_000_000),
             **({"RAY_testing_rpc_failure": RPC_FAILURES} if faults else {}),
         }
         self._variables = variables
-        with environment(**variables):
-            self._cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
-            self._nodes = [self._cluster.add_node(num_cpus=2) for _ in range(NODES)]
+        self._start_cluster()
         self.driver: subprocess.Popen[bytes] | None = None
+
+    def _start_cluster(self) -> None:
+        from ray.cluster_utils import Cluster
+
+        with environment(**self._variables):
+            head = {"num_cpus": 0, "include_dashboard": False}
+            self._cluster = _patiently(lambda: Cluster(initialize_head=True, head_node_args=head))
+        self._nodes = [self._new_node() for _ in range(NODES)]
+
+    def _new_node(self) -> Any:
+        with environment(**self._variables):
+            return _patiently(lambda: self._cluster.add_node(num_cpus=2))
 
     def start_driver(self, folder: Path, log: Path) -> None:
         """The same command each time; it is given as many replicas as there are cores."""
@@ -124,10 +144,13 @@ class Ground:
         command += ["--target", str(TARGET), "--template.latency", "0.05", "--template.batch", "4"]
         command += [text for key, value in ROUNDS.items() for text in (f"--rounds.{key}", str(value))]
         command += ["--replicas", "3", "--shards", "2", "--in_flight", "8", "--ray.address", self._cluster.address]
-        if can_end_hung_replicas():
-            command += ["--timeouts.answer", str(HUNG_AFTER)]
+        command += ["--timeouts.answer", str(HUNG_AFTER)]
         with environment(**self._variables), log.open("ab") as output:
             self.driver = subprocess.Popen(command, cwd=REPOSITORY, stdout=output, stderr=output)
+
+    def answered(self) -> int:
+        """Answers that replicas have given, in all runs until now."""
+        return self.answers.stat().st_size if self.answers.exists() else 0
 
     def workers(self, title: str) -> list[psutil.Process]:
         """The workers of our own raylets that run such an actor."""
@@ -142,10 +165,11 @@ class Ground:
         return {
             "replica": lambda: self._signal("Replica", signal.SIGKILL, draw),
             "shard": lambda: self._signal("Shard", signal.SIGKILL, draw),
-            "hung replica": lambda: can_end_hung_replicas() and self._signal("Replica", signal.SIGSTOP, draw),
+            "hung replica": lambda: self._signal("Replica", signal.SIGSTOP, draw),
             "replica that eats memory": self._make_hungry,
             "driver": self._kill_driver,
             "node": lambda: self._kill_node(draw),
+            "head node with the driver": self._kill_head,
         }[what]()
 
     def _signal(self, title: str, number: int, draw: random.Random) -> bool:
@@ -155,15 +179,34 @@ class Ground:
         return bool(workers)
 
     def _make_hungry(self) -> bool:
-        if not self._can_eat or not self.workers("Replica"):
+        if not self.workers("Replica"):
             return False
         self.hunger.touch()
-        return True
+        end = time.monotonic() + 20
+        while self.hunger.exists() and time.monotonic() < end:
+            time.sleep(0.1)
+        return not self.hunger.exists()
 
     def _kill_driver(self) -> bool:
         assert self.driver is not None
         self.driver.kill()
         self.driver.wait()
+        return True
+
+    def abort_driver(self) -> None:
+        """End it, and have it write in its log where it was."""
+        assert self.driver is not None
+        self.driver.send_signal(signal.SIGABRT)
+        try:
+            self.driver.wait(20)
+        except subprocess.TimeoutExpired:
+            self._kill_driver()
+
+    def _kill_head(self) -> bool:
+        """With the head go its GCS, the shards and the driver; Ray gives up the nodes that are left."""
+        self._kill_driver()
+        self._end_cluster()
+        self._start_cluster()
         return True
 
     def _kill_node(self, draw: random.Random) -> bool:
@@ -173,20 +216,33 @@ class Ground:
         for process in orphans:  # a node that is gone takes its workers with it
             if process.is_running():
                 process.kill()
-        with environment(**self._variables):
-            self._nodes[self._nodes.index(node)] = self._cluster.add_node(num_cpus=2)
+        self._nodes[self._nodes.index(node)] = self._new_node()
         return True
 
     def close(self) -> None:
         """End what was started."""
-        stopped = self.workers("")
         if self.driver and self.driver.poll() is None:
-            self.driver.kill()
-            self.driver.wait()
-        self._cluster.shutdown()
-        for process in stopped:  # one that is stopped ends by nothing else
+            self._kill_driver()
+        self._end_cluster()
+
+    def _end_cluster(self) -> None:
+        workers = self.workers("")
+        for node in [*self._nodes, self._cluster.head_node]:
+            self._cluster.remove_node(node, allow_graceful=False)
+        self._cluster.shutdown()  # forgets the address
+        for process in workers:  # those of a raylet that is gone end late, one that is stopped never
             if process.is_running():
                 process.kill()
+
+
+def _patiently(start: Callable[[], Any]) -> Any:
+    """Ray's own patience with a node that starts is half a minute, too little on a machine that is very busy."""
+    for _ in range(4):
+        try:
+            return start()
+        except Exception as error:  # it raises nothing more special
+            print(f"once more: {error}", flush=True)
+    return start()
 
 
 def _children(pid: int) -> list[psutil.Process]:
@@ -203,69 +259,89 @@ def _title(process: psutil.Process) -> str:
         return ""
 
 
-def campaign(place: Path, kills: int, seed: int, *, faults: bool = False, tell: Tell = print) -> Outcome:
+def campaign(
+    place: Path,
+    kills: int,
+    seed: int,
+    *,
+    faults: bool = False,
+    harms: Mapping[str, int] = HARMS,
+    tell: Tell = print,
+) -> Outcome:
     """Runs in folders under `place`, harmed every few seconds until there were so many kills and the last is done."""
     outcome, draw = Outcome("Ray, its calls failing too" if faults else "Ray"), random.Random(seed)
     whole = expected(place / "expected")
     ground = Ground(place, faults)
+    dealt = Harms({what: n for what, n in harms.items() if ground.can_eat or "memory" not in what}, draw)
     try:
-        while outcome.kills < kills or not outcome.runs:
-            _one_run(ground, place, kills, draw, outcome, tell)
-            outcome.judge(f"run{outcome.runs}", *_problems(place / f"run{outcome.runs}", whole))
+        while (outcome.kills < kills or not outcome.runs) and len(outcome.failed) < ENOUGH:
+            folder, answered = place / f"run{outcome.runs}", ground.answered()
+            trouble = _one_run(ground, place, kills, dealt, outcome, tell)
+            outcome.judge(folder.name, *(trouble or problems(folder, whole)))
             outcome.runs += 1
+            if not trouble:
+                outcome.lost.append(ground.answered() - answered - kept(folder))
     finally:
         ground.close()
     return outcome
 
 
-def _one_run(ground: Ground, place: Path, kills: int, draw: random.Random, outcome: Outcome, tell: Tell) -> None:
+class Harms:
+    """What is to be harmed next, dealt like cards: how often each comes is certain, the order is drawn."""
+
+    def __init__(self, harms: Mapping[str, int], draw: random.Random) -> None:
+        self._whole = [what for what, number in harms.items() for _ in range(number)]
+        self._cards: list[str] = []
+        self.draw = draw
+
+    def next(self) -> str:
+        """The card on top."""
+        if not self._cards:
+            self._cards = self.draw.sample(self._whole, len(self._whole))
+        return self._cards.pop()
+
+    def put_back(self, what: str) -> None:
+        """It was not possible just now."""
+        self._cards.insert(0, what)
+
+
+def _one_run(ground: Ground, place: Path, kills: int, harms: Harms, outcome: Outcome, tell: Tell) -> list[str]:
+    """Why it did not come to its end, if so."""
     folder, log = place / f"run{outcome.runs}", place / f"log{outcome.runs}"
-    begun = time.monotonic()
     ground.start_driver(folder, log)
     started: tuple[float, int] | None = None  # a driver that takes the run up, and the files it found
-    next_harm = time.monotonic() + 5
-    while time.monotonic() - begun < 900:
+    now = time.monotonic()
+    deadline, next_harm = now + UNHARMED, now + 5
+    while (now := time.monotonic()) < deadline:
         time.sleep(0.1)
         assert ground.driver is not None
         code = ground.driver.poll()
         if code == 0:
-            break
+            return []
         if code is not None and code != -signal.SIGKILL:
-            outcome.judge(folder.name, f"the driver ended with {code}: {_last_line(log)}")
-            break
+            return [f"the driver ended with {code}: {_tail(log)}"]
         if code is not None:
             ground.start_driver(folder, log)
-            started = time.monotonic(), _files(folder)
+            started = now, _files(folder)
         if started and _files(folder) > started[1]:
-            outcome.recovery.append(time.monotonic() - started[0])
+            outcome.recovery.append(now - started[0])
             started = None
-        if time.monotonic() > next_harm and outcome.kills < kills and _files(folder):
-            what = draw.choices(list(HARMS), list(HARMS.values()))[0]
-            if (what != "driver" or started is None) and ground.harm(what, draw):
+        if now > next_harm and outcome.kills < kills and _files(folder):
+            what = harms.next()
+            if (what not in WITH_DRIVER or started is None) and ground.harm(what, harms.draw):
                 outcome.count(what)
+                deadline += PER_HARM
                 tell(f"{outcome.name}: {outcome.kills} kills, {what}; {folder.name} has {_files(folder)} files")
-            next_harm = time.monotonic() + draw.uniform(0.3, 2.5)
-    else:
-        outcome.judge(folder.name, "did not come to its end in 15 minutes")
-        ground.harm("driver", draw)
-
-
-def _problems(folder: Path, whole: str) -> list[str]:
-    store = RunStore(str(folder))
-    try:
-        problems = verify(store)
-        if not problems and digest(store) != whole:
-            problems = ["not the run that it is without kills"]
-    except CorruptError as error:
-        problems = [str(error)]
-    left = [str(path) for path in folder.rglob(".*") if path.is_file()]
-    return [*problems, *(f"{path} is left in staging" for path in left)]
+            else:
+                harms.put_back(what)
+            next_harm = time.monotonic() + harms.draw.uniform(0.3, 2.5)
+    ground.abort_driver()
+    return [f"did not come to its end in time: {_tail(log, 60)}"]
 
 
 def _files(folder: Path) -> int:
     return sum(1 for table in Table for _ in folder.glob(f"{table}/*.parquet"))
 
 
-def _last_line(log: Path) -> str:
-    lines = log.read_text(errors="replace").splitlines()
-    return lines[-1] if lines else ""
+def _tail(log: Path, lines: int = 5) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])

@@ -9,6 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+ENOUGH = 3
+"""Failures after which a campaign ends: something is broken, and more of them would tell nothing new."""
+
 
 @dataclass
 class Outcome:
@@ -83,12 +86,13 @@ def _spread(values: Sequence[float]) -> dict[str, float] | None:
 
 
 def write(outcomes: Sequence[Outcome], simulated: dict[str, tuple[int, int]], folder: Path) -> None:
-    """`chaos.json` and `chaos.md`."""
+    """`bench/chaos.json` and `chaos.md`."""
+    (folder / "bench").mkdir(parents=True, exist_ok=True)
     figures = {
         **summary(outcomes),
         "simulated": {kind: {"runs": n, "failures": bad} for kind, (n, bad) in simulated.items()},
     }
-    (folder / "chaos.json").write_text(json.dumps(figures, indent=1) + "\n")
+    (folder / "bench/chaos.json").write_text(json.dumps(figures, indent=1) + "\n")
     (folder / "chaos.md").write_text(_markdown(outcomes, figures, simulated))
 
 

@@ -12,11 +12,11 @@ from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
 
-from selfinstruct.records import Completion, Request, RoundFile, Table
+from selfinstruct.records import Completion, Request
 from selfinstruct.storage.local_blobs import LocalBlobs
-from selfinstruct.storage.store import RunStore
-from selfinstruct.storage.verify import digest, verify
-from tests.chaos.report import Outcome
+from selfinstruct.storage.verify import digest
+from tests.chaos.judging import kept, problems
+from tests.chaos.report import ENOUGH, Outcome
 from tests.simulator.parts import model
 from tests.simulator.whole import whole_run
 
@@ -88,14 +88,14 @@ def campaign(place: Path, kills: int, seed: int) -> Outcome:
     draw, outcome = random.Random(seed), Outcome("one process")
     expected = digest(whole_run(str(place / "expected"), TARGET))
     runs = 0
-    while outcome.kills < kills:
+    while outcome.kills < kills and len(outcome.failed) < ENOUGH:
         runs += 1
         folder, log = place / f"run{runs}", place / f"log{runs}"
         while not _one_life(context, folder, log, draw, outcome):
             pass
         outcome.runs += 1
-        outcome.judge(f"run {runs} of seed {seed}", *_problems(folder, expected))
-        outcome.lost.append(_answered(log) - _kept(folder))
+        outcome.judge(f"run {runs} of seed {seed}", *problems(folder, expected))
+        outcome.lost.append(_answered(log) - kept(folder))
     return outcome
 
 
@@ -112,13 +112,18 @@ def _one_life(context: ForkServerContext, folder: Path, log: Path, draw: random.
         if process.is_alive():
             process.kill()
     process.join(60)
+    if process.is_alive():
+        process.kill()
+        outcome.judge(folder.name, "a life took more than a minute")
+        return True
     ready = _ready(log)
     if outcome.kills and ready > begun:
         outcome.recovery.append(ready - begun)
     if process.exitcode == 0:
         return True
     if process.exitcode != -signal.SIGKILL:
-        outcome.judge(f"{folder.name}", f"a life ended with {process.exitcode}")
+        outcome.judge(folder.name, f"a life ended with {process.exitcode}")
+        return True
     point = Path(f"{log}.call")
     at = f"before or in {point.read_text()}()" if point.exists() else "at a random time"
     point.unlink(missing_ok=True)
@@ -132,24 +137,5 @@ def _ready(log: Path) -> float:
     return max((float(line.split()[1]) for line in lines if line.startswith("ready")), default=0.0)
 
 
-def _problems(folder: Path, expected: str) -> list[str]:
-    store = RunStore(str(folder))
-    problems = verify(store)
-    if not problems and digest(store) != expected:
-        problems = ["not the run that it is without kills"]
-    left = [str(path) for path in folder.rglob(".*") if path.is_file()]
-    return [*problems, *(f"{path} is left in staging" for path in left)]
-
-
 def _answered(log: Path) -> int:
     return sum(line.startswith("answer") for line in log.read_text().splitlines())
-
-
-def _kept(folder: Path) -> int:
-    store = RunStore(str(folder))
-
-    def rows(table: Table) -> int:
-        files: list[RoundFile] = [store.read(table, number) for number in store.rounds(table)]
-        return sum(len(file.rows) for file in files)
-
-    return rows(Table.PROPOSALS) + rows(Table.LABELS)
