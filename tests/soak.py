@@ -216,7 +216,7 @@ def draw(path: Path, samples: Sequence[dict[str, Any]]) -> None:
     for name in ("driver", "shards", "GCS", "raylet", "dashboard", "agent", "runtime env agent", "log monitor"):
         above.plot(minutes, [row["memory"].get(name) for row in samples], label=name, linewidth=1.2)
     above.set_ylabel("own memory, MiB")
-    above.set_ylim(bottom=0)
+    above.set_ylim(0, 1.2 * above.get_ylim()[1])  # room for the legend
     above.legend(ncols=4, frameon=False, loc="upper left", fontsize=8)
     for before, row in itertools.pairwise(samples):
         if row["kills"] > before["kills"]:
