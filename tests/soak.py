@@ -134,7 +134,6 @@ def _sample(seconds: float, driver: int, head: Head, store: RunStore, log: Path,
     return {
         "seconds": round(seconds, 1),
         "accepted": totals[Table.CANDIDATES]["accepted"],
-        "requests": totals[Table.PROPOSALS]["requests"] + totals[Table.LABELS]["requests"],
         "kills": kills,
         "memory": {name: round(each, 2) for name, each in sorted({"driver": _own_memory(process), **memory}.items())},
         "driver_files": process.num_fds(),
@@ -185,7 +184,6 @@ def conclusions(samples: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "minutes": round(samples[-1]["seconds"] / 60, 1),
         "kills": samples[-1]["kills"],
         "accepted": samples[-1]["accepted"],
-        "requests": samples[-1]["requests"],
         "mib_at_the_end": {name: round(values[-1], 1) for name, values in memory.items()},
         "mib_per_hour": {name: round(slope(hours, values), 2) for name, values in memory.items()},
         "bytes_per_accepted": {name: round(slope(pool, memory[name]) * MIB) for name in ("driver", "shards")},
@@ -193,12 +191,7 @@ def conclusions(samples: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "driver_log_kib_per_hour": round(slope(hours, [row["driver_log_bytes"] / 1024 for row in later]), 1),
         "driver_files": [later[0]["driver_files"], later[-1]["driver_files"]],
         "driver_threads": [later[0]["driver_threads"], later[-1]["driver_threads"]],
-        "driver_ms_per_request": round(
-            1000
-            * (later[-1]["driver_cpu"] - later[0]["driver_cpu"])
-            / max(1, later[-1]["requests"] - later[0]["requests"]),
-            3,
-        ),
+        "driver_cpu_share": round(slope([row["seconds"] for row in later], [row["driver_cpu"] for row in later]), 4),
     }
 
 
@@ -223,7 +216,7 @@ def draw(path: Path, samples: Sequence[dict[str, Any]]) -> None:
     for name in ("driver", "shards", "GCS", "raylet", "dashboard", "agent", "runtime env agent", "log monitor"):
         above.plot(minutes, [row["memory"].get(name) for row in samples], label=name, linewidth=1.2)
     above.set_ylabel("own memory, MiB")
-    above.set_ylim(bottom=0)
+    above.set_ylim(0, 1.2 * above.get_ylim()[1])  # room for the legend
     above.legend(ncols=4, frameon=False, loc="upper left", fontsize=8)
     for before, row in itertools.pairwise(samples):
         if row["kills"] > before["kills"]:

@@ -378,7 +378,7 @@ def test_a_store_that_fails_is_not_a_torn_file(bucket: str, monkeypatch: pytest.
     def fails(*_: object) -> bytes:
         raise FailureError("no answer")
 
-    monkeypatch.setattr(store.blobs, "_range", fails)
+    monkeypatch.setattr(store.blobs, "part", fails)
     with pytest.raises(FailureError, match="no answer"):
         store.read_columns(Table.CANDIDATES, 1, ["text"])
 

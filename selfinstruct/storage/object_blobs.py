@@ -104,12 +104,8 @@ class ObjectBlobs:
     def entries(self) -> list[Entry]:
         """The objects right under the prefix, by name."""
         with self._failures():
-            found = [entry for page in self._client.list(self._store) for entry in page]
-        return sorted(
-            Entry(entry["path"], entry["size"], entry["e_tag"] or str(entry["last_modified"]))
-            for entry in found
-            if "/" not in entry["path"]
-        )
+            found = self._client.list_with_delimiter(self._store)["objects"]
+        return sorted(Entry(each["path"], each["size"], each["e_tag"] or str(each["last_modified"])) for each in found)
 
     def exists(self, name: str) -> bool:
         try:
