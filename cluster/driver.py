@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol
 
 from cluster.connect import connected
 from cluster.progress import Progress
@@ -19,6 +18,7 @@ from cluster.replicas import ReplicaPool, replicate
 from cluster.settings import GenerateSettings, check, prompt_set_for
 from cluster.shards import ShardedIndex
 from cluster.spending import Spending
+from cluster.states import ClusterWatch
 from cluster.watching import Budget, Everybody, Metrics
 from selfinstruct.contamination import Contamination, read_evaluation
 from selfinstruct.engines import EngineSettings, identify, pinned
@@ -47,13 +47,6 @@ class Inputs:
     labeller: EngineSettings
     evaluation: Contamination | None
     facts: Facts
-
-
-class ClusterWatch(Watch, Protocol):
-    """Somebody who looks on at a run on a cluster."""
-
-    def started(self, pools: Sequence[ReplicaPool], spending: Spending) -> None:
-        """The replicas are asked for; `ReplicaPool.state` says what has become of that, `spending` what it costs."""
 
 
 def read_inputs(settings: GenerateSettings) -> Inputs:

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 from cluster.states import Standing, Step
 from selfinstruct.errors import SelfInstructError
+from selfinstruct.loop import Watch
 from selfinstruct.storage.blobs import Blobs
 
 if TYPE_CHECKING:
     from cluster.replicas import ReplicaPool
     from cluster.spending import Spending
-    from selfinstruct.records import Completion, RoundFile
-    from selfinstruct.rounds import Effect, Run
+    from selfinstruct.rounds import Run
 
 NAME = "progress.json"
 EVERY = 5.0
@@ -35,8 +35,8 @@ PATIENCE = 5.0
 """Seconds that the driver's end waits for the file's removal."""
 
 
-class Progress:
-    """A `loop.Watch` that leaves word of the replicas.
+class Progress(Watch):
+    """Leaves word of the replicas.
 
     Args:
         blobs: The run's.
@@ -62,15 +62,6 @@ class Progress:
                 "spent": self._spending.figures(),
             }
         )
-
-    def committed(self, file: RoundFile) -> None:
-        """Of no interest here."""
-
-    def completed(self, completion: Completion) -> None:
-        """Of no interest here."""
-
-    def performed(self, effect: Effect, seconds: float) -> None:
-        """Of no interest here."""
 
     def close(self) -> None:
         """Remove the file, if that takes no time."""

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from selfinstruct.accounts import tally
-from selfinstruct.records import Completion, RoundFile, Table
-from selfinstruct.rounds import Effect, Run
+from selfinstruct.loop import Watch
+from selfinstruct.records import RoundFile, Table
 
 
-class Spending:
-    """A `loop.Watch` that counts what is accepted.
+class Spending(Watch):
+    """Counts what is accepted.
 
     Args:
         replica_seconds: Seconds for which replicas were ready until now, summed.
@@ -27,15 +27,6 @@ class Spending:
         """Count what was accepted."""
         if file.table is Table.CANDIDATES and file.round > 0:
             self._accepted += tally(file)["accepted"]
-
-    def completed(self, completion: Completion) -> None:
-        """Of no interest here."""
-
-    def performed(self, effect: Effect, seconds: float) -> None:
-        """Of no interest here."""
-
-    def tick(self, run: Run) -> None:
-        """Of no interest here."""
 
     @property
     def money(self) -> float | None:

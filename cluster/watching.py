@@ -49,8 +49,8 @@ FROM_POOLS = (
 STEPS = {Check: "check", Insert: "insert", Write: "write"}
 
 
-class Everybody:
-    """A `loop.Watch` that tells several others."""
+class Everybody(Watch):
+    """Tells several others."""
 
     def __init__(self, *watches: Watch) -> None:
         self._watches = watches
@@ -76,8 +76,8 @@ class Everybody:
             watch.tick(run)
 
 
-class Metrics:
-    """A `loop.Watch` that counts for Prometheus, and hands the sums over now and then. Needs to be connected to Ray.
+class Metrics(Watch):
+    """Counts for Prometheus, and hands the sums over now and then. Needs to be connected to Ray.
 
     Args:
         pools: What each pool of replicas is at.

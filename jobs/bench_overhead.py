@@ -28,10 +28,11 @@ from cluster.settings import RaySettings
 from jobs.command_line import run
 from selfinstruct.engines import EngineSettings, TemplateOptions, open_engine
 from selfinstruct.errors import FailureError, InputError
+from selfinstruct.loop import Watch
 from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.prompts import PromptSet, load_prompts
 from selfinstruct.records import Completion, RoundFile, Table
-from selfinstruct.rounds import Effect, RoundSettings, Run, RunSettings, Stage
+from selfinstruct.rounds import RoundSettings, Run, RunSettings, Stage
 from selfinstruct.seeds import SEED_TASKS, load_seeds
 
 if TYPE_CHECKING:
@@ -189,7 +190,7 @@ class _EnoughError(Exception):
     """It was measured for long enough."""
 
 
-class Meter:
+class Meter(Watch):
     """A `selfinstruct.loop.Watch` that measures from the end of round 1 on."""
 
     def __init__(self, pool: ReplicaPool, engines: Sequence[TemplateOptions], seconds: float) -> None:
@@ -211,9 +212,6 @@ class Meter:
         if file.table is Table.INSTANCES and file.round == 1:
             self._begun = self._moment()
             self._turn = time.monotonic()
-
-    def performed(self, effect: Effect, seconds: float) -> None:
-        """Of no interest here."""
 
     def tick(self, run: Run) -> None:
         """End, when the time has come."""

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
 from cluster.settings import GenerateSettings
+from cluster.states import ClusterWatch
 from jobs.command_line import run
 from selfinstruct.engines import TemplateOptions
 from selfinstruct.engines.wide import expected_acceptance, vocabulary
@@ -43,8 +44,6 @@ from selfinstruct.tiny import dialect
 
 if TYPE_CHECKING:
     from cluster.driver import Inputs
-    from cluster.replicas import ReplicaPool
-    from cluster.spending import Spending
     from selfinstruct.storage.store import RunStore
 
 WORDS = 30_000
@@ -143,8 +142,8 @@ class RoundFigures:
     shards_mib: float
 
 
-class Recorder:
-    """A `cluster.driver.ClusterWatch` that keeps figures and prints a line now and then. Time begins with it."""
+class Recorder(ClusterWatch):
+    """Keeps figures and prints a line now and then. Time begins with it."""
 
     def __init__(self) -> None:
         self.rounds: list[RoundFigures] = []
@@ -155,9 +154,6 @@ class Recorder:
         self._begun = self._last = time.perf_counter()
         self._cpu = time.process_time()
         self._printed = 0.0
-
-    def started(self, pools: Sequence[ReplicaPool], spending: Spending) -> None:
-        """Of no interest here."""
 
     def completed(self, completion: Completion) -> None:
         """Count it."""
@@ -197,9 +193,6 @@ class Recorder:
         if now - self._printed > 10:
             self._printed = now
             print(_line(figures), flush=True)
-
-    def tick(self, run: Run) -> None:
-        """Of no interest here."""
 
 
 def _resident(pid: int) -> float:

@@ -14,9 +14,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table as Grid
 from rich.text import Text
 
+from cluster.states import ClusterWatch
 from selfinstruct.accounts import tally
 from selfinstruct.records import Completion, RoundFile, Table
-from selfinstruct.rounds import Effect, Run
+from selfinstruct.rounds import Run
 
 if TYPE_CHECKING:
     from cluster.replicas import ReplicaPool
@@ -27,8 +28,8 @@ LIVE_EVERY = 0.25  # seconds between updates of a terminal
 WINDOW = 60.0  # seconds over which rates are taken
 
 
-class Display:
-    """A `cluster.driver.ClusterWatch`. Counts go on from those of the run's earlier lives (`RunStore.totals`)."""
+class Display(ClusterWatch):
+    """Lines on the terminal or in the log. Counts go on from those of the run's earlier lives (`RunStore.totals`)."""
 
     def __init__(self, target: int, totals: Mapping[Table, Counter[str]]) -> None:
         self._target = target
@@ -71,9 +72,6 @@ class Display:
     def completed(self, completion: Completion) -> None:
         """Count a completion's tokens."""
         self._tokens.append((time.monotonic(), completion.completion_tokens))
-
-    def performed(self, effect: Effect, seconds: float) -> None:
-        """Of no interest here."""
 
     def tick(self, run: Run) -> None:
         """Show, if it is time to."""

@@ -31,8 +31,8 @@ class Line(Protocol):
     def step(self) -> list[Completion]: ...
 
 
-class Watch(Protocol):
-    """Somebody who looks on: a display, a log, metrics. Must return quickly."""
+class Watch:
+    """Somebody who looks on: a display, a log, metrics. Does nothing unless it says what, and that quickly."""
 
     def committed(self, file: RoundFile) -> None:
         """A file was committed."""
@@ -165,7 +165,7 @@ def drive(
         SelfInstructError: as `restore`, `Run.effects`, `RunStore.commit` and the engines do; what is committed stays.
     """
     mark = restore(run, store, facts)
-    hands, watch = hands or _Inline(), watch or _Unwatched()
+    hands, watch = hands or _Inline(), watch or Watch()
     under_way: deque[tuple[Effect, Future[Any]]] = deque()  # done in order, so the index is fed before it is asked
     while not run.finished:
         for effect in run.effects():
@@ -190,7 +190,7 @@ def settle(run: Run, store: RunStore, index: NoveltyIndex, mark: str) -> None:
     """Do all that can be done without completions."""
     while effects := run.effects():
         for effect in effects:
-            _report(run, effect, _outcome(effect, store, index, mark), _Unwatched())
+            _report(run, effect, _outcome(effect, store, index, mark), Watch())
 
 
 def _perform(effect: Effect, store: RunStore, index: NoveltyIndex, mark: str) -> tuple[Any, float]:
@@ -225,13 +225,3 @@ class _Inline(Executor):
         future: Future[Any] = Future()
         future.set_result(fn(*args, **kwargs))
         return future
-
-
-class _Unwatched:
-    def committed(self, file: RoundFile) -> None: ...
-
-    def completed(self, completion: Completion) -> None: ...
-
-    def performed(self, effect: Effect, seconds: float) -> None: ...
-
-    def tick(self, run: Run) -> None: ...

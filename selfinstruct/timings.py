@@ -14,8 +14,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from selfinstruct.errors import SelfInstructError
+from selfinstruct.loop import Watch
 from selfinstruct.records import Completion, RoundFile, Table, round_name
-from selfinstruct.rounds import Effect, Run
+from selfinstruct.rounds import Run
 from selfinstruct.storage.blobs import Blobs
 
 FOLDER = "timings"
@@ -44,8 +45,8 @@ def read_timings(blobs: Blobs) -> list[Timing]:
     return timings
 
 
-class Timer:
-    """A `loop.Watch` that writes timings.
+class Timer(Watch):
+    """Writes timings.
 
     Args:
         blobs: The run's.
@@ -68,9 +69,6 @@ class Timer:
         self._completions += 1
         self._prompt_tokens += completion.prompt_tokens
         self._completion_tokens += completion.completion_tokens
-
-    def performed(self, effect: Effect, seconds: float) -> None:
-        """Of no interest here."""
 
     def tick(self, run: Run) -> None:
         """Add the time since the last one for every replica."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos import cluster, single
-from tests.chaos.report import bound
+from tests.chaos.report import bound, headline, markdown, table
 
 
 @pytest.fixture
@@ -31,6 +32,17 @@ def test_parts_of_a_cluster_that_are_killed_lose_nothing(place: Path) -> None:
     outcome = cluster.campaign(place, kills=4, seed=101, harms=dict.fromkeys(harms, 1))
     assert outcome.failed == []
     assert outcome.by_kind == dict.fromkeys(harms, 1)
+
+
+def test_the_readme_and_the_report_have_the_figures_of_the_committed_campaign() -> None:
+    root = Path(__file__).parents[1]
+    figures = json.loads((root / "docs/bench/chaos.json").read_text())
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    assert headline(figures) in readme
+    assert "\n".join(table(figures)) in readme
+    assert (root / "docs/chaos.md").read_text(encoding="utf-8") == markdown(figures)
+    assert figures["failures"] == 0
+    assert figures["kills"] >= 300
 
 
 def test_the_bound_is_that_of_clopper_and_pearson() -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.simulator.plans import failures, single_crashes
+from tests.simulator.simulate import Plan, simulate
+from tests.simulator.world import Crash, CrashAt
 
 
 def test_a_crash_at_every_store_operation_loses_nothing() -> None:
@@ -16,3 +20,9 @@ def test_two_crashes_anywhere_lose_nothing() -> None:
 
 def test_no_schedule_of_failures_loses_anything() -> None:
     assert failures("schedule", range(500)) == []
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_folder_above_the_run_that_a_killed_process_made_is_there_for_good(seed: int) -> None:
+    """Killed right after the first mkdir, the power lost in the end: whether that shows is up to the seed."""
+    simulate(Plan(seed, crashes=(CrashAt(2, Crash.KILL),)))

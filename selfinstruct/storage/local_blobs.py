@@ -23,6 +23,9 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_expone
 from selfinstruct.errors import CorruptError, FailureError, InputError
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
+FOREIGN = (errno.EACCES, errno.EPERM, errno.EINVAL, errno.EROFS)
+"""What syncing a folder far above the run may meet that is not ours to open, or of a read-only file system."""
+
 TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}")
 """What `LocalBlobs` calls files that are not there yet."""
 
@@ -158,21 +161,23 @@ class LocalBlobs:
         return temporary
 
     def _settle(self, folder: Path) -> None:
-        """Have the folder, and those above it that were missing, there for good.
+        """Have the folder, and all above it, there for good.
 
-        The folder's own entry is synced even if another process made it: that one may have died before it did so.
+        Their entries are synced even if they were there before: the process that made them may have died before that.
         """
-        if folder in self._settled:
+        if folder in self._settled or folder == folder.parent:
             return
-        if self.root in folder.parents or not self._mode(folder.parent):
-            self._settle(folder.parent)
+        self._settle(folder.parent)
+        if not self._mode(folder):
+            with contextlib.suppress(FileExistsError):  # another process was faster
+                self._os.mkdir(folder)
+        if not stat.S_ISDIR(self._mode(folder)):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(folder))
         try:
-            self._os.mkdir(folder)
-        except FileExistsError:
-            if not stat.S_ISDIR(self._mode(folder)):
-                raise
-        with contextlib.suppress(PermissionError):  # of a folder above the run's that is not ours to open
             self._sync(folder.parent)
+        except OSError as error:
+            if error.errno not in FOREIGN:
+                raise
         self._settled.add(folder)
 
     def _mode(self, path: Path) -> int:

@@ -44,7 +44,7 @@ def main() -> int:
         write(outcomes, simulator.done, arguments.out)
     figures = summary(outcomes)
     print(f"{figures['kills']} kills, {figures['failures']} failures; report in {arguments.out}/chaos.md")
-    return bool(figures["failures"] or any(bad for _, bad in simulator.done.values()))
+    return bool(figures["failures"] or simulator.broken or any(bad for _, bad in simulator.done.values()))
 
 
 class Simulator(threading.Thread):
@@ -59,6 +59,7 @@ class Simulator(threading.Thread):
         super().__init__()
         self.done: dict[str, tuple[int, int]] = {}  # runs and failures by kind
         self.enough = threading.Event()
+        self.broken = True  # until it has come to its end
         self._plan = {
             ("crash", "a crash at every store operation"): range(single_crashes() if schedules else 0),
             ("pair", "two crashes anywhere"): range(seed, seed + schedules),
@@ -72,6 +73,7 @@ class Simulator(threading.Thread):
                 found = failures(kind, part, processes=1)
                 self.done[name] = done[0] + len(part), done[1] + len(found)
                 print(f"{name}: {self.done[name][0]} runs, {self.done[name][1]} failures", *found, sep="\n", flush=True)
+        self.broken = False
 
 
 def _timed(campaign: Callable[[Path], Outcome]) -> Outcome:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import statistics
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+from jobs.machine import machine
 
 ENOUGH = 3
 """Failures after which a campaign ends: something is broken, and more of them would tell nothing new."""
@@ -87,50 +90,76 @@ def _spread(values: Sequence[float]) -> dict[str, float] | None:
 
 def write(outcomes: Sequence[Outcome], simulated: dict[str, tuple[int, int]], folder: Path) -> None:
     """`bench/chaos.json` and `chaos.md`."""
-    (folder / "bench").mkdir(parents=True, exist_ok=True)
     figures = {
         **summary(outcomes),
         "simulated": {kind: {"runs": n, "failures": bad} for kind, (n, bad) in simulated.items()},
+        "machine": machine(),
     }
+    (folder / "bench").mkdir(parents=True, exist_ok=True)
     (folder / "bench/chaos.json").write_text(json.dumps(figures, indent=1) + "\n")
-    (folder / "chaos.md").write_text(_markdown(outcomes, figures, simulated))
+    (folder / "chaos.md").write_text(markdown(figures))
 
 
-def _markdown(outcomes: Sequence[Outcome], figures: dict[str, object], simulated: dict[str, tuple[int, int]]) -> str:
+def headline(figures: Mapping[str, Any]) -> str:
+    """Kills, failures, and the bound."""
+    return (
+        f"**{figures['kills']} kills in {figures['runs']} runs, {figures['failures']} failures**: with 95 % confidence"
+        f" fewer than {100 * figures['bound_95']:.2f} % of kills do harm."
+    )
+
+
+def table(figures: Mapping[str, Any]) -> list[str]:
+    """A line for each campaign."""
+    heads = "campaign", "runs", "kills", "failures", "answers asked again per kill", "recover, s: median, 95 %, longest"
+    lines = [f"| {' | '.join(heads)} |", "|---|--:|--:|--:|--:|--:|"]
+    for each in figures["campaigns"]:
+        lost, spread = each["answers_lost_per_kill"], each["seconds_to_recover"]
+        cells = (
+            each["name"],
+            each["runs"],
+            each["kills"],
+            len(each["failed"]),
+            "" if lost is None else f"{lost:.1f}",
+            ", ".join(f"{value:.1f}" for value in spread.values()) if spread else "",
+        )
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    return lines
+
+
+def markdown(figures: Mapping[str, Any]) -> str:
+    """The report, from what is in the JSON file."""
+    campaigns = figures["campaigns"]
     lines = [
         "# Killed and taken up again",
         "",
         "`make chaos` kills real processes with SIGKILL while a run is under way, gives the same command again, and",
         "compares: the files must be whole (`verify`), equal to those of a run that nobody disturbed",
-        "(`verify --digest`), and nothing may be left half-written. This file is its report.",
+        "(`verify --digest`), and nothing may be left half-written. A hung replica is stopped (SIGSTOP) instead; one",
+        "that eats memory meets Ray's memory monitor. A node goes with all its processes; with the head node go the",
+        "driver, the shards and the cluster. All of these count as kills. In the last campaign Ray's fault injector",
+        "loses and repeats calls of Ray besides. This file is the report.",
         "",
-        f"**{figures['kills']} kills in {figures['runs']} runs, {figures['failures']} failures**: with 95 %",
-        f"confidence, a kill does harm in less than {100 * float(str(figures['bound_95'])):.2f} % of cases",
-        "(Clopper and Pearson).",
+        f"{headline(figures)} The bound is that of Clopper and Pearson.",
+        "",
+        *table(figures),
+        "",
+        "*Answers asked again* are completions that were given and are in no file (also those of rounds that were not",
+        "wanted in the end). *Recover* is the time from the start of the process until it makes requests again (one",
+        "process: a fork with all code loaded), or until it writes its next file (on Ray, from the start of Python, so",
+        "that the start of replicas is in it). The simulator ran on the same cores at the same time.",
         "",
         "| campaign | killed or harmed | times |",
         "|---|---|--:|",
-        *(f"| {each.name} | {kind} | {n} |" for each in outcomes for kind, n in sorted(each.by_kind.items())),
+        *(f"| {each['name']} | {kind} | {n} |" for each in campaigns for kind, n in each["by_kind"].items()),
         "",
-        "| campaign | runs | kills | failures | answers asked again per kill | seconds to recover: median, 95 %, all |",
-        "|---|--:|--:|--:|--:|--:|",
+        "The simulator (`tests/simulator`) went through schedules of crashes and faults, with the same judge:",
+        "",
+        *(
+            f"- {kind}: {each['runs']:,} runs, {each['failures']} failures"
+            for kind, each in figures["simulated"].items()
+        ),
+        "",
+        f"On {figures['machine']['processor']} ({figures['machine']['cores']} cores).",
+        *(f"- FAILED {text}" for each in campaigns for text in each["failed"]),
     ]
-    for each in outcomes:
-        spread, lost = _spread(each.recovery), sum(each.lost) / each.kills if each.lost and each.kills else None
-        lines.append(
-            f"| {each.name} | {each.runs} | {each.kills} | {len(each.failed)} |"
-            f" {'' if lost is None else f'{lost:.1f}'} | {', '.join(map(str, spread.values())) if spread else ''} |"
-        )
-    lines += [
-        "",
-        "*Answers asked again* are completions that were paid for and are in no file. *Recover* is the time from the",
-        "start of the process until it makes requests again: for one process from a fork with all code loaded, on Ray",
-        "from the start of Python, so that the start of Ray is in it.",
-        "",
-        "Before that, the simulator (`tests/simulator`) went through schedules of crashes and faults in one process:",
-        "",
-        *(f"- {kind}: {runs:,} runs, {bad} failures" for kind, (runs, bad) in simulated.items()),
-        "",
-    ]
-    lines += [f"- FAILED {text}" for each in outcomes for text in each.failed]
-    return "\n".join(lines).rstrip() + "\n"
+    return "\n".join(lines) + "\n"

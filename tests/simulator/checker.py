@@ -70,6 +70,7 @@ def check(blobs: Blobs, settings: RunSettings, expected: Contents | None) -> Con
     for table in Table:
         rows = [row for (of, _), file in files.items() if of is table for row in file.rows]
         ids = Counter(row.request_id if isinstance(row, Proposal | Label) else row.id for row in rows)
+        assert ids, f"nothing is left of {table}"
         assert max(ids.values()) == 1, f"{table} has an id more than once"
     pool: list[Candidate] = []
     sizes = []

@@ -79,8 +79,9 @@ def failure(kind: str, seed: int) -> str | None:
     """What the checker says of one schedule, and how to repeat it; None if all is well."""
     try:
         simulate(KINDS[kind](seed))
-    except AssertionError as error:
-        return f"python -m tests.simulator --kind {kind} --seed {seed}: {error}"
+    except Exception as error:  # the checker's, or of a part that broke
+        reason = error if isinstance(error, AssertionError) else repr(error)
+        return f"python -m tests.simulator --kind {kind} --seed {seed}: {reason}"
     return None
 
 
