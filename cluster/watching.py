@@ -28,7 +28,7 @@ COUNTERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "candidates": ("Candidates, accepted or by the reason of their rejection", ("verdict",)),
     "instances": ("Generated instances", ("verdict",)),
     "completions": ("Completed requests", ("finish",)),
-    "tokens": ("Tokens of prompts and completions", ("direction",)),
+    "tokens": ("Tokens of prompts (read; of those, cached by their prefix) and completions (written)", ("direction",)),
     "steps": ("Steps of the driver", ("step",)),
     "step_milliseconds": ("Milliseconds of the driver's steps", ("step",)),
 }
@@ -110,6 +110,7 @@ class Metrics(Watch):
         """Count it and its tokens."""
         self._sums["completions", completion.finish] += 1
         self._sums["tokens", "read"] += completion.prompt_tokens
+        self._sums["tokens", "cached"] += completion.cached_tokens
         self._sums["tokens", "written"] += completion.completion_tokens
 
     def performed(self, effect: Effect, seconds: float) -> None:

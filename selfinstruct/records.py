@@ -132,6 +132,7 @@ class Completion:
     prompt_tokens: int
     completion_tokens: int
     error: str | None = None
+    cached_tokens: int = 0  # of the prompt's, those that did not have to be computed for this request
 
     def mended(self) -> Completion:
         """The same, fit for a file: what is no Unicode text is replaced."""

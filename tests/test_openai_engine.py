@@ -323,9 +323,10 @@ def test_a_text_ends_before_its_earliest_stop_string(server: Server) -> None:
 
 
 def test_finish_usage_and_empty_texts(server: Server) -> None:
-    usage = {"prompt_tokens": 70, "completion_tokens": 3}
+    usage = {"prompt_tokens": 70, "completion_tokens": 3, "prompt_tokens_details": {"cached_tokens": 64}}
     cut = complete_one(server, saying(choice("one two", "length", usage=usage)))
     assert (cut.text, cut.finish, cut.prompt_tokens, cut.completion_tokens) == ("one two", Finish.LENGTH, 70, 3)
+    assert cut.cached_tokens == 64
     empty = complete_one(server, saying(choice("")))
     assert (empty.text, empty.finish, empty.error) == ("", Finish.STOP, None)
     null = complete_one(server, saying(choice(None, chat=True)), prompts=CHAT)

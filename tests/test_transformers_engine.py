@@ -103,6 +103,15 @@ REQUESTS = [request(at, suffix) for at, suffix in enumerate(SUFFIXES)]
 # what is computed
 
 
+@pytest.mark.parametrize("name", ["llama", "gpt2"])  # one shares the prefix, the other copies it
+def test_tokens_that_a_prefix_saved_are_counted(make: Make, name: str) -> None:
+    prompts = prompt_set(prefix=LONG)
+    tokenizer = AutoTokenizer.from_pretrained(make(name))
+    prefix = len(tokenizer.encode(prompts[Kind.CLASSIFY].prefix))
+    for completion in complete(opened(make(name), prompts), REQUESTS).values():
+        assert prefix - 1 <= completion.cached_tokens <= prefix < completion.prompt_tokens
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_greedy_equals_generate_without_padding(make: Make, name: str) -> None:
     prompts = prompt_set()

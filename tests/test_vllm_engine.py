@@ -173,6 +173,8 @@ def test_greedy_completions_are_those_of_transformers(opened: Any) -> None:
     assert {id: (each.text, each.finish, each.prompt_tokens) for id, each in ours.items()} == {
         id: (each.text, each.finish, each.prompt_tokens) for id, each in theirs.items()
     }
+    again = complete(with_prompts(opened, prompts), requests)
+    assert all(0 < each.cached_tokens < each.prompt_tokens for each in again.values())
 
 
 @needs_vllm

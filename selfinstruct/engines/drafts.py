@@ -77,8 +77,8 @@ class Draft:
     ending: Ending
     tokens: list[int] = field(default_factory=list)
     ended: bool = False
-
     failed: bool = False
+    cached: int = 0  # tokens of the prompt that were computed once for all
 
     def extend(self, token: int) -> None:
         """Take a token, unless the completion has ended and its row only waits to leave."""
@@ -97,4 +97,5 @@ class Draft:
             )
         text, stopped = self.ending.cut(self.tokens)
         finish = Finish.STOP if stopped else Finish.LENGTH
-        return Completion(self.encoded.request.id, text, finish, len(self.encoded.ids), len(self.tokens))
+        tokens = len(self.encoded.ids), len(self.tokens)
+        return Completion(self.encoded.request.id, text, finish, *tokens, cached_tokens=self.cached)

@@ -60,6 +60,10 @@ class ExpandedDecoder:
         """None: every row has its copy."""
         return 0
 
+    def cached(self, kind: Kind) -> int:
+        """The prefix, of which every row gets a copy."""
+        return len(self._prefixes[kind])
+
     @torch.inference_mode()
     def join(self, drafts: Sequence[Draft]) -> None:
         """Begin a batch.

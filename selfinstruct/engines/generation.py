@@ -104,7 +104,8 @@ class Generator:
         Raises:
             torch.OutOfMemoryError: they are too many for the device; `clear` and begin again with fewer.
         """
-        drafts = [Draft(encoded, self._endings[encoded.request.kind]) for encoded in batch]
+        kind = batch[0].request.kind
+        drafts = [Draft(encoded, self._endings[kind], cached=self._decoder.cached(kind)) for encoded in batch]
         self._drafts += drafts
         self._decoder.join(drafts)
         return []

@@ -43,6 +43,9 @@ class Decoder(Protocol):
     def shared(self, kind: Kind) -> int:
         """The prompt's tokens that all rows of a kind share."""
 
+    def cached(self, kind: Kind) -> int:
+        """The prompt's tokens that are computed once for all rows of a kind."""
+
     def join(self, drafts: Sequence[Draft]) -> None:
         """Take rows on, all of one kind."""
 
@@ -169,6 +172,10 @@ class SharedDecoder:
     def shared(self, kind: Kind) -> int:
         """The prefix, if it is long enough to be shared."""
         return len(self._prefixes[kind])
+
+    def cached(self, kind: Kind) -> int:
+        """What is shared."""
+        return self.shared(kind)
 
     @torch.inference_mode()
     def join(self, drafts: Sequence[Draft]) -> None:

@@ -312,8 +312,16 @@ class Api:
         if finish == "content_filter" and not stopped:
             problem = "the server's content filter cut the answer"
             return Completion(request.id, "", Finish.FAILED, prompt_tokens, completion_tokens, problem)
+        details = usage.get("prompt_tokens_details") if isinstance(usage, dict) else None
         cut = finish == "length" and not stopped
-        return Completion(request.id, text, Finish.LENGTH if cut else Finish.STOP, prompt_tokens, completion_tokens)
+        return Completion(
+            request.id,
+            text,
+            Finish.LENGTH if cut else Finish.STOP,
+            prompt_tokens,
+            completion_tokens,
+            cached_tokens=_count(details, "cached_tokens", ""),
+        )
 
     def _choice(self, answer: Any) -> tuple[str, Any]:
         """The text of the first choice, and why it ended. A chat model that says nothing may say null."""

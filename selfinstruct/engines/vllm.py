@@ -236,7 +236,7 @@ def _completion(output: Any) -> Completion:
     finish = {"stop": Finish.STOP, "length": Finish.LENGTH}.get(answer.finish_reason, Finish.FAILED)
     if finish is Finish.FAILED:
         return Completion(output.request_id, "", finish, *tokens, f"vLLM ended it with {answer.finish_reason!r}")
-    return Completion(output.request_id, answer.text, finish, *tokens)
+    return Completion(output.request_id, answer.text, finish, *tokens, cached_tokens=output.num_cached_tokens or 0)
 
 
 def _arguments(settings: EngineSettings) -> dict[str, Any]:
