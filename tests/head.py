@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,7 +61,8 @@ def ray_head(cpus: int, **variables: str) -> Iterator[Head]:
         ours = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
         process.terminate()  # with --block, ends all of its processes
         for left in psutil.wait_procs(ours, timeout=10)[1]:
-            left.kill()
+            with suppress(psutil.NoSuchProcess):  # it ended this moment
+                left.kill()
         process.wait()
         shutil.rmtree(session, ignore_errors=True)
 
