@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
+import os
 import secrets
 import urllib.request
 from collections.abc import Iterator
 
 import hypothesis
 import pytest
+
+# Ray turns tokens on by itself for some clusters and not for others, and a process keeps the mode of its first one.
+os.environ["RAY_AUTH_MODE"] = "disabled"
 
 hypothesis.settings.register_profile("no deadline", deadline=None)
 hypothesis.settings.load_profile("no deadline")

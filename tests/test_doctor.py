@@ -23,17 +23,15 @@ SETTINGS = GenerateSettings(out="", engine="template", replicas=1)
 
 @pytest.fixture(scope="module")
 def started() -> Iterator[Cluster]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        patch.setenv("RAY_AUTH_MODE", "disabled")  # Ray turns it on by itself where it finds a token
-        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
-        yield cluster
-        cluster.shutdown()
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
+    yield cluster
+    cluster.shutdown()
 
 
 @pytest.fixture
 def there(started: Cluster, monkeypatch: pytest.MonkeyPatch) -> Cluster:
-    """A cluster of others, without token authentication."""
+    """A cluster of others, without token authentication (conftest.py)."""
     monkeypatch.setenv("RAY_ADDRESS", started.address)
     return started
 
