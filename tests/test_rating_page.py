@@ -81,10 +81,12 @@ class Sitting:
     def begin(self, name: str) -> None:
         self.page.fill("#name", name)
         self.press("Enter")
+        self.page.wait_for_selector("#work", state="visible")
 
     def press(self, *keys: str) -> None:
         for key in keys:
             self.page.keyboard.press(key)
+            self.page.evaluate("() => new Promise((done) => setTimeout(done))")  # the page has seen it
 
     @property
     def position(self) -> str:
