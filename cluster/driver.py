@@ -101,10 +101,8 @@ def generate(settings: GenerateSettings, inputs: Inputs, store: RunStore, watch:
         timer = Timer(store.blobs, lambda: sum(pool.alive for pool in pools))
         spending = Spending(lambda: timer.replica_seconds, max(pool.gpus for pool in pools), settings.budget.price)
         watch.started(pools, spending)
-        metrics, progress = (
-            Metrics(lambda: [pool.state() for pool in pools], timer),
-            Progress(store.blobs, pools, spending),
-        )
+        metrics = Metrics(lambda: [pool.state() for pool in pools], timer)
+        progress = Progress(store.blobs, pools, spending)
         everybody = Everybody(timer, spending, metrics, progress, watch)
         budget = Budget(settings.budget, timer)
         with ThreadPoolExecutor(1, thread_name_prefix="hands") as hands:
