@@ -58,15 +58,19 @@ def run(decoder: Decoder, requests: Sequence[EncodedRequest], rolls: random.Rand
     ending = Ending(TOKENIZER, {1}, ())
     waiting = rolls.sample(requests, len(requests))
     found: dict[str, list[int]] = {}
+
+    def leave(ended: Sequence[Draft]) -> None:
+        for draft in ended:
+            assert draft.encoded.request.id not in found
+            found[draft.encoded.request.id] = draft.tokens
+
     while len(found) < len(requests):
         kind = waiting[0].request.kind if waiting else Kind.PROPOSE
         if waiting and decoder.takes(kind) and rolls.random() < 0.5:
             group = [one for one in waiting if one.request.kind is kind][: rolls.randint(1, 6)]
             waiting = [one for one in waiting if one not in group]
-            decoder.join([Draft(one, ending) for one in group])
-        for draft in decoder.step():
-            assert draft.encoded.request.id not in found
-            found[draft.encoded.request.id] = draft.tokens
+            leave(decoder.join([Draft(one, ending) for one in group]))
+        leave(decoder.step())
     assert decoder.step() == []
     return found
 

@@ -401,7 +401,7 @@ def test_unfit_chat_templates(make: Make, template: str | None, said: str) -> No
 
 
 def test_proposals_first_then_the_fullest_kind(make: Make) -> None:
-    engine = opened(make("llama"), prompt_set(replace(GREEDY, max_tokens=1)), tokens_per_batch=1)
+    engine = opened(make("llama"), prompt_set(replace(GREEDY, max_tokens=2)), tokens_per_batch=1)
     engine.add([request(0, "a", Kind.CLASSIFY), request(1, "a", Kind.INPUT_FIRST), request(2, "b", Kind.INPUT_FIRST)])
     engine.add([request(3, "a", Kind.PROPOSE)])
     order = [[done.request_id for done in engine.step()] for _ in range(5)]
@@ -418,11 +418,11 @@ def test_kinds_go_together_and_what_has_ended_is_given_back_at_once(make: Make) 
 
 
 def test_a_batch_is_the_oldest_and_those_near_it_in_length(make: Make) -> None:
-    engine = opened(make("llama"), prompt_set(replace(GREEDY, max_tokens=1)))
+    engine = opened(make("llama"), prompt_set(replace(GREEDY, max_tokens=2)))
     short, long = "a", "Z" * 40
     lengths = [long, short, short, long, short]
     encoded = [engine._encoder.encode(request(at, text)) for at, text in enumerate(lengths)]
-    engine._tokens_per_batch = 2 * (len(encoded[0].ids) + 1) + 1
+    engine._tokens_per_batch = 2 * (len(encoded[0].ids) + 2) + 1
     engine.add([one.request for one in encoded])
     assert [sorted(done.request_id for done in engine.step()) for _ in range(2)] == [["r0", "r3"], ["r1", "r2", "r4"]]
 
@@ -510,10 +510,11 @@ def test_a_request_that_exhausts_memory_by_itself_fails_alone(make: Make, monkey
     decoder = engine._generator._decoder
     whole = decoder.join
 
-    def small(drafts: Sequence[Any]) -> None:
+    def small(drafts: Sequence[Any]) -> list[Any]:
         if any(draft.encoded.request.id == "r2" for draft in drafts):
             raise torch.OutOfMemoryError
-        whole(drafts)
+        joined: list[Any] = whole(drafts)
+        return joined
 
     monkeypatch.setattr(decoder, "join", small)
     found = complete(engine, REQUESTS)
@@ -529,7 +530,7 @@ def test_memory_that_holds_no_single_request_is_the_engines_failure(
 ) -> None:
     engine = opened(make("llama"), prompt_set())
 
-    def full(drafts: Sequence[Any]) -> None:
+    def full(drafts: Sequence[Any]) -> list[Any]:
         raise torch.OutOfMemoryError
 
     monkeypatch.setattr(engine._generator._decoder, "join", full)

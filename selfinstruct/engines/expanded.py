@@ -65,8 +65,8 @@ class ExpandedDecoder:
         return len(self._prefixes[kind])
 
     @torch.inference_mode()
-    def join(self, drafts: Sequence[Draft]) -> None:
-        """Begin a batch.
+    def join(self, drafts: Sequence[Draft]) -> list[Draft]:
+        """Begin a batch; none has ended yet.
 
         Raises:
             torch.OutOfMemoryError: no batch is begun.
@@ -79,6 +79,7 @@ class ExpandedDecoder:
         self._generated = self._ids[:, :0]
         self._drafts = list(drafts)
         self._kind = kind
+        return []
 
     @torch.inference_mode()
     def step(self) -> list[Draft]:

@@ -99,7 +99,7 @@ class Generator:
         return self._decoder.shared(kind) + count * (longest + self._room[kind])
 
     def join(self, batch: Sequence[EncodedRequest]) -> list[Completion]:
-        """Begin requests, all of one kind; none has ended yet.
+        """Begin requests, all of one kind; returns those that have ended with their first tokens.
 
         Raises:
             torch.OutOfMemoryError: they are too many for the device; `clear` and begin again with fewer.
@@ -107,8 +107,7 @@ class Generator:
         kind = batch[0].request.kind
         drafts = [Draft(encoded, self._endings[kind], cached=self._decoder.cached(kind)) for encoded in batch]
         self._drafts += drafts
-        self._decoder.join(drafts)
-        return []
+        return self._completions(self._decoder.join(drafts))
 
     def step(self) -> list[Completion]:
         """Draw a token for each request; returns those that have ended.
@@ -116,7 +115,9 @@ class Generator:
         Raises:
             torch.OutOfMemoryError: as with `join`.
         """
-        ended = self._decoder.step()
+        return self._completions(self._decoder.step())
+
+    def _completions(self, ended: Sequence[Draft]) -> list[Completion]:
         if ended:
             self._drafts = [draft for draft in self._drafts if not draft.ended]
         return [draft.completion() for draft in ended]

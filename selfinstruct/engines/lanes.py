@@ -1,9 +1,9 @@
 """Decoding by lanes: the rows of one kind, which share a prefix; one forward pass takes a token further in all lanes.
 
-A request joins as soon as there is room, and leaves as soon as it has ended. Its prompt but for the last token goes
-through the model when it joins; from then on a step feeds each row one token and draws the next one. In a lane's store
-a row's own tokens begin with column 0, whatever its neighbours' lengths, so nothing is ever shifted. Rows are kept
-without gaps: what leaves is overwritten with the store's last rows.
+A request joins as soon as there is room, and leaves as soon as it has ended. Its prompt goes through the model when it
+joins, which gives its first token; from then on a step feeds each row its last token and draws the next one. In a
+lane's store a row's own tokens begin with column 0, whatever its neighbours' lengths, so nothing is ever shifted. Rows
+are kept without gaps: what leaves is overwritten with the store's last rows.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from selfinstruct.engines import attention
 from selfinstruct.engines.attention import PassThrough, Prefix, Rows, Segment, Store, Unsupported
@@ -46,8 +47,8 @@ class Decoder(Protocol):
     def cached(self, kind: Kind) -> int:
         """The prompt's tokens that are computed once for all rows of a kind."""
 
-    def join(self, drafts: Sequence[Draft]) -> None:
-        """Take rows on, all of one kind."""
+    def join(self, drafts: Sequence[Draft]) -> list[Draft]:
+        """Take rows on, all of one kind; returns those that have ended with this, which leave."""
 
     def step(self) -> list[Draft]:
         """A token for each row; returns those that have ended, which leave."""
@@ -75,22 +76,28 @@ class Lane:
         return self.prefix.length if self.prefix else 0
 
     def own(self, draft: Draft) -> int:
-        """Tokens of a row's own that the model has seen."""
-        return len(draft.encoded.ids) - 1 - self.shared + len(draft.tokens)
+        """Tokens of a row's own that the model has seen: all but the last one drawn."""
+        return len(self.prompt(draft)) + max(0, len(draft.tokens) - 1)
 
-    def add(self, drafts: Sequence[Draft]) -> None:
-        """Rows whose prompts, but for the last token, are in the store."""
-        new = torch.tensor(
-            [(draft.encoded.ids[-1], self.own(draft), draft.encoded.request.seed) for draft in drafts],
-            device=self._pending.device,
-        )
-        self._pending, self._lengths, self._seeds = (
-            torch.cat([old, column])
-            for old, column in zip((self._pending, self._lengths, self._seeds), new.unbind(-1), strict=True)
-        )
-        nothing = self._generated.new_full((len(drafts), self._generated.shape[1]), NOTHING)
-        self._generated = torch.cat([self._generated, nothing])
+    def prompt(self, draft: Draft) -> Sequence[int]:
+        """A row's prompt without the prefix."""
+        return draft.encoded.ids[self.shared :]
+
+    def begin(self, drafts: Sequence[Draft], logits: Tensor) -> None:
+        """Rows whose prompts are in the store: their first tokens, from the logits after their prompts."""
+        device = self._pending.device
+        seeds = torch.tensor([draft.encoded.request.seed for draft in drafts], device=device)
+        lengths = torch.tensor([self.own(draft) for draft in drafts], device=device)
+        tokens = draw(logits, self._generated.new_empty(len(drafts), 0), seeds, self.sampling)
+        self._pending = torch.cat([self._pending, tokens])
+        self._lengths = torch.cat([self._lengths, lengths])
+        self._seeds = torch.cat([self._seeds, seeds])
+        drawn = functional.pad(tokens[:, None], (max(0, self._generated.shape[1] - 1), 0), value=NOTHING)
+        wide = functional.pad(self._generated, (drawn.shape[1] - self._generated.shape[1], 0), value=NOTHING)
+        self._generated = torch.cat([wide, drawn])
         self.drafts += drafts
+        for draft, token in zip(drafts, tokens.tolist(), strict=True):
+            draft.extend(token)
 
     def inputs(self) -> tuple[Tensor, Tensor, Segment]:
         """Tokens and positions for the next pass, (rows,) each, and what they see."""
@@ -178,11 +185,11 @@ class SharedDecoder:
         return self.shared(kind)
 
     @torch.inference_mode()
-    def join(self, drafts: Sequence[Draft]) -> None:
+    def join(self, drafts: Sequence[Draft]) -> list[Draft]:
         """Put prompts through the model, those of like length together, as many at once as `AT_ONCE` allows.
 
         Raises:
-            torch.OutOfMemoryError: what is there stays as it is, as far as it has joined.
+            torch.OutOfMemoryError: some may have joined; `clear` all.
         """
         lane = self._lane(drafts[0].encoded.request.kind)
         waiting = sorted(drafts, key=lane.own)
@@ -190,20 +197,21 @@ class SharedDecoder:
             count = sum(rows * lane.own(draft) <= AT_ONCE for rows, draft in enumerate(waiting, start=1)) or 1
             self._prefill(lane, waiting[:count])
             del waiting[:count]
+        return lane.retire()
 
     @torch.inference_mode()
     def step(self) -> list[Draft]:
         """A token for each row of all lanes.
 
         Raises:
-            torch.OutOfMemoryError: the rows stay as they are.
+            torch.OutOfMemoryError: `clear` all rows.
         """
         lanes = [lane for lane in self._lanes.values() if lane.drafts]
         if not lanes:
             return []
         inputs, positions, segments = zip(*(lane.inputs() for lane in lanes), strict=True)
         ids = torch.cat(inputs)
-        logits, _ = self._forward(ids, torch.cat(positions), list(segments), len(ids))
+        logits, _ = self._forward(ids, torch.cat(positions), list(segments), torch.arange(len(ids), device=ids.device))
         parts = torch.split(logits, [len(segment.at) for segment in segments])
         tokens = torch.cat([lane.draw(part) for lane, part in zip(lanes, parts, strict=True)]).tolist()
         drafts = (draft for lane in lanes for draft in lane.drafts)
@@ -235,23 +243,24 @@ class SharedDecoder:
 
     def _prefill(self, lane: Lane, drafts: Sequence[Draft]) -> None:
         lane.store.reserve(len(lane.drafts) + len(drafts), max(map(lane.own, drafts)) + 1)
-        self._feed([draft.encoded.ids[lane.shared : -1] for draft in drafts], lane.store, lane.prefix, len(lane.drafts))
-        lane.add(drafts)
+        logits, _ = self._feed([lane.prompt(draft) for draft in drafts], lane.store, lane.prefix, len(lane.drafts))
+        lane.begin(drafts, logits)
 
-    def _feed(self, prompts: Sequence[Sequence[int]], store: Store, prefix: Prefix | None, first_row: int) -> Rows:
-        """The first tokens of new rows through the model."""
+    def _feed(
+        self, prompts: Sequence[Sequence[int]], store: Store, prefix: Prefix | None, first_row: int
+    ) -> tuple[Tensor, Rows]:
+        """New rows' first tokens through the model; gives the logits after the last of each row."""
         device, longest = self._model.device, max(map(len, prompts))
-        if not longest:
-            return Rows([], {})
         ids = torch.tensor([token for prompt in prompts for token in prompt], device=device)
         at = torch.tensor([column for prompt in prompts for column in range(len(prompt))], device=device)
         padded = [row * longest + column for row, prompt in enumerate(prompts) for column in range(len(prompt))]
         rows = torch.arange(first_row, first_row + len(prompts), device=device)
         segment = Segment(store, prefix, rows, at, 0, longest - 1, torch.tensor(padded, device=device))
-        return self._forward(ids, at + (prefix.length if prefix else 0), [segment], 1)[1]
+        last = torch.tensor([len(prompt) for prompt in prompts], device=device).cumsum(0) - 1
+        return self._forward(ids, at + (prefix.length if prefix else 0), [segment], last)
 
-    def _forward(self, ids: Tensor, positions: Tensor, segments: list[Segment], wanted: int) -> tuple[Tensor, Rows]:
-        """Tokens, (tokens,), through the model; gives the logits of as many of the last as are wanted."""
+    def _forward(self, ids: Tensor, positions: Tensor, segments: list[Segment], wanted: Tensor) -> tuple[Tensor, Rows]:
+        """Tokens, (tokens,), through the model; gives the logits after those that are wanted, by their places."""
         rows = Rows(segments, self._kernels)
         inputs: dict[str, Any] = {attention.ROWS: rows}
         if self._keeps:
@@ -259,7 +268,8 @@ class SharedDecoder:
         output = self._model(
             input_ids=ids[None], position_ids=positions[None], past_key_values=self._cache, use_cache=True, **inputs
         )
-        return output.logits[0, -wanted:], rows
+        logits: Tensor = output.logits[0]
+        return logits if self._keeps else logits[wanted], rows
 
     def _check(self) -> None:
         """Try our attention on a prompt in two rows of unequal length against the model's own.
@@ -274,11 +284,11 @@ class SharedDecoder:
             prompt: list[int] = ids.tolist()
             prefix, store = self._computed(prompt[:12]), Store()
             store.reserve(2, 12)
-            rows = self._feed([prompt[12:23], prompt[12:18]], store, prefix, 0)
+            _, rows = self._feed([prompt[12:23], prompt[12:18]], store, prefix, 0)
             self._check_windows(rows)
             last, own = ids[[23, 18]], torch.tensor([11, 6], device=ids.device)
             segment = Segment(store, prefix, torch.arange(2, device=ids.device), own, 6, 11)
-            found, _ = self._forward(last, own + 12, [segment], 2)
+            found, _ = self._forward(last, own + 12, [segment], torch.arange(2, device=ids.device))
             bound = 1e-3 if found.dtype == torch.float32 else 0.1
             if not bool((found.float() - wanted).norm() <= bound * wanted.norm()):
                 raise Unsupported("its logits would be others")

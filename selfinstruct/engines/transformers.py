@@ -101,9 +101,7 @@ class TransformersEngine:
         done += self._join()
         least = max(1, len(self._generator.under_way) // SHARE)
         while self._generator.under_way and len(done) < least:
-            ended = self._guarded(self._generator.step)
-            self._served = self._served or bool(ended)
-            done += ended
+            done += self._guarded(self._generator.step)
         return done
 
     def _refusal(self, encoded: EncodedRequest) -> str | None:
@@ -116,11 +114,11 @@ class TransformersEngine:
 
     def _join(self) -> list[Completion]:
         """Proposals first, then the kind with the most waiting, as far as there is room."""
-        failed: list[Completion] = []
+        done: list[Completion] = []
         for kind in sorted(self._waiting, key=lambda kind: (kind is not Kind.PROPOSE, -len(self._waiting[kind]))):
             if self._waiting[kind] and self._generator.takes(kind) and (batch := self._take(kind)):
-                failed += self._guarded(partial(self._generator.join, batch))
-        return failed
+                done += self._guarded(partial(self._generator.join, batch))
+        return done
 
     def _take(self, kind: Kind) -> list[EncodedRequest]:
         """The oldest request of a kind and those nearest to it in length, as many as there is room for; at least one
@@ -152,7 +150,9 @@ class TransformersEngine:
         import torch
 
         try:
-            return work()
+            done = work()
+            self._served = self._served or bool(done)
+            return done
         except torch.OutOfMemoryError:
             pass
         # here, and not in the handler, whose traceback holds the tensors of the failed pass
