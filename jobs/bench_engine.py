@@ -10,8 +10,9 @@ with means as below, cut at the prompt set's `max_tokens`, and drawn at even qua
 
 A round is `--proposals` requests, of each of which `--accepted` instructions are classified and get instances, all in
 the engine at once as in a run; plain generation does the same kind by kind, at the rates measured. Seconds are of the
-clock, so the machine should have nothing else to do; processor seconds are in the JSON, too. What a kind's prompts
-have in common is computed once in a replica's life and not counted (`prefix_seconds`).
+clock, so the machine should have nothing else to do; processor seconds are in the JSON, too. All is measured
+`--repeats` times, one way right after the other, with other requests of the same lengths, and medians are given. What
+a kind's prompts have in common is computed once in a replica's life and not counted (`prefix_seconds`).
 """
 
 from __future__ import annotations
@@ -21,10 +22,11 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from jobs.command_line import run
-from jobs.engine_bed import KINDS, SHAPES, Bed, EngineBenchSettings, KindFigures
+from jobs.engine_bed import KINDS, SHAPES, Bed, EngineBenchSettings, Pace, Trial
 from selfinstruct.errors import InputError
 from selfinstruct.records import Kind
 
@@ -40,24 +42,24 @@ def bench(settings: EngineBenchSettings) -> int:
 
     _check(settings)
     bed = Bed(settings)
-    kinds: dict[str, KindFigures] = {}
-    for kind in KINDS:
-        kinds[str(kind)] = bed.measure(kind)
-        print(f"{kind}: measured", file=sys.stderr)
-    engine = bed.round()
-    share = settings.proposals * settings.accepted
-    counts = {Kind.PROPOSE: settings.proposals, Kind.CLASSIFY: share, Kind.INPUT_FIRST: share}
-    plain_seconds = sum(count / kinds[kind].plain.rate for kind, count in counts.items())
+    constants = {kind: bed.constant(kind) for kind in KINDS}
+    trials: dict[Kind, list[Trial]] = {kind: [] for kind in KINDS}
+    rounds: list[Trial] = []
+    for repeat in range(settings.repeats):
+        for kind in KINDS:
+            trials[kind].append(bed.trial(kind, f"{repeat}"))
+        rounds.append(_round({kind: trials[kind][-1].plain for kind in KINDS}, bed.round(f"{repeat}"), settings))
+        print(f"measured {repeat + 1} of {settings.repeats} times", file=sys.stderr)
+    kinds = {}
+    for kind, (prefix_tokens, prefix_seconds) in constants.items():
+        own = {"prefix_tokens": prefix_tokens, "prefix_seconds": prefix_seconds}
+        kinds[str(kind)] = {**own, **_medians(trials[kind]), "bound_tokens_per_second": bed.bound(kind)}
     figures = {
         "settings": dataclasses.asdict(settings),
         "machine": {**machine(), "threads": bed.threads, "device": bed.device_name},
         "model": {"parameters": bed.parameters, "dtype": bed.dtype, "attention": bed.attention},
-        "kinds": {kind: dataclasses.asdict(each) for kind, each in kinds.items()},
-        "round": {
-            **dataclasses.asdict(engine),
-            "plain_seconds": plain_seconds,
-            "times_as_fast": plain_seconds / engine.seconds,
-        },
+        "kinds": kinds,
+        "round": _medians(rounds),
     }
     _print(figures)
     if settings.out is not None:
@@ -71,7 +73,7 @@ def _check(settings: EngineBenchSettings) -> None:
     problems = []
     if settings.size not in SHAPES:
         problems.append(f"--size: there is no {settings.size!r} (there are: {', '.join(SHAPES)})")
-    for name in ("plain", "plain_batch", "times", "proposals", "accepted", "in_flight"):
+    for name in ("plain", "plain_batch", "times", "repeats", "proposals", "accepted", "in_flight"):
         if getattr(settings, name) < 1:
             problems.append(f"--{name}: must be at least 1")
     for name in ("propose_mean", "classify_mean", "instantiate_mean"):
@@ -79,6 +81,37 @@ def _check(settings: EngineBenchSettings) -> None:
             problems.append(f"--{name}: must be at least 1")
     if problems:
         raise InputError(*problems)
+
+
+def _round(plain: Mapping[Kind, Pace], engine: Pace, settings: EngineBenchSettings) -> Trial:
+    """The engine's round beside plain generation's, at the pace that it has with each kind."""
+    share = settings.proposals * settings.accepted
+    counts = {Kind.PROPOSE: settings.proposals, Kind.CLASSIFY: share, Kind.INPUT_FIRST: share}
+    parts = {kind: count / plain[kind].requests for kind, count in counts.items()}
+    seconds = sum(part * plain[kind].seconds for kind, part in parts.items())
+    processor_seconds = sum(part * plain[kind].processor_seconds for kind, part in parts.items())
+    return Trial(dataclasses.replace(engine, seconds=seconds, processor_seconds=processor_seconds), engine)
+
+
+def _medians(trials: Sequence[Trial]) -> dict[str, Any]:
+    ratios = [trial.engine.rate / trial.plain.rate for trial in trials]
+    return {
+        "plain": dataclasses.asdict(_median([trial.plain for trial in trials])),
+        "engine": dataclasses.asdict(_median([trial.engine for trial in trials])),
+        "times_as_fast": median(ratios),
+        "times_each": ratios,
+    }
+
+
+def _median(paces: Sequence[Pace]) -> Pace:
+    """Requests and lengths are the same in each."""
+    seconds, processor_seconds = (
+        median(getattr(pace, name) for pace in paces) for name in ("seconds", "processor_seconds")
+    )
+    prompt_tokens = round(median(pace.prompt_tokens for pace in paces))
+    return dataclasses.replace(
+        paces[0], prompt_tokens=prompt_tokens, seconds=seconds, processor_seconds=processor_seconds
+    )
 
 
 def _print(figures: Mapping[str, Any]) -> None:
@@ -94,32 +127,27 @@ def _print(figures: Mapping[str, Any]) -> None:
     grid.add_column("")
     for heading in headings + ("bound tokens/s",) * bounds:
         grid.add_column(heading, justify="right")
-    for kind, each in figures["kinds"].items():
+    rows = {**figures["kinds"], "whole round": figures["round"]}
+    for name, each in rows.items():
         plain, engine = each["plain"], each["engine"]
+        single = "prefix_tokens" in each
         cells = [
-            kind,
-            f"{each['prompt_tokens']:,.0f}",
-            f"{each['prefix_tokens']:,}",
+            name,
+            f"{plain['prompt_tokens'] / plain['requests']:,.0f}" if single else "",
+            f"{each['prefix_tokens']:,}" if single else "",
             f"{engine['new_tokens'] / engine['requests']:,.0f}",
-            f"{plain['requests'] / plain['seconds']:,.2f}",
-            f"{engine['requests'] / engine['seconds']:,.2f}",
+            *(f"{way['requests'] / way['seconds']:,.2f}" for way in (plain, engine)),
             f"{each['times_as_fast']:.1f}",
             f"{engine['new_tokens'] / engine['seconds']:,.0f}",
         ]
-        grid.add_row(*cells, *([f"{each['bound_tokens_per_second']:,.0f}"] if bounds else []))
-    whole = figures["round"]
-    grid.add_row(
-        "whole round",
-        "",
-        "",
-        f"{whole['new_tokens'] / whole['requests']:,.0f}",
-        f"{whole['requests'] / whole['plain_seconds']:,.2f}",
-        f"{whole['requests'] / whole['seconds']:,.2f}",
-        f"{whole['times_as_fast']:.1f}",
-        f"{whole['new_tokens'] / whole['seconds']:,.0f}",
-    )
+        grid.add_row(*cells, *([f"{each['bound_tokens_per_second']:,.0f}"] if bounds and single else []))
     Console().print(grid)
-    print("Tokens of a prompt, of its constant part and of a completion; requests a second by both ways.")
+    print(
+        "Tokens of a prompt, of its constant part and of a completion; requests a second by both ways; how many times"
+    )
+    print("as fast the engine is. Medians of repeats, of which each found, in turn:")
+    for name, each in rows.items():
+        print(f"  {name}: {', '.join(f'{times:.1f}' for times in each['times_each'])} times")
     print(f"{machine['processor']}, {machine['cores']} cores, {machine['threads']} threads of torch")
 
 

@@ -53,6 +53,7 @@ class EngineBenchSettings:
         plain: Requests of each kind that plain generation completes.
         plain_batch: Requests in one of its batches.
         times: How many times as many the engine completes, of each kind.
+        repeats: How often everything is measured, with other requests of the same lengths.
         proposals: Propose requests in the round.
         accepted: Instructions that each of them gives.
         propose_mean: Mean tokens of a completion.
@@ -71,6 +72,7 @@ class EngineBenchSettings:
     plain: int = 16
     plain_batch: int = 16
     times: int = 8
+    repeats: int = 3
     proposals: int = 32
     accepted: int = 3
     propose_mean: float = 200
@@ -86,6 +88,7 @@ class Pace:
     """How long some requests took."""
 
     requests: int
+    prompt_tokens: int
     new_tokens: int
     seconds: float
     processor_seconds: float
@@ -97,16 +100,11 @@ class Pace:
 
 
 @dataclass(frozen=True, slots=True)
-class KindFigures:
-    """One kind, by both."""
+class Trial:
+    """Requests of one kind by both ways, one right after the other."""
 
-    prefix_tokens: int
-    prompt_tokens: float  # mean
-    prefix_seconds: float
     plain: Pace
     engine: Pace
-    times_as_fast: float  # requests a second
-    bound_tokens_per_second: float | None = None  # on a GPU: if memory were read at full speed, and nothing else done
 
 
 def geometric(mean: float, count: int, most: int, draws: random.Random) -> list[int]:
@@ -176,35 +174,29 @@ class Bed:
         """Plain generation's attention and the engine's."""
         return [self._plain_attention, self._engine_attention]
 
-    def measure(self, kind: Kind) -> KindFigures:
-        """One kind by both."""
-        settings = self._settings
-        requests = self._requests(kind, settings.plain, "plain")
-        encoded = [self._encoder.encode(request) for request in requests]
-        plain = self._timed(lambda: self._generate(encoded), encoded)
+    def constant(self, kind: Kind) -> tuple[int, float]:
+        """Tokens that all prompts of a kind begin with, and the seconds that computing them once takes."""
         (warm,) = self._requests(kind, 1, "warm")
-        first = self._timed(lambda: self._complete([warm]), [self._encoder.encode(warm)])
-        again = self._timed(lambda: self._complete([warm]), [self._encoder.encode(warm)])
-        requests = self._requests(kind, settings.plain * settings.times, "engine")
-        engine = self._timed(lambda: self._complete(requests), [self._encoder.encode(one) for one in requests])
-        return KindFigures(
-            prefix_tokens=len(self._encoder.frame(kind)[0]),
-            prompt_tokens=sum(len(one.ids) for one in encoded) / len(encoded),
-            prefix_seconds=max(0.0, first.seconds - again.seconds),
-            plain=plain,
-            engine=engine,
-            times_as_fast=engine.rate / plain.rate,
-            bound_tokens_per_second=self._bound(encoded) if self._device.type == "cuda" else None,
-        )
+        first, again = (self._timed(lambda: self._complete([warm]), [warm]) for _ in range(2))
+        return len(self._encoder.frame(kind)[0]), max(0.0, first.seconds - again.seconds)
 
-    def round(self) -> Pace:
+    def trial(self, kind: Kind, label: str) -> Trial:
+        """Requests of one kind by both ways."""
+        settings = self._settings
+        few = self._requests(kind, settings.plain, f"{label}/plain")
+        many = self._requests(kind, settings.plain * settings.times, f"{label}/engine")
+        encoded = [self._encoder.encode(request) for request in few]
+        plain = self._timed(lambda: self._generate(encoded), few)
+        return Trial(plain, self._timed(lambda: self._complete(many), many))
+
+    def round(self, label: str) -> Pace:
         """A round with all kinds in the engine at once."""
         settings = self._settings
         share = settings.proposals * settings.accepted
-        proposals = self._requests(Kind.PROPOSE, settings.proposals, "round")
+        proposals = self._requests(Kind.PROPOSE, settings.proposals, label)
         following = {
-            Kind.PROPOSE: deque(self._requests(Kind.CLASSIFY, share, "round")),
-            Kind.CLASSIFY: deque(self._requests(Kind.INPUT_FIRST, share, "round")),
+            Kind.PROPOSE: deque(self._requests(Kind.CLASSIFY, share, label)),
+            Kind.CLASSIFY: deque(self._requests(Kind.INPUT_FIRST, share, label)),
         }
         everything = [*proposals, *(one for queue in following.values() for one in queue)]
         kinds = {request.id: request.kind for request in everything}
@@ -214,8 +206,33 @@ class Bed:
             count = {Kind.PROPOSE: settings.accepted, Kind.CLASSIFY: 1}.get(kind, 0)
             return [following[kind].popleft() for _ in range(count)]
 
-        encoded = [self._encoder.encode(request) for request in everything]
-        return self._timed(lambda: self._complete(proposals, after), encoded)
+        return self._timed(lambda: self._complete(proposals, after), everything)
+
+    def bound(self, kind: Kind) -> float | None:
+        """On a GPU: tokens a second, if a step took no longer than reading weights, keys and values from memory."""
+        if self._device.type != "cuda":
+            return None
+        encoded = [self._encoder.encode(request) for request in self._requests(kind, self._settings.plain, "bound")]
+        torch, config = self._torch, self._model.config
+        source = torch.empty(2**30, dtype=torch.uint8, device=self._device)
+        target = torch.empty_like(source)
+        target.copy_(source)
+        self._settle()
+        begun = time.perf_counter()
+        for _ in range(10):
+            target.copy_(source)
+        self._settle()
+        bytes_per_second = 10 * 2 * source.numel() / (time.perf_counter() - begun)
+        width = torch.finfo(self._model.dtype).bits // 8
+        weights = sum(each.numel() for each in self._model.parameters()) - config.vocab_size * config.hidden_size
+        size = 2 * config.num_hidden_layers * config.num_key_value_heads * config.head_dim
+        own = sum(self._generator.columns(one) + one.room / 2 for one in encoded) / len(encoded)
+        longest = max(map(self._generator.columns, encoded))
+        rows = self._settings.in_flight
+        while rows > 1 and self._generator.cost(kind, rows, longest) > self._settings.tokens_per_batch:
+            rows -= 1
+        prefix = self._generator.cost(kind, 0, 0)
+        return float(rows * bytes_per_second / (width * (weights + size * (prefix + rows * own))))
 
     def _requests(self, kind: Kind, count: int, label: str) -> list[Request]:
         settings = self._settings
@@ -260,13 +277,15 @@ class Bed:
                 assert after is not None
                 waiting.extend(after(completion))
 
-    def _timed(self, work: Callable[[], None], encoded: Sequence[EncodedRequest]) -> Pace:
+    def _timed(self, work: Callable[[], None], requests: Sequence[Request]) -> Pace:
+        encoded = [self._encoder.encode(request) for request in requests]
         self._settle()
         clock, processor = time.perf_counter(), time.process_time()
         work()
         self._settle()
         seconds, processor_seconds = time.perf_counter() - clock, time.process_time() - processor
-        return Pace(len(encoded), sum(one.room for one in encoded), seconds, processor_seconds)
+        prompt_tokens, new_tokens = sum(len(one.ids) for one in encoded), sum(one.room for one in encoded)
+        return Pace(len(encoded), prompt_tokens, new_tokens, seconds, processor_seconds)
 
     def _settle(self) -> None:
         if self._device.type == "cuda":
@@ -306,30 +325,6 @@ class Bed:
         with torch.no_grad():
             model.lm_head.weight.mul_(200 / math.sqrt(shape["hidden"]))  # logits with a deviation of about 4
         return model
-
-    def _bound(self, encoded: Sequence[EncodedRequest]) -> float:
-        """Tokens a second, if a step took no longer than reading weights, keys and values once from memory."""
-        torch, config = self._torch, self._model.config
-        source = torch.empty(2**30, dtype=torch.uint8, device=self._device)
-        target = torch.empty_like(source)
-        target.copy_(source)
-        self._settle()
-        begun = time.perf_counter()
-        for _ in range(10):
-            target.copy_(source)
-        self._settle()
-        bytes_per_second = 10 * 2 * source.numel() / (time.perf_counter() - begun)
-        width = torch.finfo(self._model.dtype).bits // 8
-        weights = sum(each.numel() for each in self._model.parameters()) - config.vocab_size * config.hidden_size
-        size = 2 * config.num_hidden_layers * config.num_key_value_heads * config.head_dim
-        kind = encoded[0].request.kind
-        own = sum(self._generator.columns(one) + one.room / 2 for one in encoded) / len(encoded)
-        longest = max(map(self._generator.columns, encoded))
-        rows = self._settings.in_flight
-        while rows > 1 and self._generator.cost(kind, rows, longest) > self._settings.tokens_per_batch:
-            rows -= 1
-        prefix = self._generator.cost(kind, 0, 0)
-        return float(rows * bytes_per_second / (width * (weights + size * (prefix + rows * own))))
 
 
 def _never_stopping(prompts: PromptSet) -> PromptSet:
