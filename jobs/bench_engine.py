@@ -58,6 +58,7 @@ def bench(settings: EngineBenchSettings) -> int:
         "settings": dataclasses.asdict(settings),
         "machine": {**machine(), "threads": bed.threads, "device": bed.device_name},
         "model": {"parameters": bed.parameters, "dtype": bed.dtype, "attention": bed.attention},
+        "tokens_per_batch": bed.tokens_per_batch,
         "kinds": kinds,
         "round": _medians(rounds),
     }

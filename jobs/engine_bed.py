@@ -60,7 +60,7 @@ class EngineBenchSettings:
         classify_mean: Mean tokens of a completion.
         instantiate_mean: Mean tokens of a completion.
         in_flight: Requests that the engine holds at most.
-        tokens_per_batch: Its option of this name.
+        tokens_per_batch: The engine's option of this name.
         seed: Of weights, requests and lengths.
     """
 
@@ -79,7 +79,7 @@ class EngineBenchSettings:
     classify_mean: float = 3
     instantiate_mean: float = 60
     in_flight: int = 64
-    tokens_per_batch: int = 32_768
+    tokens_per_batch: int | None = None
     seed: int = 0
 
 
@@ -144,8 +144,10 @@ class Bed:
         prefixes = {kind: self._encoder.frame(kind)[0] for kind in self._prompts.kinds}
         self._generator = Generator(tokenizer, self._model, self._prompts, prefixes)
         self._engine_attention = self._model.config._attn_implementation
+        given = settings.tokens_per_batch
+        self.tokens_per_batch = self._generator.capacity if given is None else given
         self._engine: TransformersEngine = TransformersEngine(
-            self._encoder, self._generator, self._prompts, settings.tokens_per_batch
+            self._encoder, self._generator, self._prompts, self.tokens_per_batch
         )
 
     @property
@@ -229,7 +231,7 @@ class Bed:
         own = sum(self._generator.columns(one) + one.room / 2 for one in encoded) / len(encoded)
         longest = max(map(self._generator.columns, encoded))
         rows = self._settings.in_flight
-        while rows > 1 and self._generator.cost(kind, rows, longest) > self._settings.tokens_per_batch:
+        while rows > 1 and self._generator.cost(kind, rows, longest) > self.tokens_per_batch:
             rows -= 1
         prefix = self._generator.cost(kind, 0, 0)
         return float(rows * bytes_per_second / (width * (weights + size * (prefix + rows * own))))

@@ -23,6 +23,7 @@ from selfinstruct.draws import seed_of
 from selfinstruct.engines import EngineSettings, TransformersOptions, identify, open_engine, sampling
 from selfinstruct.engines.drafts import Ending
 from selfinstruct.engines.encoding import PromptEncoder
+from selfinstruct.engines.generation import ON_CPU
 from selfinstruct.engines.transformers import TransformersEngine
 from selfinstruct.errors import InputError
 from selfinstruct.prompts import TWO_STEPS, Prompt, PromptSet, Sampling
@@ -425,6 +426,16 @@ def test_a_batch_is_the_oldest_and_those_near_it_in_length(make: Make) -> None:
     engine._tokens_per_batch = 2 * (len(encoded[0].ids) + 2) + 1
     engine.add([one.request for one in encoded])
     assert [sorted(done.request_id for done in engine.step()) for _ in range(2)] == [["r0", "r3"], ["r1", "r2", "r4"]]
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"), [("llama", 2 * 2 * 2 * 8 * 4), ("gpt2", 2 * 2 * 4 * 8 * 4), ("gpt_oss", 256)]
+)
+def test_what_is_under_way_is_bounded_by_memory_unless_tokens_are_given(make: Make, name: str, kept: int) -> None:
+    """A token's keys and values: layers * both * heads of them * size * bytes of float32."""
+    folder = make(name)
+    assert opened(folder, prompt_set())._tokens_per_batch == ON_CPU // kept
+    assert opened(folder, prompt_set(), tokens_per_batch=77)._tokens_per_batch == 77
 
 
 def test_a_prompt_that_is_too_long_fails_alone(make: Make) -> None:

@@ -24,14 +24,15 @@ class TransformersOptions:
         dtype: Number format of weights and activations (auto: as the checkpoint says, float32 on a CPU).
         device: Where the model runs (auto: the first GPU, else the CPU).
         tokens_per_batch: Tokens that the requests under way hold at most, padding and room for completions included;
-            what all prompts of a kind begin with counts once.
+            what all prompts of a kind begin with counts once (default: as many as half of the GPU's memory that the
+            model leaves free holds, on a CPU 2 GiB).
         revision: Branch, tag or commit of a model from the hub.
         trust_remote_code: Run code that comes with the model.
     """
 
     dtype: str = "auto"
     device: str = "auto"
-    tokens_per_batch: int = 32_768
+    tokens_per_batch: int | None = None
     revision: str = "main"
     trust_remote_code: bool = False
 

@@ -40,7 +40,7 @@ class Store:
     """Keys and values of rows, by layer: row r's column c holds what the c-th of its own tokens gave.
 
     Layers are allocated as they are first written, since only then their heads and sizes are known. Rows grow by
-    eights, columns by half.
+    eights, columns by half, and one layer after the other, so that no two of all are there at a time.
     """
 
     def __init__(self) -> None:
@@ -55,7 +55,8 @@ class Store:
         if columns > self._columns:
             self._columns = -(-max(columns, 3 * self._columns // 2) // STEP) * STEP
         self._rows = max(self._rows, -(-rows // 8) * 8) if rows > 1 else max(self._rows, rows)
-        self.layers = {layer: (self._grown(key), self._grown(value)) for layer, (key, value) in self.layers.items()}
+        for layer, (key, value) in self.layers.items():
+            self.layers[layer] = self._grown(key), self._grown(value)
 
     def layer(self, number: int, like_key: Tensor, like_value: Tensor) -> tuple[Tensor, Tensor]:
         """A layer's keys and values, (rows, heads, columns, size) each; for heads like the given ones."""

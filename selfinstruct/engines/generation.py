@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 from transformers.utils import logging as library_logging
 
 from selfinstruct.engines import EngineSettings, TransformersOptions
@@ -30,6 +30,11 @@ from selfinstruct.prompts import PromptSet, Sampling
 from selfinstruct.records import Completion, Kind
 
 log = logging.getLogger(__name__)
+
+ON_CPU = 2 * 2**30
+"""Bytes for keys and values where the memory is not the model's alone."""
+ON_GPU = 0.5
+"""Share for keys and values of a GPU's free memory; passes need some of the rest, stores that grow the other."""
 
 
 def load(folder: Path, settings: EngineSettings) -> tuple[Any, Any]:
@@ -70,6 +75,7 @@ class Generator:
     def __init__(self, tokenizer: Any, model: Any, prompts: PromptSet, prefixes: Mapping[Kind, Sequence[int]]) -> None:
         self._model = model
         self._room = {kind: prompts[kind].sampling.max_tokens for kind in prompts.kinds}
+        self._token_size = _token_size(model)
         eos = model.generation_config.eos_token_id
         ends = {tokenizer.eos_token_id, *(eos if isinstance(eos, list) else [eos])}
         self._endings = {kind: Ending(tokenizer, ends, prompts[kind].sampling.stop) for kind in prompts.kinds}
@@ -80,6 +86,14 @@ class Generator:
     def context(self) -> int | None:
         """The most tokens, prompt and completion, that the model's positions reach; None where they have no end."""
         return getattr(self._model.config.get_text_config(decoder=True), "max_position_embeddings", None)
+
+    @property
+    def capacity(self) -> int:
+        """The tokens whose keys and values the device has memory for beside the model and what else is there now."""
+        device, room = self._model.device, ON_CPU
+        if device.type == "cuda":
+            room = int(ON_GPU * torch.cuda.mem_get_info(device)[0])
+        return room // self._token_size
 
     @property
     def under_way(self) -> list[EncodedRequest]:
@@ -128,6 +142,15 @@ class Generator:
         self._decoder.clear()
         if self._model.device.type == "cuda":
             torch.cuda.empty_cache()
+
+
+@torch.inference_mode()
+def _token_size(model: Any) -> int:
+    """Bytes of a token's keys and values, all layers together: of one that goes through the model."""
+    cache = DynamicCache(config=model.config)
+    model(input_ids=torch.zeros(1, 1, dtype=torch.int64, device=model.device), past_key_values=cache, use_cache=True)
+    kept = [getattr(layer, name, None) for layer in cache.layers for name in ("keys", "values")]
+    return sum(one.nbytes for one in kept if one is not None) or 1
 
 
 def _decoder(model: Any, sampling: Mapping[Kind, Sampling], prefixes: Mapping[Kind, Sequence[int]]) -> Decoder:

@@ -3,7 +3,8 @@
 - A prompt's tokens are ids(prefix) + ids(suffix) + ids(tail) (`encoding`).
 - Requests join those under way as soon as there is room and leave when they have ended: proposals first in line, then
   the kind with the most waiting; of a kind the oldest and those nearest to it in length. `tokens_per_batch` bounds what
-  all of them hold, padding and room for completions included; what a kind's prompts begin with counts once.
+  all of them hold, padding and room for completions included; what a kind's prompts begin with counts once. If it is
+  not given, the device's memory decides.
 - A completion depends on its request alone, not on its batch (`sampling`). It ends at an end token of the model, at
   the earliest stop string of its text, or at `max_tokens`. `completion_tokens` counts all drawn tokens, those of the
   stop included; the text is the decoding of them all, special tokens left out, cut before the stop.
@@ -61,7 +62,8 @@ def open_engine(settings: EngineSettings, prompts: PromptSet) -> TransformersEng
     encoder = PromptEncoder(tokenizer, prompts)
     generator = Generator(tokenizer, model, prompts, {kind: encoder.frame(kind)[0] for kind in prompts.kinds})
     _check_context(settings.model, encoder, prompts, generator.context)
-    return TransformersEngine(encoder, generator, prompts, settings.transformers.tokens_per_batch)
+    given = settings.transformers.tokens_per_batch
+    return TransformersEngine(encoder, generator, prompts, generator.capacity if given is None else given)
 
 
 class TransformersEngine:
