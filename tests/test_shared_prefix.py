@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_models import CONFIGS, OTHERS, SHARED, make_model, make_tokenizer
 
-from selfinstruct.engines import kernels
+from selfinstruct.engines import kernels, lanes
 from selfinstruct.engines.attention import Prefix, Rows, Segment, Store, Unsupported
 from selfinstruct.engines.drafts import Draft, Ending
 from selfinstruct.engines.encoding import EncodedRequest
 from selfinstruct.engines.expanded import ExpandedDecoder
-from selfinstruct.engines.lanes import SHARED_FROM, Decoder, SharedDecoder
+from selfinstruct.engines.lanes import SHARED_FROM, Decoder, SharedDecoder, parts
 from selfinstruct.prompts import TWO_STEPS, Sampling
 from selfinstruct.records import Kind, Request
 
@@ -214,6 +214,26 @@ def test_merged_attention_is_attention_over_both(group: int, window: int) -> Non
         keys, values = (one.repeat_interleave(group, dim=0) for one in (keys, values))
         wanted = (query[0, :, row : row + 1] @ keys.mT * 0.5).softmax(-1) @ values
         torch.testing.assert_close(found[row], wanted[:, 0])
+
+
+@given(st.lists(st.integers(1, 300), min_size=1, max_size=40), st.integers(1, 50_000))
+def test_parts_cover_all_rows_and_each_division_saves_enough(lengths: list[int], spared: int) -> None:
+    lengths.sort()
+    found = parts(lengths, spared)
+    assert [row for part in found for row in range(len(lengths))[part]] == list(range(len(lengths)))
+    whole = len(lengths) * lengths[-1] ** 2
+    padded = sum((part.stop - part.start) * lengths[part][-1] ** 2 for part in found)
+    assert whole - padded >= spared * (len(found) - 1)
+
+
+def test_parts_change_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    decoder = SharedDecoder(make_model("mistral"), SAMPLED, PREFIXES)
+    requests = make_requests(40, seed=9, kinds=[Kind.CLASSIFY, Kind.PROPOSE])
+    monkeypatch.setitem(lanes.SPARED, "cpu", 10**9)
+    whole = run(decoder, requests, random.Random(0))
+    monkeypatch.setitem(lanes.SPARED, "cpu", 1)
+    for seed in range(3):
+        assert run(decoder, requests, random.Random(seed)) == whole
 
 
 def test_a_store_keeps_what_it_holds_when_it_grows() -> None:

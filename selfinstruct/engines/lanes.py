@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Any, Protocol
 
 import torch
@@ -29,7 +30,10 @@ SHARED_FROM = 64
 """Tokens from which on a prefix is shared; shorter ones are cheaper as a part of each row."""
 
 AT_ONCE = 8192
-"""Tokens of prompts that go through the model at once when rows join, counted as if padded (for attention they are)."""
+"""Tokens of prompts that go through the model at once when rows join."""
+
+SPARED = {"cpu": 20_000, "cuda": 1_000_000}
+"""Scores over padding, of each head, that cost about as much as attention in one more part, by device."""
 
 
 class Decoder(Protocol):
@@ -143,6 +147,22 @@ class Lane:
         return ended
 
 
+def parts(lengths: Sequence[int], spared: int) -> list[slice]:
+    """Rows in parts, each of which attention pads to its longest row; a row costs the square of that.
+
+    Args:
+        lengths: Of the rows, ascending.
+        spared: The least that a division has to save, in scores of a head.
+    """
+    found: list[slice] = []
+    stop = len(lengths)
+    for count in range(stop - 1, 0, -1):
+        if count * (lengths[stop - 1] ** 2 - lengths[count - 1] ** 2) >= spared:
+            found.insert(0, slice(count, stop))
+            stop = count
+    return [slice(0, stop), *found]
+
+
 class SharedDecoder:
     """Lanes of a model whose attention goes through transformers' interface.
 
@@ -194,7 +214,7 @@ class SharedDecoder:
         lane = self._lane(drafts[0].encoded.request.kind)
         waiting = sorted(drafts, key=lane.own)
         while waiting:
-            count = sum(rows * lane.own(draft) <= AT_ONCE for rows, draft in enumerate(waiting, start=1)) or 1
+            count = sum(tokens <= AT_ONCE for tokens in accumulate(map(lane.own, waiting))) or 1
             self._prefill(lane, waiting[:count])
             del waiting[:count]
         return lane.retire()
@@ -250,14 +270,19 @@ class SharedDecoder:
         self, prompts: Sequence[Sequence[int]], store: Store, prefix: Prefix | None, first_row: int
     ) -> tuple[Tensor, Rows]:
         """New rows' first tokens through the model; gives the logits after the last of each row."""
-        device, longest = self._model.device, max(map(len, prompts))
+        device, lengths = self._model.device, list(map(len, prompts))
+        segments = []
+        for part in parts(lengths, SPARED.get(device.type, SPARED["cuda"])):
+            longest = max(lengths[part])
+            at = [column for length in lengths[part] for column in range(length)]
+            padded = [row * longest + column for row, length in enumerate(lengths[part]) for column in range(length)]
+            rows = torch.arange(first_row + part.start, first_row + part.stop, device=device)
+            columns, places = torch.tensor([at, padded], device=device)
+            segments.append(Segment(store, prefix, rows, columns, 0, longest - 1, places))
         ids = torch.tensor([token for prompt in prompts for token in prompt], device=device)
-        at = torch.tensor([column for prompt in prompts for column in range(len(prompt))], device=device)
-        padded = [row * longest + column for row, prompt in enumerate(prompts) for column in range(len(prompt))]
-        rows = torch.arange(first_row, first_row + len(prompts), device=device)
-        segment = Segment(store, prefix, rows, at, 0, longest - 1, torch.tensor(padded, device=device))
-        last = torch.tensor([len(prompt) for prompt in prompts], device=device).cumsum(0) - 1
-        return self._forward(ids, at + (prefix.length if prefix else 0), [segment], last)
+        positions = torch.cat([segment.at for segment in segments]) + (prefix.length if prefix else 0)
+        last = torch.tensor(lengths, device=device).cumsum(0) - 1
+        return self._forward(ids, positions, segments, last)
 
     def _forward(self, ids: Tensor, positions: Tensor, segments: list[Segment], wanted: Tensor) -> tuple[Tensor, Rows]:
         """Tokens, (tokens,), through the model; gives the logits after those that are wanted, by their places."""
