@@ -186,6 +186,12 @@ def test_kernels_that_fail_or_err_are_passed_over(monkeypatch: pytest.MonkeyPatc
     assert kernels.choose_kernel(torch.device("cpu"), torch.float32, 20) is kernels.by_definition
 
 
+@pytest.mark.parametrize("size", [64, 128, 256])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_rounding_alone_is_no_reason_to_pass_a_kernel_over(dtype: torch.dtype, size: int) -> None:
+    assert kernels.choose_kernel(torch.device("cpu"), dtype, size) is kernels.CANDIDATES["cpu"][0]
+
+
 @pytest.mark.parametrize("window", [0, 3, 9, 30])
 @pytest.mark.parametrize("group", [1, 3])
 def test_merged_attention_is_attention_over_both(group: int, window: int) -> None:
