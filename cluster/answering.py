@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from cluster.settings import RaySettings
+from cluster.settings import IN_FLIGHT, RaySettings
 from selfinstruct.engines import EngineSettings, open_engine
 from selfinstruct.loop import Line, SingleLine
 from selfinstruct.prompts import PromptSet
@@ -13,7 +13,7 @@ from selfinstruct.prompts import PromptSet
 
 @contextmanager
 def answering(
-    engine: EngineSettings, prompts: PromptSet, replicas: int, in_flight: int, ray: RaySettings
+    engine: EngineSettings, prompts: PromptSet, replicas: int, in_flight: int | None, ray: RaySettings
 ) -> Iterator[Line]:
     """A line to `replicas` copies of the model; none of them is one in this process, without Ray.
 
@@ -22,7 +22,7 @@ def answering(
         FailureError: there is no such cluster.
     """
     if replicas == 0:
-        yield SingleLine(open_engine(engine, prompts), in_flight)
+        yield SingleLine(open_engine(engine, prompts), in_flight or IN_FLIGHT["cpu"])
         return
     from cluster.connect import connected
     from cluster.replicas import replicate

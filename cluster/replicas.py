@@ -26,7 +26,7 @@ from ray.exceptions import ActorDiedError, ActorUnavailableError, RayError
 from cluster.packing import packed
 from cluster.placement import keep_off_head, resources_of, shortage
 from cluster.replica import CALLS, Fetched, Place, Replica, Report, Usage
-from cluster.settings import RaySettings, TimeoutSettings
+from cluster.settings import IN_FLIGHT, RaySettings, TimeoutSettings
 from cluster.states import PoolState, Standing, Step
 from cluster.suspects import STRIKES, Suspects
 from selfinstruct.engines import EngineSettings, fetch, open_engine
@@ -376,13 +376,15 @@ def replicate(
     engine: EngineSettings,
     prompts: PromptSet,
     count: int,
-    in_flight: int,
+    in_flight: int | None,
     settings: RaySettings,
     timeouts: TimeoutSettings | None = None,
 ) -> ReplicaPool:
     """A pool of so many replicas of one engine, each with what such an engine needs of a node."""
     opening, fetching = partial(open_engine, engine, prompts), partial(fetch, engine)
-    return ReplicaPool([opening] * count, in_flight, resources_of(engine, settings), timeouts, fetching=fetching)
+    resources = resources_of(engine, settings)
+    most = in_flight or IN_FLIGHT["gpu" if resources["num_gpus"] else "cpu"]
+    return ReplicaPool([opening] * count, most, resources, timeouts, fetching=fetching)
 
 
 def _lost(error: RayError) -> bool:

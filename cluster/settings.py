@@ -19,6 +19,9 @@ from selfinstruct.rounds import RunSettings
 from selfinstruct.seeds import SEED_TASKS
 from selfinstruct.settings import unaltering
 
+IN_FLIGHT = {"cpu": 64, "gpu": 512}
+"""Requests that a replica holds at most, by where it runs: a GPU's step takes about as long for few as for many."""
+
 
 @dataclass(frozen=True)
 class RaySettings:
@@ -106,7 +109,7 @@ class GenerateSettings(RunSettings):
             (tiny: the embedded demonstration model).
         replicas: Copies of the model, each in a Ray actor of its own.
         shards: Ray actors that hold the novelty index.
-        in_flight: Requests that each replica holds at most.
+        in_flight: Requests that each replica holds at most (default: 512 on a GPU, else 64).
         wait_for_space: Seconds to wait when the disk of the run is full; then the run stops.
     """
 
@@ -121,7 +124,7 @@ class GenerateSettings(RunSettings):
     model: str = unaltering(EMBEDDED)
     replicas: int = unaltering(2)
     shards: int = unaltering(2)
-    in_flight: int = unaltering(64)
+    in_flight: int | None = unaltering(None)
     wait_for_space: float = unaltering(600.0)
     label: LabelSettings = field(default_factory=LabelSettings, metadata={"alters_data": False})
     transformers: TransformersOptions = field(default_factory=TransformersOptions, metadata={"alters_data": False})
@@ -156,7 +159,7 @@ def check(settings: GenerateSettings) -> None:
         "target": (settings.target, 1),
         "replicas": (settings.replicas, 1),
         "shards": (settings.shards, 1),
-        "in_flight": (settings.in_flight, 1),
+        "in_flight": (1 if settings.in_flight is None else settings.in_flight, 1),
         "wait_for_space": (settings.wait_for_space, 0),
         "label.replicas": (settings.label.replicas, 1),
         "propose.seeds": (settings.propose.seeds, 1),

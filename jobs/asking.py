@@ -34,13 +34,13 @@ class AskedModel(EngineSettings):
         engine: What answers: transformers, openai (a server), or template (a grammar, no model).
         model: Name or folder of the model, or its name on the server (tiny: the embedded demonstration model).
         replicas: Copies of the model, each in a Ray actor of its own; 0 is one in this process, without Ray.
-        in_flight: Requests that each replica holds at most.
+        in_flight: Requests that each replica holds at most (default: 512 on a GPU, else 64).
         max_failed: Share of requests that may fail; they count as answered with nothing.
     """
 
     model: str = EMBEDDED
     replicas: int = 1
-    in_flight: int = 64
+    in_flight: int | None = None
     max_failed: float = 0.05
     ray: RaySettings = field(default_factory=RaySettings)
 
@@ -71,7 +71,7 @@ def answers_of(
     from selfinstruct.engines import identify, pinned
     from selfinstruct.evaluation.answers import Answers, ask, check_answered
 
-    if settings.replicas < 0 or settings.in_flight < 1:
+    if settings.replicas < 0 or (settings.in_flight is not None and settings.in_flight < 1):
         raise InputError("--replicas must be at least 0, and --in_flight at least 1")
     engine = settings.engine_settings
     identity = identify(engine)

@@ -11,8 +11,8 @@ import ray
 from ray.util import placement_group_table
 
 from cluster.placement import resources_of
-from cluster.replicas import ReplicaPool
-from cluster.settings import RaySettings
+from cluster.replicas import ReplicaPool, replicate
+from cluster.settings import IN_FLIGHT, RaySettings
 from selfinstruct.engines import EngineSettings, TemplateOptions, VLLMOptions, open_engine
 from selfinstruct.prompts import load_prompts
 from selfinstruct.records import Completion, Kind, Request
@@ -57,5 +57,18 @@ def test_each_replica_with_several_gpus_has_a_strict_group_of_its_own(cluster: N
                 ray.kill(seat.actor)
         assert len(complete(pool, 40, "after")) == 40
         assert len(placement_group_table()) == 3
+    finally:
+        pool.close()
+
+
+@pytest.mark.parametrize(
+    ("gpus", "in_flight", "held"), [(None, None, IN_FLIGHT["gpu"]), (0, None, IN_FLIGHT["cpu"]), (1, 24, 24)]
+)
+def test_a_replica_on_a_gpu_is_given_more_at_once(
+    cluster: None, gpus: float | None, in_flight: int | None, held: int
+) -> None:
+    pool = replicate(EngineSettings(), load_prompts("tiny"), 1, in_flight, RaySettings(gpus=gpus))
+    try:
+        assert pool.room == held
     finally:
         pool.close()
