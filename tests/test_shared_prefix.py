@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from random_models import CONFIGS, OTHERS, SHARED, make_model, make_tokenizer
 
 from selfinstruct.engines import kernels, lanes
-from selfinstruct.engines.attention import Prefix, Rows, Segment, Store, Unsupported
+from selfinstruct.engines.attention import Layer, Prefix, Rows, Segment, Store, Unsupported
 from selfinstruct.engines.drafts import Draft, Ending
 from selfinstruct.engines.encoding import EncodedRequest
 from selfinstruct.engines.expanded import ExpandedDecoder
@@ -210,8 +210,7 @@ def test_merged_attention_is_attention_over_both(group: int, window: int) -> Non
     query = torch.randn(1, heads * group, 3, size, generator=draws)
     new_key, new_value = torch.randn(2, 1, heads, 3, size, generator=draws)
     segment = Segment(store, Prefix(length, prefix_store), torch.arange(3), torch.tensor(lengths), 0, 11)
-    kernel = Rows([segment], {}).kernel(query, new_value, None)
-    found = segment.attend(0, query, new_key, new_value, kernel, 0.5, window)
+    found = Rows([segment], {}).attend(Layer(0, 0.5, window, None), query, new_key, new_value)
     for row, seen in enumerate(lengths):
         keys, values = (
             torch.cat([shared[0], mine[row, :, :seen], new[0, :, row : row + 1]], dim=1)[:, -window if window else 0 :]

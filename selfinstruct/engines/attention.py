@@ -15,7 +15,7 @@ prefix and a store of its own.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -108,6 +108,31 @@ class PassThrough(Cache):  # type: ignore[misc]
 # ---- the attention function
 
 
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """What a model's layer wants of attention."""
+
+    number: int
+    scale: float  # of the scores
+    window: int  # how many tokens up to itself one sees; 0 for all
+    softcap: float | None  # bounds the scores
+
+
+class Attending(Protocol):
+    """What a pass of the model brings with it, to be asked in each layer."""
+
+    def attend(self, layer: Layer, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """The attention of the pass's tokens.
+
+        Args:
+            layer: Which it is of.
+            query, key, value: (1, heads, tokens, size) each; there may be fewer heads of key and value.
+
+        Returns:
+            (tokens, heads, size of values).
+        """
+
+
 @dataclass(slots=True)
 class Segment:
     """Consecutive tokens of a forward pass, of rows that have a prefix and a store in common.
@@ -125,63 +150,48 @@ class Segment:
     padded: Tensor | None = None  # (tokens,), below rows * (most + 1)
     _masks: dict[int, tuple[Tensor | None, int, Tensor | None]] = field(default_factory=dict)
 
-    def attend(
-        self, layer: int, query: Tensor, key: Tensor, value: Tensor, kernel: Kernel, scale: float, window: int
-    ) -> Tensor:
-        """The attention of these tokens.
-
-        Args:
-            layer: Its number.
-            query, key, value: (1, heads, tokens, size) each; there may be fewer heads of key and value.
-            kernel: Computes it.
-            scale: Of the scores.
-            window: How many tokens up to itself one sees; 0 for all.
-
-        Returns:
-            (tokens, heads, size of values).
-        """
+    def attend(self, layer: Layer, query: Tensor, key: Tensor, value: Tensor, kernel: Kernel) -> Tensor:
+        """The attention of these tokens, as `Attending` has it."""
         heads, group = query.shape[1], query.shape[1] // key.shape[1]
-        own_mask, start, prefix_mask = self._masks_for(window, query.dtype, group)
+        own_mask, start, prefix_mask = self._masks_for(layer.window, query.dtype, group)
         if self.padded is None:
-            own, own_total = self._step(layer, query, key, value, kernel, scale, own_mask)
+            own, own_total = self._step(layer, query, key, value, kernel, own_mask)
         else:
-            own, own_total = self._opening(layer, query, key, value, kernel, scale, own_mask, self.padded)
+            own, own_total = self._opening(layer, query, key, value, kernel, own_mask, self.padded)
         if self.prefix is None or start >= self.prefix.length:
             return own
-        keys, values = (one[:, :, start : self.prefix.length] for one in self.prefix.store.layers[layer])
+        keys, values = (one[:, :, start : self.prefix.length] for one in self.prefix.store.layers[layer.number])
         folded = query.reshape(1, key.shape[1], -1, query.shape[-1])
-        shared, total = kernel(folded, keys, values, prefix_mask, False, scale)
+        shared, total = kernel(folded, keys, values, prefix_mask, False, layer.scale)
         shared, total = shared.reshape(heads, -1, shared.shape[-1]).transpose(0, 1), total.reshape(heads, -1).T
         share = (total - own_total).sigmoid()[..., None]
         return torch.lerp(own.float(), shared.float(), share).to(query.dtype)
 
     def _step(
         self,
-        layer: int,
+        layer: Layer,
         query: Tensor,
         key: Tensor,
         value: Tensor,
         kernel: Kernel,
-        scale: float,
         mask: Tensor | None,
     ) -> tuple[Tensor, Tensor]:
         """One token of each row over what its row has in the store; those of a group of heads go together."""
-        keys, values = self.store.layer(layer, key, value)
+        keys, values = self.store.layer(layer.number, key, value)
         for whole, new in ((keys, key), (values, value)):
             whole[self.rows, :, self.at] = new[0].transpose(0, 1)
         count, width = len(self.rows), self._width
         folded = query[0].transpose(0, 1).reshape(count, key.shape[1], -1, query.shape[-1])
-        own, total = kernel(folded, keys[:count, :, :width], values[:count, :, :width], mask, False, scale)
+        own, total = kernel(folded, keys[:count, :, :width], values[:count, :, :width], mask, False, layer.scale)
         return own.reshape(count, query.shape[1], -1), total.reshape(count, -1)
 
     def _opening(
         self,
-        layer: int,
+        layer: Layer,
         query: Tensor,
         key: Tensor,
         value: Tensor,
         kernel: Kernel,
-        scale: float,
         mask: Tensor | None,
         padded: Tensor,
     ) -> tuple[Tensor, Tensor]:
@@ -194,10 +204,10 @@ class Segment:
             return whole.view(count, width, *whole.shape[1:]).transpose(1, 2)
 
         query, key, value = pad(query), pad(key), pad(value)
-        for whole, new in zip(self.store.layer(layer, key, value), (key, value), strict=True):
+        for whole, new in zip(self.store.layer(layer.number, key, value), (key, value), strict=True):
             whole[self.rows, :, :width] = new
         group = query.shape[1] // key.shape[1]
-        own, total = kernel(query, _repeated(key, group), _repeated(value, group), mask, mask is None, scale)
+        own, total = kernel(query, _repeated(key, group), _repeated(value, group), mask, mask is None, layer.scale)
         own, total = own.transpose(1, 2).flatten(0, 1), total.transpose(1, 2).flatten(0, 1)
         return own[padded], total[padded]
 
@@ -237,13 +247,25 @@ def _repeated(heads: Tensor, times: int) -> Tensor:
 
 @dataclass(slots=True)
 class Rows:
-    """What a forward pass is told: its segments, and how their attention is computed."""
+    """The rows of a pass: its segments, and how their attention is computed."""
 
     segments: list[Segment]
     kernels: dict[tuple[int, int], Kernel]  # by the head sizes of query and value, found as they are met
     windows: list[int] = field(default_factory=list)  # of the layers as they were computed
 
-    def kernel(self, query: Tensor, value: Tensor, softcap: float | None) -> Kernel:
+    def attend(self, layer: Layer, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """As `Attending` has it, one segment after the other."""
+        self.windows.append(layer.window)
+        kernel = self._kernel(query, value, layer.softcap)
+        pieces, start = [], 0
+        for segment in self.segments:
+            part = slice(start, start + len(segment.at))
+            tokens = query[:, :, part], key[:, :, part], value[:, :, part]
+            pieces.append(segment.attend(layer, *tokens, kernel))
+            start = part.stop
+        return pieces[0] if len(pieces) == 1 else torch.cat(pieces)
+
+    def _kernel(self, query: Tensor, value: Tensor, softcap: float | None) -> Kernel:
         """The best kernel for such heads."""
         if softcap:
             return _capped(softcap)
@@ -282,17 +304,9 @@ def attend(
     """
     if any(others.get(name) is not None for name in UNKNOWN):
         raise Unsupported("its attention has sinks or biases")
-    rows: Rows = others[ROWS]
-    rows.windows.append(sliding_window or 0)
-    kernel = rows.kernel(query, value, softcap)
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-    pieces, start = [], 0
-    for segment in rows.segments:
-        part = slice(start, start + len(segment.at))
-        tokens = query[:, :, part], key[:, :, part], value[:, :, part]
-        pieces.append(segment.attend(module.layer_idx, *tokens, kernel, scale, sliding_window or 0))
-        start = part.stop
-    out = pieces[0] if len(pieces) == 1 else torch.cat(pieces)
+    attending: Attending = others[ROWS]
+    out = attending.attend(Layer(module.layer_idx, scale, sliding_window or 0, softcap), query, key, value)
     return out[None], None
 
 

@@ -9,6 +9,7 @@ are kept without gaps: what leaves is overwritten with the store's last rows.
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import Any, Protocol
@@ -17,14 +18,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from selfinstruct.engines import attention
-from selfinstruct.engines.attention import PassThrough, Prefix, Rows, Segment, Store, Unsupported
+from selfinstruct.engines import attention, graphs
+from selfinstruct.engines.attention import Attending, PassThrough, Prefix, Rows, Segment, Store, Unsupported
 from selfinstruct.engines.drafts import Draft
 from selfinstruct.engines.encoding import EncodedRequest
+from selfinstruct.engines.graphs import Graphs, Unrecordable
 from selfinstruct.engines.kernels import Kernel
 from selfinstruct.engines.sampling import NOTHING, draw
 from selfinstruct.prompts import Sampling
 from selfinstruct.records import Kind
+
+log = logging.getLogger(__name__)
 
 SHARED_FROM = 64
 """Tokens from which on a prefix is shared; shorter ones are cheaper as a part of each row."""
@@ -182,6 +186,7 @@ class SharedDecoder:
         self._keeps = "logits_to_keep" in inspect.signature(model.forward).parameters
         self._cache = PassThrough()
         self._kernels: dict[tuple[int, int], Kernel] = {}
+        self._graphs: Graphs | None = None
         self._lanes: dict[Kind, Lane] = {}
         self._kept: dict[Kind, Prefix] = {}
         check_layers(model)
@@ -231,7 +236,7 @@ class SharedDecoder:
             return []
         inputs, positions, segments = zip(*(lane.inputs() for lane in lanes), strict=True)
         ids = torch.cat(inputs)
-        logits, _ = self._forward(ids, torch.cat(positions), list(segments), torch.arange(len(ids), device=ids.device))
+        logits = self._decode(ids, torch.cat(positions), list(segments))
         parts = torch.split(logits, [len(segment.at) for segment in segments])
         tokens = torch.cat([lane.draw(part) for lane, part in zip(lanes, parts, strict=True)]).tolist()
         drafts = (draft for lane in lanes for draft in lane.drafts)
@@ -282,11 +287,22 @@ class SharedDecoder:
         ids = torch.tensor([token for prompt in prompts for token in prompt], device=device)
         positions = torch.cat([segment.at for segment in segments]) + (prefix.length if prefix else 0)
         last = torch.tensor(lengths, device=device).cumsum(0) - 1
-        return self._forward(ids, positions, segments, last)
+        together = Rows(segments, self._kernels)
+        return self._forward(ids, positions, together, last), together
 
-    def _forward(self, ids: Tensor, positions: Tensor, segments: list[Segment], wanted: Tensor) -> tuple[Tensor, Rows]:
-        """Tokens, (tokens,), through the model; gives the logits after those that are wanted, by their places."""
+    def _decode(self, ids: Tensor, positions: Tensor, segments: list[Segment]) -> Tensor:
+        """One token of each row, (rows,), through the model; gives the logits after them."""
         rows = Rows(segments, self._kernels)
+        if self._graphs is not None and len(ids) <= graphs.MOST:
+            try:
+                return self._graphs.logits(ids, positions, rows)
+            except Unrecordable as reason:
+                log.info("the GPU's kernels are launched one by one, which is slower: %s", reason)
+                self._graphs = None
+        return self._forward(ids, positions, rows, torch.arange(len(ids), device=ids.device))
+
+    def _forward(self, ids: Tensor, positions: Tensor, rows: Attending, wanted: Tensor) -> Tensor:
+        """Tokens, (tokens,), through the model; gives the logits after those that are wanted, by their places."""
         inputs: dict[str, Any] = {attention.ROWS: rows}
         if self._keeps:
             inputs["logits_to_keep"] = wanted
@@ -294,7 +310,7 @@ class SharedDecoder:
             input_ids=ids[None], position_ids=positions[None], past_key_values=self._cache, use_cache=True, **inputs
         )
         logits: Tensor = output.logits[0]
-        return logits if self._keeps else logits[wanted], rows
+        return logits if self._keeps else logits[wanted]
 
     def _check(self) -> None:
         """Try our attention on a prompt in two rows of unequal length against the model's own.
@@ -313,10 +329,12 @@ class SharedDecoder:
             self._check_windows(rows)
             last, own = ids[[23, 18]], torch.tensor([11, 6], device=ids.device)
             segment = Segment(store, prefix, torch.arange(2, device=ids.device), own, 6, 11)
-            found, _ = self._forward(last, own + 12, [segment], torch.arange(2, device=ids.device))
-            bound = 1e-3 if found.dtype == torch.float32 else 0.1
-            if not bool((found.float() - wanted).norm() <= bound * wanted.norm()):
+            if not _alike(self._decode(last, own + 12, [segment]), wanted):
                 raise Unsupported("its logits would be others")
+            if ids.device.type == "cuda":
+                self._graphs = Graphs(self._forward, ids.device)
+                if not _alike(self._decode(last, own + 12, [segment]), wanted):
+                    self._graphs = None
         except torch.OutOfMemoryError:
             raise
         except Exception as error:  # whatever a stranger's model does with a cache and keywords it does not expect
@@ -332,6 +350,12 @@ class SharedDecoder:
         sliding = sum(kind == "sliding_attention" for kind in kinds) if kinds else len(rows.windows) * bool(window)
         if sum(map(bool, rows.windows)) != sliding:
             raise Unsupported("its sliding windows are not told")
+
+
+def _alike(found: Tensor, wanted: Tensor) -> bool:
+    """Whether logits are the same but for rounding."""
+    bound = 1e-3 if found.dtype == torch.float32 else 0.1
+    return bool((found.float() - wanted).norm() <= bound * wanted.norm())
 
 
 def check_layers(model: Any) -> None:
