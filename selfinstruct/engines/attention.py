@@ -21,7 +21,15 @@ import torch
 from torch import Tensor
 from transformers import AttentionInterface, Cache
 
-from selfinstruct.engines.kernels import STEP, Kernel, as_mask, by_definition, choose_kernel
+from selfinstruct.engines.kernels import (
+    STEP,
+    Kernel,
+    Kernels,
+    as_mask,
+    by_definition,
+    choose_kernel,
+    choose_step_kernel,
+)
 
 NAME = "selfinstruct_shared_prefix"
 ROWS = "selfinstruct_rows"
@@ -148,51 +156,54 @@ class Segment:
     least: int  # the least and the largest of them
     most: int
     padded: Tensor | None = None  # (tokens,), below rows * (most + 1)
-    _masks: dict[int, tuple[Tensor | None, int, Tensor | None]] = field(default_factory=dict)
+    _own_masks: dict[int, Tensor] = field(default_factory=dict)  # by window, as the following
+    _prefix_masks: dict[int, tuple[int, Tensor | None]] = field(default_factory=dict)
 
-    def attend(self, layer: Layer, query: Tensor, key: Tensor, value: Tensor, kernel: Kernel) -> Tensor:
+    def attend(self, layer: Layer, query: Tensor, key: Tensor, value: Tensor, kernels: Kernels) -> Tensor:
         """The attention of these tokens, as `Attending` has it."""
         heads, group = query.shape[1], query.shape[1] // key.shape[1]
-        own_mask, start, prefix_mask = self._masks_for(layer.window, query.dtype, group)
+        length = self.prefix.length if self.prefix else 0
+        window = 0 if length + self.most < layer.window else layer.window
         if self.padded is None:
-            own, own_total = self._step(layer, query, key, value, kernel, own_mask)
+            own, own_total = self._step(layer, window, query, key, value, kernels)
         else:
-            own, own_total = self._opening(layer, query, key, value, kernel, own_mask, self.padded)
-        if self.prefix is None or start >= self.prefix.length:
+            own, own_total = self._opening(layer, window, query, key, value, kernels, self.padded)
+        start, mask = self._prefix_mask(length, window, query.dtype, group)
+        if self.prefix is None or start >= length:
             return own
-        keys, values = (one[:, :, start : self.prefix.length] for one in self.prefix.store.layers[layer.number])
+        keys, values = (one[:, :, start:length] for one in self.prefix.store.layers[layer.number])
         folded = query.reshape(1, key.shape[1], -1, query.shape[-1])
-        shared, total = kernel(folded, keys, values, prefix_mask, False, layer.scale)
+        shared, total = kernels.whole(folded, keys, values, mask, False, layer.scale)
         shared, total = shared.reshape(heads, -1, shared.shape[-1]).transpose(0, 1), total.reshape(heads, -1).T
         share = (total - own_total).sigmoid()[..., None]
         return torch.lerp(own.float(), shared.float(), share).to(query.dtype)
 
     def _step(
-        self,
-        layer: Layer,
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
-        kernel: Kernel,
-        mask: Tensor | None,
+        self, layer: Layer, window: int, query: Tensor, key: Tensor, value: Tensor, kernels: Kernels
     ) -> tuple[Tensor, Tensor]:
         """One token of each row over what its row has in the store; those of a group of heads go together."""
         keys, values = self.store.layer(layer.number, key, value)
         for whole, new in ((keys, key), (values, value)):
             whole[self.rows, :, self.at] = new[0].transpose(0, 1)
-        count, width = len(self.rows), self._width
+        count, width = len(self.rows), -(-(self.most + 1) // STEP) * STEP
         folded = query[0].transpose(0, 1).reshape(count, key.shape[1], -1, query.shape[-1])
-        own, total = kernel(folded, keys[:count, :, :width], values[:count, :, :width], mask, False, layer.scale)
+        if kernels.step is not None:
+            own, total = kernels.step(folded, keys, values, self.at, window, layer.scale)
+        else:
+            mask = self._own_mask(self.at[:, None, None, None], width, window, query.dtype)
+            own, total = kernels.whole(
+                folded, keys[:count, :, :width], values[:count, :, :width], mask, False, layer.scale
+            )
         return own.reshape(count, query.shape[1], -1), total.reshape(count, -1)
 
     def _opening(
         self,
         layer: Layer,
+        window: int,
         query: Tensor,
         key: Tensor,
         value: Tensor,
-        kernel: Kernel,
-        mask: Tensor | None,
+        kernels: Kernels,
         padded: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """First tokens over those before them in their rows, which are padded for that."""
@@ -206,38 +217,29 @@ class Segment:
         query, key, value = pad(query), pad(key), pad(value)
         for whole, new in zip(self.store.layer(layer.number, key, value), (key, value), strict=True):
             whole[self.rows, :, :width] = new
-        group = query.shape[1] // key.shape[1]
-        own, total = kernel(query, _repeated(key, group), _repeated(value, group), mask, mask is None, layer.scale)
+        columns = torch.arange(width, device=query.device)
+        mask = self._own_mask(columns[None, None, :, None], width, window, query.dtype) if window else None
+        key, value = (_repeated(one, query.shape[1] // key.shape[1]) for one in (key, value))
+        own, total = kernels.whole(query, key, value, mask, mask is None, layer.scale)
         own, total = own.transpose(1, 2).flatten(0, 1), total.transpose(1, 2).flatten(0, 1)
         return own[padded], total[padded]
 
-    @property
-    def _width(self) -> int:
-        return -(-(self.most + 1) // STEP) * STEP
+    def _own_mask(self, at: Tensor, width: int, window: int, dtype: torch.dtype) -> Tensor:
+        """Which own columns, (..., width), tokens at the columns `at`, (..., 1), see."""
+        if window not in self._own_masks:
+            back = at - torch.arange(width, device=at.device)
+            self._own_masks[window] = as_mask((back >= 0) & (back < window) if window else back >= 0, dtype)
+        return self._own_masks[window]
 
-    def _masks_for(self, window: int, dtype: torch.dtype, group: int) -> tuple[Tensor | None, int, Tensor | None]:
-        """The mask over own columns, the first column of the prefix that any token sees, and the mask over the rest."""
-        length = self.prefix.length if self.prefix else 0
-        if length + self.most < window:
-            window = 0
-        if window not in self._masks:
-            start = max(0, length + self.least - window + 1) if window else 0
-            prefix_mask = None
+    def _prefix_mask(self, length: int, window: int, dtype: torch.dtype, group: int) -> tuple[int, Tensor | None]:
+        """The first column of the prefix that any token sees, and the mask over it and those after it."""
+        if window not in self._prefix_masks:
+            start, mask = max(0, length + self.least - window + 1) if window else 0, None
             if window and start < length:
                 far = self.at[:, None] + length - torch.arange(start, length, device=self.at.device)
-                prefix_mask = as_mask((far < window).repeat(group, 1), dtype)[None, None]
-            self._masks[window] = self._own_mask(window, dtype), start, prefix_mask
-        return self._masks[window]
-
-    def _own_mask(self, window: int, dtype: torch.dtype) -> Tensor | None:
-        if self.padded is None:
-            back = self.at[:, None, None, None] - torch.arange(self._width, device=self.at.device)
-        elif window:
-            columns = torch.arange(self.most + 1, device=self.at.device)
-            back = (columns[:, None] - columns)[None, None]
-        else:
-            return None  # causal
-        return as_mask((back >= 0) & (back < window) if window else back >= 0, dtype)
+                mask = as_mask((far < window).repeat(group, 1), dtype)[None, None]
+            self._prefix_masks[window] = start, mask
+        return self._prefix_masks[window]
 
 
 def _repeated(heads: Tensor, times: int) -> Tensor:
@@ -250,29 +252,31 @@ class Rows:
     """The rows of a pass: its segments, and how their attention is computed."""
 
     segments: list[Segment]
-    kernels: dict[tuple[int, int], Kernel]  # by the head sizes of query and value, found as they are met
+    kernels: dict[tuple[int, int], Kernels]  # by the head sizes of query and value, found as they are met
     windows: list[int] = field(default_factory=list)  # of the layers as they were computed
 
     def attend(self, layer: Layer, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """As `Attending` has it, one segment after the other."""
         self.windows.append(layer.window)
-        kernel = self._kernel(query, value, layer.softcap)
+        kernels = self._kernels_for(query, value, layer.softcap)
         pieces, start = [], 0
         for segment in self.segments:
             part = slice(start, start + len(segment.at))
             tokens = query[:, :, part], key[:, :, part], value[:, :, part]
-            pieces.append(segment.attend(layer, *tokens, kernel))
+            pieces.append(segment.attend(layer, *tokens, kernels))
             start = part.stop
         return pieces[0] if len(pieces) == 1 else torch.cat(pieces)
 
-    def _kernel(self, query: Tensor, value: Tensor, softcap: float | None) -> Kernel:
-        """The best kernel for such heads."""
+    def _kernels_for(self, query: Tensor, value: Tensor, softcap: float | None) -> Kernels:
+        """The best kernels for such heads."""
         if softcap:
-            return _capped(softcap)
+            return Kernels(_capped(softcap))
         sizes = query.shape[-1], value.shape[-1]
         if sizes not in self.kernels:
-            alike = sizes[0] == sizes[1]
-            self.kernels[sizes] = choose_kernel(query.device, query.dtype, sizes[0]) if alike else by_definition
+            self.kernels[sizes] = Kernels(by_definition)
+            if sizes[0] == sizes[1]:
+                heads = query.device, query.dtype, sizes[0]
+                self.kernels[sizes] = Kernels(choose_kernel(*heads), choose_step_kernel(*heads))
         return self.kernels[sizes]
 
 

@@ -60,6 +60,8 @@ def load(folder: Path, settings: EngineSettings) -> tuple[Any, Any]:
         raise InputError(f"--model: {settings.model}: its safetensors lack weights ({missing} ...); save it whole")
     if "past_key_values" not in inspect.signature(model.forward).parameters:
         raise InputError(f"--model: {settings.model}: keeps no keys and values; take a transformer for causal LM")
+    if device.type == "cuda":
+        torch.cuda.set_device(device)  # where graphs are recorded, and where Triton's kernels run
     return tokenizer, model.eval().to(device)
 
 

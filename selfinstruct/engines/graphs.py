@@ -9,7 +9,9 @@ Recordings are made as they are needed, for sizes a few apart, and are good for 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -84,7 +86,7 @@ class Graphs:
         current = torch.cuda.current_stream()
         self._stream.wait_stream(current)
         try:
-            with torch.cuda.stream(self._stream):
+            with torch.cuda.stream(self._stream), _uncollected():
                 self._run(size, _Rehearsal(self._places))  # what is set up at first use must not be recorded
                 recording = _Recording(self._places, self._pool)
                 recording.begin()
@@ -163,3 +165,16 @@ class _Recording(_Rehearsal):
     def end(self) -> None:
         """Until now."""
         self.pieces[-1].capture_end()
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without garbage collection, which may free something of CUDA's, another recording say, and so end this one."""
+    gc.collect()
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()

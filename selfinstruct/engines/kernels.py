@@ -6,11 +6,15 @@ size depends on the version and the hardware, so they are tried out rather than 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import torch
 from torch import Tensor
+
+log = logging.getLogger(__name__)
 
 STEP = 16
 """Rows of masks begin at multiples of this many elements, as CUDA kernels want it; stores grow by it."""
@@ -21,6 +25,21 @@ Kernel: TypeAlias = Callable[[Tensor, Tensor, Tensor, "Tensor | None", bool, flo
 Query is (rows, heads, queries, size), key and value (rows, heads, columns, size); the log-sum-exp (rows, heads,
 queries). A mask is broadcast to (rows, heads, queries, columns); what it hides holds `hidden(dtype)`.
 """
+
+StepKernel: TypeAlias = Callable[[Tensor, Tensor, Tensor, Tensor, int, float], tuple[Tensor, Tensor]]
+"""(query, key, value, last, window, scale) -> (output, log-sum-exp in float32).
+
+As `Kernel`, but all queries of a row see its columns up to `last`, (rows,), itself included, and no more than `window`
+of them; 0 is no bound. There may be more rows of key and value than of query.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Kernels:
+    """What computes attention of one kind of heads."""
+
+    whole: Kernel
+    step: StepKernel | None = None  # where there is none, the other one takes a mask
 
 
 def hidden(dtype: torch.dtype) -> float:
@@ -95,6 +114,50 @@ def choose_kernel(device: torch.device, dtype: torch.dtype, head_size: int) -> K
     )
 
 
+def choose_step_kernel(device: torch.device, dtype: torch.dtype, head_size: int) -> StepKernel | None:
+    """Triton's on a GPU, if it is there and agrees with the definition."""
+    if device.type != "cuda":
+        return None
+    try:
+        from selfinstruct.engines.step_kernel import over_own_columns
+
+        return over_own_columns if step_agrees(over_own_columns, device, dtype, head_size) else None
+    except torch.OutOfMemoryError:  # says nothing about the kernel
+        raise
+    except Exception as error:  # no Triton, or none that can compile for this GPU on this machine
+        log.info("a step's attention takes torch's kernels, which are slower: %s", " ".join(str(error).split())[:200])
+        return None
+
+
+def step_agrees(kernel: StepKernel, device: torch.device, dtype: torch.dtype, head_size: int) -> bool:
+    """Whether a kernel gives what it should for rows of many lengths, with and without a window."""
+    source = torch.Generator().manual_seed(0)
+    query, key, value = (
+        torch.randn(rows, 2, columns, head_size, generator=source).to(device, dtype)
+        for rows, columns in ((6, 3), (7, 150), (7, 150))
+    )
+    last = torch.tensor([0, 5, 63, 64, 127, 149], device=device)
+    for window in (0, 1, 40, 200):
+        back = last[:, None, None, None] - torch.arange(150, device=device)
+        mask = as_mask((back >= 0) & (back < (window or 150)), torch.float32)
+        wanted = by_definition(query.float(), key[:6].float(), value[:6].float(), mask, False, 0.3)
+        if not all(
+            _near(*pair, dtype) for pair in zip(kernel(query, key, value, last, window, 0.3), wanted, strict=True)
+        ):
+            return False
+    return True
+
+
+def _near(found: Tensor, wanted: Tensor, dtype: torch.dtype) -> bool:
+    bound = _bound(dtype)
+    return bool(((found.float() - wanted).abs() <= bound * wanted.abs().amax(-1, keepdim=True).clamp(min=1)).all())
+
+
+def _bound(dtype: torch.dtype) -> float:
+    """How far results may be apart, in parts of the largest."""
+    return 1e-4 if dtype == torch.float32 else 0.03
+
+
 def _agrees(kernel: Kernel, device: torch.device, dtype: torch.dtype, head_size: int) -> bool:
     """Whether a kernel gives what it should where it will be used: over a prefix, masked, causal."""
     source = torch.Generator().manual_seed(0)
@@ -113,7 +176,7 @@ def _agrees(kernel: Kernel, device: torch.device, dtype: torch.dtype, head_size:
         (random(3, 2, 9), random(3, 2, 9), random(3, 2, 9), None, True),
         (random(3, 2, 9), random(3, 2, 9), random(3, 2, 9), odd, False),
     ]
-    bound = 1e-4 if dtype == torch.float32 else 0.03
+    bound = _bound(dtype)
     try:
         for query, key, value, added, causal in cases:
             found = kernel(query, key, value, added, causal, 0.3)

@@ -23,7 +23,7 @@ from selfinstruct.engines.attention import Attending, PassThrough, Prefix, Rows,
 from selfinstruct.engines.drafts import Draft
 from selfinstruct.engines.encoding import EncodedRequest
 from selfinstruct.engines.graphs import Graphs, Unrecordable
-from selfinstruct.engines.kernels import Kernel
+from selfinstruct.engines.kernels import Kernels
 from selfinstruct.engines.sampling import NOTHING, draw
 from selfinstruct.prompts import Sampling
 from selfinstruct.records import Kind
@@ -185,7 +185,7 @@ class SharedDecoder:
         self._prefixes = {kind: ids if len(ids) >= SHARED_FROM else () for kind, ids in prefixes.items()}
         self._keeps = "logits_to_keep" in inspect.signature(model.forward).parameters
         self._cache = PassThrough()
-        self._kernels: dict[tuple[int, int], Kernel] = {}
+        self._kernels: dict[tuple[int, int], Kernels] = {}
         self._graphs: Graphs | None = None
         self._lanes: dict[Kind, Lane] = {}
         self._kept: dict[Kind, Prefix] = {}

@@ -1,4 +1,4 @@
-"""Recorded steps on a GPU; all but the sizes need one."""
+"""What a GPU has of its own: recorded steps, and a kernel. All but the recordings' sizes need one."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from random_models import SHARED, make_model
 from test_shared_prefix import GREEDY, PREFIXES, SAMPLED, make_requests, run
 
+from selfinstruct.engines import kernels
 from selfinstruct.engines.graphs import MOST, recorded_size
 from selfinstruct.engines.lanes import SharedDecoder
 
@@ -59,3 +60,30 @@ def test_a_model_that_waits_for_the_gpu_goes_on_unrecorded() -> None:
     decoder = SharedDecoder(model, GREEDY, PREFIXES)
     assert decoder._graphs is None
     assert run(decoder, requests, random.Random(3)) == wanted
+
+
+@needs_gpu
+@pytest.mark.parametrize("size", [8, 16, 64, 80, 128, 256])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
+def test_a_step_takes_the_kernel_that_reads_no_more_than_there_is(dtype: torch.dtype, size: int) -> None:
+    assert kernels.choose_step_kernel(torch.device("cuda"), dtype, size) is not None
+
+
+@needs_gpu
+@pytest.mark.parametrize("group", [1, 3, 8, 17])
+def test_the_step_kernel_gives_the_definition(group: int) -> None:
+    from selfinstruct.engines.step_kernel import over_own_columns
+
+    rolls = random.Random(group)
+    for _ in range(20):
+        rows, heads, columns, size = rolls.randint(1, 9), rolls.randint(1, 4), rolls.randint(1, 400), 64
+        query = torch.randn(rows, heads, group, size, device="cuda")
+        key, value = torch.randn(2, rows + 2, heads, columns + 3, size, device="cuda")
+        last = torch.randint(columns, (rows,), device="cuda")
+        window = rolls.choice([0, 1, 30])
+        back = last[:, None] - torch.arange(columns + 3, device="cuda")
+        seen = (back >= 0) & (back < (window or columns))
+        out, total = over_own_columns(query, key, value, last, window, 0.2)
+        scores = (query.double() @ key[:rows].double().mT * 0.2).masked_fill(~seen[:, None, None], -torch.inf)
+        torch.testing.assert_close(total.double(), scores.logsumexp(-1), atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(out.double(), scores.softmax(-1) @ value[:rows].double(), atol=1e-4, rtol=1e-4)
