@@ -85,7 +85,7 @@ class Lane:
 
     def own(self, draft: Draft) -> int:
         """Tokens of a row's own that the model has seen: all but the last one drawn."""
-        return len(self.prompt(draft)) + max(0, len(draft.tokens) - 1)
+        return len(draft.encoded.ids) - self.shared + max(0, len(draft.tokens) - 1)
 
     def prompt(self, draft: Draft) -> Sequence[int]:
         """A row's prompt without the prefix."""
