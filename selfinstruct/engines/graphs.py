@@ -32,7 +32,7 @@ class Unrecordable(Exception):  # noqa: N818  (no failure: kernels are then laun
 
 
 def recorded_size(tokens: int) -> int:
-    """Tokens of the recording that serves so many: a multiple of 8, and at most an eighth more than a power of two."""
+    """Tokens of the recording that serves so many: of multiples of 8, four for each doubling."""
     step = max(8, (1 << (tokens - 1).bit_length()) // 8)
     return -(-tokens // step) * step
 
@@ -62,6 +62,7 @@ class Graphs:
         self._recordings: dict[int, _Recording] = {}
         self._ids, self._positions = torch.zeros(2, MOST, dtype=torch.int64, device=device)
         self._all = torch.arange(MOST, device=device)
+        self._logits = torch.empty(0)  # of the last pass
 
     def logits(self, ids: Tensor, positions: Tensor, rows: Rows) -> Tensor:
         """The logits after each of at most `MOST` tokens, (tokens, vocabulary); good until the next call.
