@@ -13,6 +13,9 @@ the engine at once as in a run; plain generation does the same kind by kind, at 
 clock, so the machine should have nothing else to do; processor seconds are in the JSON, too. All is measured
 `--repeats` times, one way right after the other, with other requests of the same lengths, and medians are given. What
 a kind's prompts have in common is computed once in a replica's life and not counted (`prefix_seconds`).
+
+A step is also timed by itself, with `--in_flight` requests of a kind that all go on, beside the least that it would
+take at the speeds of a large copy and a large matrix product, which are measured on the spot.
 """
 
 from __future__ import annotations
@@ -53,7 +56,7 @@ def bench(settings: EngineBenchSettings) -> int:
     kinds = {}
     for kind, (prefix_tokens, prefix_seconds) in constants.items():
         own = {"prefix_tokens": prefix_tokens, "prefix_seconds": prefix_seconds}
-        kinds[str(kind)] = {**own, **_medians(trials[kind]), "bound_tokens_per_second": bed.bound(kind)}
+        kinds[str(kind)] = {**own, **_medians(trials[kind]), "steps": dataclasses.asdict(bed.steps(kind))}
     figures = {
         "settings": dataclasses.asdict(settings),
         "machine": {**machine(), "threads": bed.threads, "device": bed.device_name},
@@ -123,10 +126,8 @@ def _print(figures: Mapping[str, Any]) -> None:
     model, machine = figures["model"], figures["machine"]
     title = f"{model['parameters'] / 1e6:,.0f} million parameters in {model['dtype']} on {machine['device']}"
     grid = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    bounds = any(each["bound_tokens_per_second"] for each in figures["kinds"].values())
-    headings = ("prompt", "constant", "new", "plain/s", "engine/s", "times", "tokens/s")
     grid.add_column("")
-    for heading in headings + ("bound tokens/s",) * bounds:
+    for heading in ("prompt", "constant", "new", "plain/s", "engine/s", "times", "tokens/s"):
         grid.add_column(heading, justify="right")
     rows = {**figures["kinds"], "whole round": figures["round"]}
     for name, each in rows.items():
@@ -141,14 +142,18 @@ def _print(figures: Mapping[str, Any]) -> None:
             f"{each['times_as_fast']:.1f}",
             f"{engine['new_tokens'] / engine['seconds']:,.0f}",
         ]
-        grid.add_row(*cells, *([f"{each['bound_tokens_per_second']:,.0f}"] if bounds and single else []))
+        grid.add_row(*cells)
     Console().print(grid)
     print(
-        "Tokens of a prompt, of its constant part and of a completion; requests a second by both ways; how many times"
+        "Tokens of a prompt, of its constant part and of a completion; requests a second by both ways; how many times\n"
+        "as fast the engine is. Medians of repeats, of which each found, in turn:"
     )
-    print("as fast the engine is. Medians of repeats, of which each found, in turn:")
     for name, each in rows.items():
         print(f"  {name}: {', '.join(f'{times:.1f}' for times in each['times_each'])} times")
+    for name, each in figures["kinds"].items():
+        steps = each["steps"]
+        seconds = " ms, at least ".join(f"{1000 * steps[key]:,.1f}" for key in ("seconds", "least_seconds"))
+        print(f"  a step of {steps['rows']:,} rows of {name}: {seconds} ms")
     print(f"{machine['processor']}, {machine['cores']} cores, {machine['threads']} threads of torch")
 
 

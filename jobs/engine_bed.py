@@ -11,6 +11,8 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from selfinstruct.classify import render_classify
@@ -36,6 +38,9 @@ SHAPES: Mapping[str, Mapping[str, int]] = {
 """Llama's, by what they are called here; the last two are those of Llama 3."""
 
 KINDS = (Kind.PROPOSE, Kind.CLASSIFY, Kind.INPUT_FIRST)
+WARMING, TIMED = 10, 20
+"""Steps before those that are timed, and these."""
+
 NEVER = "\ue000\ue001"
 """A stop string that no text holds: looked for like any other, never found."""
 
@@ -105,6 +110,16 @@ class Trial:
 
     plain: Pace
     engine: Pace
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """How long a step takes in which each row gets a token."""
+
+    rows: int
+    seconds: float
+    least_seconds: float
+    """What it takes at least: reading all there is from memory, or multiplying by all weights, whichever is longer."""
 
 
 def geometric(mean: float, count: int, most: int, draws: random.Random) -> list[int]:
@@ -210,31 +225,54 @@ class Bed:
 
         return self._timed(lambda: self._complete(proposals, after), everything)
 
-    def bound(self, kind: Kind) -> float | None:
-        """On a GPU: tokens a second, if a step took no longer than reading weights, keys and values from memory."""
-        if self._device.type != "cuda":
-            return None
-        encoded = [self._encoder.encode(request) for request in self._requests(kind, self._settings.plain, "bound")]
-        torch, config = self._torch, self._model.config
-        source = torch.empty(2**30, dtype=torch.uint8, device=self._device)
-        target = torch.empty_like(source)
-        target.copy_(source)
+    def steps(self, kind: Kind) -> Steps:
+        """Steps of as many requests of a kind as may be under way, none of which ends."""
+        requests = self._requests(kind, self._settings.in_flight, "steps")
+        encoded = [dataclasses.replace(self._encoder.encode(request), room=WARMING + TIMED + 2) for request in requests]
+        longest = max(map(self._generator.columns, encoded))
+        while len(encoded) > 1 and self._generator.cost(kind, len(encoded), longest) > self.tokens_per_batch:
+            encoded.pop()
+        self._generator.join(encoded)
+        for _ in range(WARMING):
+            self._generator.step()
         self._settle()
         begun = time.perf_counter()
-        for _ in range(10):
-            target.copy_(source)
+        for _ in range(TIMED):
+            self._generator.step()
         self._settle()
-        bytes_per_second = 10 * 2 * source.numel() / (time.perf_counter() - begun)
-        width = torch.finfo(self._model.dtype).bits // 8
-        weights = sum(each.numel() for each in self._model.parameters()) - config.vocab_size * config.hidden_size
-        size = 2 * config.num_hidden_layers * config.num_key_value_heads * config.head_dim
-        own = sum(self._generator.columns(one) + one.room / 2 for one in encoded) / len(encoded)
-        longest = max(map(self._generator.columns, encoded))
-        rows = self._settings.in_flight
-        while rows > 1 and self._generator.cost(kind, rows, longest) > self.tokens_per_batch:
-            rows -= 1
-        prefix = self._generator.cost(kind, 0, 0)
-        return float(rows * bytes_per_second / (width * (weights + size * (prefix + rows * own))))
+        seconds = (time.perf_counter() - begun) / TIMED
+        self._generator.clear()
+        rows, config = len(encoded), self._model.config
+        weights = self.parameters - config.vocab_size * config.hidden_size
+        held = self._generator.cost(kind, 0, 0) + sum(map(self._generator.columns, encoded))
+        numbers = 2 * config.num_hidden_layers * config.num_key_value_heads * config.head_dim
+        read = self._torch.finfo(self._model.dtype).bits // 8 * (weights + numbers * (held + rows * WARMING))
+        return Steps(rows, seconds, max(read / self._bandwidth, 2 * rows * weights / self._arithmetic))
+
+    @cached_property
+    def _bandwidth(self) -> float:
+        """Bytes a second of a copy, read and written."""
+        source = self._torch.ones(2**28, device=self._device)
+        target = self._torch.empty_like(source)
+        return 2 * source.nbytes / self._seconds_of(lambda: target.copy_(source))
+
+    @cached_property
+    def _arithmetic(self) -> float:
+        """Operations a second of a matrix product."""
+        size = 8192 if self._device.type == "cuda" else 2048
+        factor = self._torch.randn(size, size, device=self._device).to(self._model.dtype)
+        return 2 * size**3 / self._seconds_of(lambda: factor @ factor)
+
+    def _seconds_of(self, work: Callable[[], object]) -> float:
+        """The median of several times."""
+        found = []
+        for _ in range(7):
+            self._settle()
+            begun = time.perf_counter()
+            work()
+            self._settle()
+            found.append(time.perf_counter() - begun)
+        return median(found)
 
     def _requests(self, kind: Kind, count: int, label: str) -> list[Request]:
         settings = self._settings

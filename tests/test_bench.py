@@ -136,12 +136,17 @@ def test_bench_engine_measures_both_ways(tmp_path: Path, capsys: pytest.CaptureF
     few = ["--size", "1m", "--plain", "2", "--plain_batch", "2", "--times", "2", "--proposals", "2", "--accepted", "2"]
     short = ["--propose_mean", "8", "--instantiate_mean", "5", "--device", "cpu", "--repeats", "3"]
     assert main(["bench", "engine", "--out", str(tmp_path), *few, *short]) == 0
-    assert "whole round" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "whole round" in shown
+    assert "a step of 64 rows of classify" in shown
     figures = json.loads((tmp_path / "engine.json").read_text())
     assert figures["model"]["attention"] == ["sdpa", "selfinstruct_shared_prefix"]
     assert figures["kinds"].keys() == {"propose", "classify", "input_first"}
     for kind in figures["kinds"].values():
         assert kind["plain"]["prompt_tokens"] > 2 * kind["prefix_tokens"]
+        assert kind["steps"]["rows"] == 64
+        assert kind["steps"]["seconds"] > 0
+        assert kind["steps"]["least_seconds"] > 0
         for way, requests in (("plain", 2), ("engine", 4)):
             assert kind[way]["requests"] == requests
             assert kind[way]["seconds"] > 0
