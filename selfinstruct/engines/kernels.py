@@ -125,7 +125,8 @@ def choose_step_kernel(device: torch.device, dtype: torch.dtype, head_size: int)
     except torch.OutOfMemoryError:  # says nothing about the kernel
         raise
     except Exception as error:  # no Triton, or none that can compile for this GPU on this machine
-        log.info("a step's attention takes torch's kernels, which are slower: %s", " ".join(str(error).split())[:200])
+        reason = " ".join(str(error).split())[:200]
+        log.warning("a step's attention takes torch's kernels, slower than Triton's, which wants gcc: %s", reason)
         return None
 
 
