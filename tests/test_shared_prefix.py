@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -190,6 +192,36 @@ def test_kernels_that_fail_or_err_are_passed_over(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_rounding_alone_is_no_reason_to_pass_a_kernel_over(dtype: torch.dtype, size: int) -> None:
     assert kernels.choose_kernel(torch.device("cpu"), dtype, size) is kernels.CANDIDATES["cpu"][0]
+
+
+def over_seen_columns(
+    query: Any, key: Any, value: Any, last: Any, window: int, scale: float, further: int = 0, bounded: bool = True
+) -> Any:
+    """A step kernel, row by row; it may be made to see `further` than it should, or beyond its window."""
+    found = []
+    for row, end in enumerate((last + 1 + further).tolist()):
+        seen = slice(max(0, end - window) if window and bounded else 0, end)
+        parts = query[row : row + 1], key[row : row + 1, :, seen], value[row : row + 1, :, seen]
+        found.append(kernels.by_definition(*parts, None, False, scale))
+    return tuple(torch.cat(each) for each in zip(*found, strict=True))
+
+
+def test_a_step_kernel_must_see_what_it_should_and_no_more() -> None:
+    device = torch.device("cpu")
+    for dtype in (torch.float32, torch.bfloat16):
+        assert kernels.step_agrees(over_seen_columns, device, dtype, 32)
+        for wrong in ({"further": -1}, {"further": 1}, {"bounded": False}):
+            assert not kernels.step_agrees(partial(over_seen_columns, **wrong), device, dtype, 32)
+
+
+@pytest.mark.parametrize("name", ["llama", "mistral", "mistral-far", "gemma3"])
+def test_a_step_kernel_changes_no_token(name: str) -> None:
+    requests = make_requests(12, seed=11)
+    wanted = run(SharedDecoder(make_model(name), GREEDY, PREFIXES), requests, random.Random(11))
+    decoder = SharedDecoder(make_model(name), GREEDY, PREFIXES)
+    for sizes, chosen in decoder._kernels.items():
+        decoder._kernels[sizes] = replace(chosen, step=over_seen_columns)
+    assert run(decoder, requests, random.Random(11)) == wanted
 
 
 @pytest.mark.parametrize("window", [0, 3, 9, 30])
