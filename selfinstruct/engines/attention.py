@@ -190,7 +190,7 @@ class Segment:
         if kernels.step is not None:
             own, total = kernels.step(folded, keys, values, self.at, window, layer.scale)
         else:
-            mask = self._own_mask(self.at[:, None, None, None], width, window, query.dtype)
+            mask = self._own_mask(width, window, query.dtype)
             own, total = kernels.whole(
                 folded, keys[:count, :, :width], values[:count, :, :width], mask, False, layer.scale
             )
@@ -217,17 +217,18 @@ class Segment:
         query, key, value = pad(query), pad(key), pad(value)
         for whole, new in zip(self.store.layer(layer.number, key, value), (key, value), strict=True):
             whole[self.rows, :, :width] = new
-        columns = torch.arange(width, device=query.device)
-        mask = self._own_mask(columns[None, None, :, None], width, window, query.dtype) if window else None
+        mask = self._own_mask(width, window, query.dtype) if window else None  # else it is the causal one
         key, value = (_repeated(one, query.shape[1] // key.shape[1]) for one in (key, value))
         own, total = kernels.whole(query, key, value, mask, mask is None, layer.scale)
         own, total = own.transpose(1, 2).flatten(0, 1), total.transpose(1, 2).flatten(0, 1)
         return own[padded], total[padded]
 
-    def _own_mask(self, at: Tensor, width: int, window: int, dtype: torch.dtype) -> Tensor:
-        """Which own columns, (..., width), tokens at the columns `at`, (..., 1), see."""
+    def _own_mask(self, width: int, window: int, dtype: torch.dtype) -> Tensor:
+        """The mask over own columns, (rows, 1, 1, width), or (1, 1, width, width) where each row has all of them."""
         if window not in self._own_masks:
-            back = at - torch.arange(width, device=at.device)
+            columns = torch.arange(width, device=self.at.device)
+            at = self.at[:, None, None, None] if self.padded is None else columns[None, None, :, None]
+            back = at - columns
             self._own_masks[window] = as_mask((back >= 0) & (back < window) if window else back >= 0, dtype)
         return self._own_masks[window]
 
@@ -273,10 +274,10 @@ class Rows:
             return Kernels(_capped(softcap))
         sizes = query.shape[-1], value.shape[-1]
         if sizes not in self.kernels:
-            self.kernels[sizes] = Kernels(by_definition)
-            if sizes[0] == sizes[1]:
-                heads = query.device, query.dtype, sizes[0]
-                self.kernels[sizes] = Kernels(choose_kernel(*heads), choose_step_kernel(*heads))
+            heads = query.device, query.dtype, sizes[0]
+            alike = sizes[0] == sizes[1]
+            chosen = Kernels(choose_kernel(*heads), choose_step_kernel(*heads)) if alike else Kernels(by_definition)
+            self.kernels[sizes] = chosen
         return self.kernels[sizes]
 
 

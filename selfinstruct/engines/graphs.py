@@ -171,7 +171,6 @@ class _Recording(_Rehearsal):
 @contextmanager
 def _uncollected() -> Iterator[None]:
     """Without garbage collection, which may free something of CUDA's, another recording say, and so end this one."""
-    gc.collect()
     collecting = gc.isenabled()
     gc.disable()
     try:

@@ -237,8 +237,8 @@ class SharedDecoder:
         inputs, positions, segments = zip(*(lane.inputs() for lane in lanes), strict=True)
         ids = torch.cat(inputs)
         logits = self._decode(ids, torch.cat(positions), list(segments))
-        parts = torch.split(logits, [len(segment.at) for segment in segments])
-        tokens = torch.cat([lane.draw(part) for lane, part in zip(lanes, parts, strict=True)]).tolist()
+        of_lanes = torch.split(logits, [len(segment.at) for segment in segments])
+        tokens = torch.cat([lane.draw(each) for lane, each in zip(lanes, of_lanes, strict=True)]).tolist()
         drafts = (draft for lane in lanes for draft in lane.drafts)
         for draft, token in zip(drafts, tokens, strict=True):
             draft.extend(token)
@@ -334,6 +334,7 @@ class SharedDecoder:
             if ids.device.type == "cuda":
                 self._graphs = Graphs(self._forward, ids.device)
                 if not _alike(self._decode(last, own + 12, [segment]), wanted):
+                    log.info("the GPU's kernels are launched one by one, which is slower: recorded, logits are others")
                     self._graphs = None
         except torch.OutOfMemoryError:
             raise
