@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 from cluster.settings import IN_FLIGHT, RaySettings
 from selfinstruct.engines import EngineSettings, open_engine
-from selfinstruct.loop import Line, SingleLine
 from selfinstruct.prompts import PromptSet
+from selfinstruct.run.loop import Line, SingleLine
 
 
 @contextmanager

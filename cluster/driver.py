@@ -1,4 +1,4 @@
-"""Generating on a cluster: check everything, start replicas and shards, let `selfinstruct.loop` drive, end tidily.
+"""Generating on a cluster: check everything, start replicas and shards, let `selfinstruct.run.loop` drive, end tidily.
 
 The driver has no state of its own. Kill it at any time and give the same command again: the run's files say where
 it stands, the shards are fed from the pool, and requests that were under way are made again.
@@ -20,20 +20,20 @@ from cluster.shards import ShardedIndex
 from cluster.spending import Spending
 from cluster.states import ClusterWatch
 from cluster.watching import Budget, Everybody, Metrics
-from selfinstruct.contamination import Contamination, read_evaluation
 from selfinstruct.engines import EngineSettings, identify, pinned
 from selfinstruct.errors import YieldError
-from selfinstruct.loop import Watch, drive, prepare
 from selfinstruct.novelty.check import make_index
 from selfinstruct.prompts import PromptSet, load_prompts
 from selfinstruct.records import ImportedTask, SeedTask, Table
-from selfinstruct.rounds import Run, Stage
-from selfinstruct.seeds import load_seeds
+from selfinstruct.run.loop import Watch, drive, prepare
+from selfinstruct.run.rounds import Run, Stage
+from selfinstruct.run.timings import Timer
 from selfinstruct.settings import Facts, digest_of, facts_of, named_values
+from selfinstruct.sources.contamination import Contamination, read_evaluation
+from selfinstruct.sources.seeds import load_seeds
+from selfinstruct.sources.texts import read_tasks
 from selfinstruct.storage.blobs import open_blobs
 from selfinstruct.storage.store import RunStore
-from selfinstruct.texts import read_tasks
-from selfinstruct.timings import Timer
 
 
 @dataclass(frozen=True)

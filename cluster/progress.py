@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 from cluster.states import Standing, Step
 from selfinstruct.errors import SelfInstructError
-from selfinstruct.loop import Watch
+from selfinstruct.run.loop import Watch
 from selfinstruct.storage.blobs import Blobs
 
 if TYPE_CHECKING:
     from cluster.replicas import ReplicaPool
     from cluster.spending import Spending
-    from selfinstruct.rounds import Run
+    from selfinstruct.run.rounds import Run
 
 NAME = "progress.json"
 EVERY = 5.0

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from selfinstruct.contamination import NGRAM
 from selfinstruct.engines import (
     EMBEDDED,
     EngineSettings,
@@ -15,9 +14,10 @@ from selfinstruct.engines import (
     VLLMOptions,
 )
 from selfinstruct.errors import InputError
-from selfinstruct.rounds import RunSettings
-from selfinstruct.seeds import SEED_TASKS
+from selfinstruct.run.rounds import RunSettings
 from selfinstruct.settings import unaltering
+from selfinstruct.sources.contamination import NGRAM
+from selfinstruct.sources.seeds import SEED_TASKS
 
 IN_FLIGHT = {"cpu": 64, "gpu": 512}
 """Requests that a replica holds at most, by where it runs: a GPU's step takes about as long for few as for many."""

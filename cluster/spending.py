@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from selfinstruct.accounts import tally
-from selfinstruct.loop import Watch
 from selfinstruct.records import RoundFile, Table
+from selfinstruct.run.loop import Watch
+from selfinstruct.storage.accounts import tally
 
 
 class Spending(Watch):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from selfinstruct.loop import Watch
+from selfinstruct.run.loop import Watch
 
 if TYPE_CHECKING:
     from cluster.replicas import ReplicaPool

@@ -15,11 +15,11 @@ from ray.util.metrics import Counter, Gauge
 
 from cluster.settings import BudgetSettings
 from cluster.states import PoolState
-from selfinstruct.accounts import tally
-from selfinstruct.loop import Watch
 from selfinstruct.records import Completion, RoundFile, Table
-from selfinstruct.rounds import Check, Effect, Insert, Run, Write
-from selfinstruct.timings import Timer
+from selfinstruct.run.loop import Watch
+from selfinstruct.run.rounds import Check, Effect, Insert, Run, Write
+from selfinstruct.run.timings import Timer
+from selfinstruct.storage.accounts import tally
 
 EVERY = 2.0
 """Seconds between two looks at the pools."""

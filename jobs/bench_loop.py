@@ -45,7 +45,7 @@ from selfinstruct.novelty.check import make_index
 from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.prompts import Prompt, PromptSet, Sampling
 from selfinstruct.records import Kind, Request, Table
-from selfinstruct.screen import ScreenSettings
+from selfinstruct.steps.screen import ScreenSettings
 from selfinstruct.tiny import grammar
 from selfinstruct.tiny.heldout import HELD_OUT, HeldOutTask, held_out_tasks
 

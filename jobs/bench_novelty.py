@@ -36,7 +36,7 @@ from selfinstruct.engines.wide import WideTasks, vocabulary
 from selfinstruct.errors import InputError
 from selfinstruct.novelty.check import make_index
 from selfinstruct.novelty.index import LocalIndex, NoveltySettings
-from selfinstruct.seeds import SEED_TASKS, load_seeds
+from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
 
 if TYPE_CHECKING:
     import numpy as np

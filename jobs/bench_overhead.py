@@ -28,12 +28,12 @@ from cluster.settings import RaySettings
 from jobs.command_line import run
 from selfinstruct.engines import EngineSettings, TemplateOptions, open_engine
 from selfinstruct.errors import FailureError, InputError
-from selfinstruct.loop import Watch
 from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.prompts import PromptSet, load_prompts
 from selfinstruct.records import Completion, RoundFile, Table
-from selfinstruct.rounds import RoundSettings, Run, RunSettings, Stage
-from selfinstruct.seeds import SEED_TASKS, load_seeds
+from selfinstruct.run.loop import Watch
+from selfinstruct.run.rounds import RoundSettings, Run, RunSettings, Stage
+from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
 
 if TYPE_CHECKING:
     from cluster.replica import Usage
@@ -157,8 +157,8 @@ def _measured(settings: OverheadSettings, engines: list[TemplateOptions], reques
     """One run, as far as it is measured."""
     from cluster.replicas import ReplicaPool
     from cluster.shards import ShardedIndex
-    from selfinstruct.loop import drive
     from selfinstruct.novelty.check import make_index
+    from selfinstruct.run.loop import drive
     from selfinstruct.storage.store import RunStore
 
     algorithm = RunSettings(
@@ -191,7 +191,7 @@ class _EnoughError(Exception):
 
 
 class Meter(Watch):
-    """A `selfinstruct.loop.Watch` that measures from the end of round 1 on."""
+    """A `selfinstruct.run.loop.Watch` that measures from the end of round 1 on."""
 
     def __init__(self, pool: ReplicaPool, engines: Sequence[TemplateOptions], seconds: float) -> None:
         self._pool = pool

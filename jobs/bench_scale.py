@@ -39,7 +39,7 @@ from selfinstruct.records import (
     Table,
     round_name,
 )
-from selfinstruct.rounds import Check, Effect, Insert, RoundSettings, Run, Write
+from selfinstruct.run.rounds import Check, Effect, Insert, RoundSettings, Run, Write
 from selfinstruct.tiny import dialect
 
 if TYPE_CHECKING:

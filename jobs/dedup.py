@@ -18,11 +18,11 @@ from cluster.settings import RaySettings
 from jobs.command_line import run
 from selfinstruct.errors import InputError
 from selfinstruct.novelty.index import NoveltySettings
-from selfinstruct.screen import Screen, ScreenSettings
-from selfinstruct.seeds import SEED_TASKS, load_seeds
+from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
+from selfinstruct.steps.screen import Screen, ScreenSettings
 
 if TYPE_CHECKING:
-    from selfinstruct.dedup import Verdict
+    from selfinstruct.novelty.dedup import Verdict
     from selfinstruct.protocols import NoveltyIndex
 
 VERDICTS = "verdicts.parquet"
@@ -59,9 +59,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def dedup(settings: DedupSettings) -> int:
     """Check all texts in order and write the verdicts."""
-    from selfinstruct.dedup import judge
+    from selfinstruct.novelty.dedup import judge
+    from selfinstruct.sources.texts import read_rows
     from selfinstruct.storage.blobs import open_blobs
-    from selfinstruct.texts import read_rows
 
     if not settings.files:
         raise InputError("dedup: name at least one file")

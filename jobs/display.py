@@ -15,9 +15,9 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from cluster.states import ClusterWatch
-from selfinstruct.accounts import tally
 from selfinstruct.records import Completion, RoundFile, Table
-from selfinstruct.rounds import Run
+from selfinstruct.run.rounds import Run
+from selfinstruct.storage.accounts import tally
 
 if TYPE_CHECKING:
     from cluster.replicas import ReplicaPool

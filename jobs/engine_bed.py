@@ -15,15 +15,15 @@ from functools import cached_property
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from selfinstruct.classify import render_classify
 from selfinstruct.draws import seed_of
-from selfinstruct.given import seed_candidates
-from selfinstruct.instantiate import render_instantiate
 from selfinstruct.pool import Pool
 from selfinstruct.prompts import PromptSet, load_prompts
-from selfinstruct.propose import ProposeSettings, plan_request
 from selfinstruct.records import Completion, Kind, Request
-from selfinstruct.seeds import SEED_TASKS, load_seeds
+from selfinstruct.run.given import seed_candidates
+from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
+from selfinstruct.steps.classify import render_classify
+from selfinstruct.steps.instantiate import render_instantiate
+from selfinstruct.steps.propose import ProposeSettings, plan_request
 
 if TYPE_CHECKING:
     from selfinstruct.engines.encoding import EncodedRequest, PromptEncoder

@@ -10,10 +10,10 @@ from pathlib import Path
 from tyro.conf import Positional
 
 from jobs.command_line import run
-from selfinstruct.contamination import NGRAM
 from selfinstruct.errors import InputError
 from selfinstruct.export.settings import LicenceSettings
 from selfinstruct.records import Origin, Table
+from selfinstruct.sources.contamination import NGRAM
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,11 +57,11 @@ def export_run(settings: ExportSettings) -> int:
         raise InputError(f"--validation: is {settings.validation}, must be at least 0 and below 1")
     if settings.ngram < 2:
         raise InputError(f"--ngram: is {settings.ngram}, must be at least 2")
-    from selfinstruct.contamination import Contamination, read_evaluation
     from selfinstruct.export.dataset import export
     from selfinstruct.export.hub import check_name, push
     from selfinstruct.novelty.index import NoveltySettings
     from selfinstruct.settings import with_facts
+    from selfinstruct.sources.contamination import Contamination, read_evaluation
     from selfinstruct.storage.store import open_run
 
     if settings.push_to_hub is not None:

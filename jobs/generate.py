@@ -19,7 +19,7 @@ def generate(settings: GenerateSettings) -> int:
     from cluster import driver
     from jobs.display import Display
     from jobs.sample import show
-    from selfinstruct import seeds
+    from selfinstruct.sources import seeds
 
     inputs = driver.read_inputs(settings)
     shown = settings.propose.seeds + settings.propose.generated

@@ -11,10 +11,10 @@ from tyro.conf import Positional
 
 from jobs.command_line import run
 from selfinstruct.errors import InputError
-from selfinstruct.instantiate import InstanceSettings
 from selfinstruct.novelty.index import NoveltySettings
-from selfinstruct.screen import ScreenSettings
-from selfinstruct.seeds import SEED_TASKS
+from selfinstruct.sources.seeds import SEED_TASKS
+from selfinstruct.steps.instantiate import InstanceSettings
+from selfinstruct.steps.screen import ScreenSettings
 
 
 @dataclass(frozen=True)
@@ -51,15 +51,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def import_run(settings: ImportSettings) -> int:
     """Read everything, then write the run."""
-    from selfinstruct.loop import ORIGIN
     from selfinstruct.novelty.check import make_index
     from selfinstruct.prompts import load_prompts
     from selfinstruct.records import Table
     from selfinstruct.reuse.imports import read_original, read_set, rounds_of
     from selfinstruct.reuse.replay import replay
-    from selfinstruct.rounds import Run, RunSettings
-    from selfinstruct.seeds import load_seeds
+    from selfinstruct.run.loop import ORIGIN
+    from selfinstruct.run.rounds import Run, RunSettings
     from selfinstruct.settings import digest_of, facts_of
+    from selfinstruct.sources.seeds import load_seeds
     from selfinstruct.storage.store import RunStore
 
     if not settings.source:

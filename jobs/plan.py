@@ -1,8 +1,8 @@
 """`selfinstruct plan`: what a run will still take, from its rounds so far.
 
 The first rounds of a run are the probe: the tables for a small target begin those for a large one, so nothing of it is
-lost. Acceptance is fitted and played to the target (`selfinstruct.forecast`); tokens, time, memory and disk follow from
-what the rounds so far took per request and per accepted instruction.
+lost. Acceptance is fitted and played to the target (`selfinstruct.run.forecast`); tokens, time, memory and disk follow
+from what the rounds so far took per request and per accepted instruction.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from selfinstruct.errors import InputError
 from selfinstruct.records import Table
 
 if TYPE_CHECKING:
-    from selfinstruct.forecast import Estimate, Forecast
+    from selfinstruct.run.forecast import Estimate, Forecast
     from selfinstruct.storage.store import RunStore
 
 BYTES_A_TEXT = {"minhash": 1100, "prefix": 160}
@@ -72,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def plan(settings: PlanSettings) -> int:
     """Fit, play, print."""
-    from selfinstruct.forecast import Curve, Sizes, Yield
+    from selfinstruct.run.forecast import Curve, Sizes, Yield
     from selfinstruct.storage.store import open_run
 
     store = open_run(settings.run)
@@ -109,7 +109,7 @@ def plan(settings: PlanSettings) -> int:
 
 def read(store: RunStore) -> tuple[Spent, list[tuple[int, int, int]], dict[str, Any], dict[str, Any]]:
     """What was spent, the yield of each round, the run's facts, and the notes of the newest round."""
-    from selfinstruct.timings import read_timings
+    from selfinstruct.run.timings import read_timings
 
     yields, pool, candidates = [], 0, 0
     rounds = store.rounds(Table.PROPOSALS)
@@ -154,7 +154,7 @@ def _size(store: RunStore) -> int:
 
 def _lines(settings: PlanSettings, spent: Spent, forecast: Forecast, index: str) -> Any:
     """What is printed: name, estimate, unit."""
-    from selfinstruct.forecast import Estimate
+    from selfinstruct.run.forecast import Estimate
 
     def total(per_request: float, per_accepted: float) -> Estimate:
         """Requests vary with the draws; the instructions to be labelled hardly do."""

@@ -11,9 +11,9 @@ from typing import Any
 from tyro.conf import Positional
 
 from jobs.command_line import run
-from selfinstruct.contamination import NGRAM
 from selfinstruct.errors import InputError
 from selfinstruct.settings import Facts
+from selfinstruct.sources.contamination import NGRAM
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def reparse_run(settings: ReparseSettings) -> int:
     """Write the new run, and say what changed."""
-    from selfinstruct.contamination import Contamination, read_evaluation
     from selfinstruct.novelty.index import NoveltySettings
     from selfinstruct.records import Table
     from selfinstruct.reuse.reparse import reparse
     from selfinstruct.settings import with_facts
+    from selfinstruct.sources.contamination import Contamination, read_evaluation
     from selfinstruct.storage.store import RunStore, open_run
 
     source = open_run(settings.run)

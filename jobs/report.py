@@ -117,10 +117,10 @@ def _check(settings: ReportSettings) -> None:
 
 def _review(path: Path, store: RunStore) -> list[ReviewFigures]:
     """The figures of a filled-in sheet. InputError for answers about instances that the run does not have."""
-    from selfinstruct.lineage import known_ids
     from selfinstruct.records import Table
     from selfinstruct.report.gather import identity
     from selfinstruct.report.review import read_answers, summarise
+    from selfinstruct.storage.lineage import known_ids
 
     answers = read_answers(path, identity(store))
     strangers = sorted(answers.keys() - known_ids(store, Table.INSTANCES, answers))

@@ -65,7 +65,7 @@ def score(settings: ScoreSettings) -> int:
 def _scores(settings: ScoreSettings) -> list[tuple[str, Scores]]:
     """Each row's group and scores."""
     from selfinstruct.evaluation.scoring import Scorer
-    from selfinstruct.texts import MOST_PROBLEMS, read_rows
+    from selfinstruct.sources.texts import MOST_PROBLEMS, read_rows
 
     scorer, scored, problems = Scorer(), [], []
     for row in read_rows([settings.file], settings.prediction, any_text=True):

@@ -14,8 +14,8 @@ from selfinstruct.errors import InputError
 from selfinstruct.records import Finish, Kind
 
 if TYPE_CHECKING:
-    from selfinstruct.lineage import Lineage, Row
     from selfinstruct.prompts import PromptSet
+    from selfinstruct.storage.lineage import Lineage, Row
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ def show(settings: ShowSettings) -> int:
     """Print what the id names."""
     import json
 
-    from selfinstruct.lineage import trace
     from selfinstruct.records import Table
+    from selfinstruct.storage.lineage import trace
     from selfinstruct.storage.store import open_run
 
     store = open_run(settings.run)

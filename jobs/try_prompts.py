@@ -9,7 +9,6 @@ from pathlib import Path
 
 from cluster.settings import prompt_set_for
 from jobs.command_line import plain_lines, run
-from selfinstruct.classify import read_classify, render_classify
 from selfinstruct.draws import seed_of
 from selfinstruct.engines import (
     EMBEDDED,
@@ -20,12 +19,13 @@ from selfinstruct.engines import (
     VLLMOptions,
 )
 from selfinstruct.errors import InputError
-from selfinstruct.instantiate import InstanceSettings, filter_instances, read_instances, render_instantiate
 from selfinstruct.prompts import PromptSet
 from selfinstruct.protocols import Engine
 from selfinstruct.records import Completion, Finish, Kind, Reason, Request, SeedTask
-from selfinstruct.seeds import SEED_TASKS
 from selfinstruct.settings import named_values
+from selfinstruct.sources.seeds import SEED_TASKS
+from selfinstruct.steps.classify import read_classify, render_classify
+from selfinstruct.steps.instantiate import InstanceSettings, filter_instances, read_instances, render_instantiate
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def try_prompts(settings: TrySettings) -> int:
     """Propose, label what was proposed, and print prompt, raw text and verdicts side by side."""
     from selfinstruct.engines import open_engine
     from selfinstruct.prompts import load_prompts
-    from selfinstruct.seeds import load_seeds
+    from selfinstruct.sources.seeds import load_seeds
 
     if settings.number < 3:
         raise InputError(f"--number: is {settings.number}, must be at least 3: one request of each step")
@@ -102,12 +102,12 @@ def _propose(
     settings: TrySettings, seeds: Sequence[SeedTask], prompts: PromptSet, engine: Engine
 ) -> tuple[list[Trial], list[str]]:
     """Propose requests with the verdict on each instruction, and the instructions that are new."""
-    from selfinstruct.given import seed_candidates
     from selfinstruct.novelty.check import admit, make_index
     from selfinstruct.novelty.index import NoveltySettings
     from selfinstruct.pool import Pool
-    from selfinstruct.propose import ProposeSettings, plan_request, read_proposals
-    from selfinstruct.screen import Screen, ScreenSettings
+    from selfinstruct.run.given import seed_candidates
+    from selfinstruct.steps.propose import ProposeSettings, plan_request, read_proposals
+    from selfinstruct.steps.screen import Screen, ScreenSettings
 
     pool = Pool()
     pool.extend(list(seed_candidates(seeds)))

@@ -50,7 +50,7 @@ def test_there_is_no_circle_of_imports() -> None:
 
 def test_looking_at_a_run_needs_neither_ray_nor_torch() -> None:
     program = "import jobs.status, jobs.sample, jobs.show, jobs.verify, sys\n"
-    program += "import selfinstruct.lineage, selfinstruct.storage.store, selfinstruct.storage.verify\n"
+    program += "import selfinstruct.storage.lineage, selfinstruct.storage.store, selfinstruct.storage.verify\n"
     program += (
         "heavy = {'ray', 'torch', 'transformers', 'datasketch', 'numba'} & set(sys.modules)\nassert not heavy, heavy"
     )

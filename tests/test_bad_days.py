@@ -17,16 +17,16 @@ from cluster.settings import GenerateSettings
 from jobs.main import main
 from selfinstruct.engines import EngineSettings, open_engine
 from selfinstruct.errors import CorruptError, InputError
-from selfinstruct.loop import SingleLine, drive
 from selfinstruct.novelty.check import make_index
 from selfinstruct.prompts import load_prompts
 from selfinstruct.records import Completion, Finish, Request, RoundFile, Table
-from selfinstruct.rounds import RoundSettings, Run, RunSettings, Stage, Write
-from selfinstruct.seeds import SEED_TASKS, load_seeds, warnings
+from selfinstruct.run.loop import SingleLine, drive
+from selfinstruct.run.rounds import RoundSettings, Run, RunSettings, Stage, Write
 from selfinstruct.settings import facts_of, fingerprint
+from selfinstruct.sources.seeds import SEED_TASKS, load_seeds, warnings
+from selfinstruct.sources.texts import read_tasks
 from selfinstruct.storage.store import RunStore
 from selfinstruct.storage.verify import verify
-from selfinstruct.texts import read_tasks
 
 PROMPTS = load_prompts("tiny")
 SEEDS = load_seeds(SEED_TASKS)[:24]

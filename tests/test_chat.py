@@ -17,20 +17,20 @@ from hypothesis import strategies as st
 from cluster.driver import read_inputs
 from cluster.settings import GenerateSettings
 from jobs.main import main
-from selfinstruct.answers import json_values, spoken
-from selfinstruct.classify import read_classify
 from selfinstruct.engines import EngineSettings, TemplateOptions, open_engine
 from selfinstruct.errors import InputError
-from selfinstruct.instantiate import read_instances
-from selfinstruct.loop import SingleLine, drive
 from selfinstruct.novelty.check import make_index
 from selfinstruct.prompts import load_prompts
-from selfinstruct.propose import read_proposals
 from selfinstruct.protocols import Engine
 from selfinstruct.records import Completion, Finish, Instance, Kind, Reason, Request
-from selfinstruct.rounds import RoundSettings, Run, RunSettings, Stage
-from selfinstruct.seeds import SEED_TASKS, load_seeds
+from selfinstruct.run.loop import SingleLine, drive
+from selfinstruct.run.rounds import RoundSettings, Run, RunSettings, Stage
 from selfinstruct.settings import facts_of
+from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
+from selfinstruct.steps.answers import json_values, spoken
+from selfinstruct.steps.classify import read_classify
+from selfinstruct.steps.instantiate import read_instances
+from selfinstruct.steps.propose import read_proposals
 from selfinstruct.storage.store import RunStore
 from selfinstruct.storage.verify import digest, verify
 

@@ -21,15 +21,15 @@ from cluster.replicas import ReplicaPool
 from cluster.shards import ShardedIndex
 from selfinstruct.engines import EngineSettings, TemplateOptions, open_engine
 from selfinstruct.errors import FailureError, InputError
-from selfinstruct.given import seed_candidates
-from selfinstruct.loop import SingleLine, drive
 from selfinstruct.novelty.check import make_index
 from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.prompts import load_prompts
 from selfinstruct.records import Completion, Kind, Request, RoundFile, Table
-from selfinstruct.rounds import Effect, RoundSettings, Run, RunSettings, Stage
-from selfinstruct.seeds import SEED_TASKS, load_seeds
+from selfinstruct.run.given import seed_candidates
+from selfinstruct.run.loop import SingleLine, drive
+from selfinstruct.run.rounds import Effect, RoundSettings, Run, RunSettings, Stage
 from selfinstruct.settings import facts_of
+from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
 from selfinstruct.storage.store import RunStore
 from selfinstruct.storage.verify import digest, verify
 

@@ -11,12 +11,12 @@ import pytest
 from jobs.command_line import plain, plain_lines
 from jobs.main import COMMANDS, main
 from selfinstruct.engines import EngineSettings, open_engine, pinned
-from selfinstruct.loop import SingleLine, drive
 from selfinstruct.novelty.check import make_index
 from selfinstruct.prompts import load_prompts
-from selfinstruct.rounds import RoundSettings, Run, RunSettings, Stage
-from selfinstruct.seeds import SEED_TASKS, load_seeds
+from selfinstruct.run.loop import SingleLine, drive
+from selfinstruct.run.rounds import RoundSettings, Run, RunSettings, Stage
 from selfinstruct.settings import facts_of
+from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
 from selfinstruct.storage.store import RunStore
 
 GENERATE = ["generate", "--engine", "template"]

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from test_export import make_run
 
 from jobs.main import main
-from selfinstruct.contamination import SHORTEST, Contamination, EvaluationTask, read_evaluation
 from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.novelty.rouge import rouge_l, tokenise
 from selfinstruct.records import Candidate, InstanceRow, Origin, Reason, Table
+from selfinstruct.sources.contamination import SHORTEST, Contamination, EvaluationTask, read_evaluation
 from selfinstruct.storage.store import RunStore
 from selfinstruct.storage.verify import digest, verify
 

@@ -15,13 +15,13 @@ from ray.cluster_utils import Cluster
 from cluster.replicas import ReplicaPool
 from cluster.shards import ShardedIndex
 from selfinstruct.engines import EngineSettings, TemplateOptions, open_engine
-from selfinstruct.loop import SingleLine, drive
 from selfinstruct.novelty.check import make_index
 from selfinstruct.prompts import load_prompts
 from selfinstruct.records import Completion, Kind, Request, RoundFile
-from selfinstruct.rounds import Effect, RoundSettings, Run, RunSettings, Stage
-from selfinstruct.seeds import SEED_TASKS, load_seeds
+from selfinstruct.run.loop import SingleLine, drive
+from selfinstruct.run.rounds import Effect, RoundSettings, Run, RunSettings, Stage
 from selfinstruct.settings import facts_of
+from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
 from selfinstruct.storage.store import RunStore
 from selfinstruct.storage.verify import digest, verify
 

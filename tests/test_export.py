@@ -25,10 +25,10 @@ from selfinstruct.engines import EngineSettings, TemplateOptions, identify, open
 from selfinstruct.export import shuffle
 from selfinstruct.export.dataset import export
 from selfinstruct.export.settings import LicenceSettings
-from selfinstruct.loop import SingleLine, drive
 from selfinstruct.novelty.check import make_index
 from selfinstruct.records import Origin, Table
-from selfinstruct.rounds import RoundSettings, Run, Stage
+from selfinstruct.run.loop import SingleLine, drive
+from selfinstruct.run.rounds import RoundSettings, Run, Stage
 from selfinstruct.storage.store import RunStore
 from selfinstruct.tiny import MODEL
 

@@ -22,13 +22,13 @@ from selfinstruct.finetune.folder import ModelFolder
 from selfinstruct.finetune.plan import Plan, prepare
 from selfinstruct.finetune.settings import LoraSettings, TuneSettings, check
 from selfinstruct.finetune.templates import PLAIN, WITH_INPUT, WITHOUT_INPUT, render
-from selfinstruct.loop import SingleLine, drive
 from selfinstruct.novelty.check import make_index
 from selfinstruct.prompts import load_prompts
 from selfinstruct.records import Kind, Request
-from selfinstruct.rounds import RoundSettings, Run, RunSettings, Stage
-from selfinstruct.seeds import SEED_TASKS, load_seeds
+from selfinstruct.run.loop import SingleLine, drive
+from selfinstruct.run.rounds import RoundSettings, Run, RunSettings, Stage
 from selfinstruct.settings import facts_of
+from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
 from selfinstruct.storage.store import RunStore
 from selfinstruct.storage.verify import digest
 from selfinstruct.tiny import MODEL

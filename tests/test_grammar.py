@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from selfinstruct.draws import Draws
-from selfinstruct.instantiate import InstanceSettings, filter_instances, parse_instances
 from selfinstruct.novelty.rouge import rouge_l, tokenise
-from selfinstruct.propose import parse_proposals
 from selfinstruct.records import Kind
-from selfinstruct.screen import Screen, ScreenSettings
+from selfinstruct.steps.instantiate import InstanceSettings, filter_instances, parse_instances
+from selfinstruct.steps.propose import parse_proposals
+from selfinstruct.steps.screen import Screen, ScreenSettings
 from selfinstruct.tiny import dialect, grammar
 
 TASKS = [grammar.sample(draws) for draws in [Draws("tests")] for _ in range(2000)]

@@ -6,7 +6,7 @@ from selfinstruct.draws import Draws
 from selfinstruct.novelty.check import make_index
 from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.novelty.rouge import rouge_l, tokenise
-from selfinstruct.seeds import SEED_TASKS, load_seeds
+from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
 from selfinstruct.tiny import grammar
 from selfinstruct.tiny.heldout import HELD_OUT, held_out_tasks
 

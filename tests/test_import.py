@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from jobs.main import main
 from selfinstruct.engines import EngineSettings, open_engine
-from selfinstruct.instantiate import InstanceSettings, filter_instances
-from selfinstruct.original import parse_instances
 from selfinstruct.prompts import load_prompts
 from selfinstruct.records import Kind, Request
 from selfinstruct.reuse import imports
+from selfinstruct.steps.instantiate import InstanceSettings, filter_instances
+from selfinstruct.steps.original import parse_instances
 from selfinstruct.tiny import grammar
 
 

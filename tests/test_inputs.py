@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from selfinstruct.errors import InputError
-from selfinstruct.instantiate import parse_instances
 from selfinstruct.novelty.rouge import rouge_l, tokenise
 from selfinstruct.prompts import ONE_STEP, SHIPPED, TWO_STEPS, load_prompts
 from selfinstruct.records import Kind
-from selfinstruct.screen import Screen, ScreenSettings
-from selfinstruct.seeds import SEED_TASKS, load_seeds
+from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
+from selfinstruct.steps.instantiate import parse_instances
+from selfinstruct.steps.screen import Screen, ScreenSettings
 
 GOOD = {"id": "a", "instruction": "Add the numbers.", "instances": [{"input": "1 2", "output": "3"}]} | {
     "is_classification": False

@@ -14,10 +14,10 @@ import pytest
 from test_export import make_run
 
 from jobs.main import main
-from selfinstruct import rounds
 from selfinstruct.novelty.rouge import rouge_l, tokenise
 from selfinstruct.prompts import PromptSet
 from selfinstruct.records import Dialect, Table
+from selfinstruct.run import rounds
 from selfinstruct.storage.store import RunStore
 from selfinstruct.storage.verify import digest, verify
 

@@ -15,7 +15,7 @@ from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.novelty.minhash import MinHashIndex, bands_for, sign
 from selfinstruct.novelty.rouge import rouge_l, tokenise
 from selfinstruct.records import Neighbour
-from selfinstruct.seeds import SEED_TASKS, load_seeds
+from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
 
 SETTINGS = NoveltySettings()
 SCORER = RougeScorer(["rougeL"], use_stemmer=False)

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.main import main
-from selfinstruct.forecast import Curve, Sizes, Yield
+from selfinstruct.run.forecast import Curve, Sizes, Yield
+from selfinstruct.run.timings import Timing, read_timings
 from selfinstruct.storage.blobs import open_blobs
-from selfinstruct.timings import Timing, read_timings
 
 SCALE = Path(__file__).parent.parent / "docs/bench/scale.json"
 

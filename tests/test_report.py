@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 from jobs.main import main
 from selfinstruct.engines import EngineSettings, TemplateOptions, open_engine
 from selfinstruct.errors import InputError
-from selfinstruct.loop import SingleLine, drive
 from selfinstruct.novelty.check import make_index
 from selfinstruct.novelty.rouge import rouge_l, tokenise
 from selfinstruct.prompts import load_prompts
@@ -39,9 +38,10 @@ from selfinstruct.report.lots import Lot
 from selfinstruct.report.overlap import Overlap
 from selfinstruct.report.review import PAPER, read_answers, summarise, wilson
 from selfinstruct.report.verbs import VerbObject, open_tagger
-from selfinstruct.rounds import RoundSettings, Run, RunSettings, Stage
-from selfinstruct.seeds import SEED_TASKS, load_seeds
+from selfinstruct.run.loop import SingleLine, drive
+from selfinstruct.run.rounds import RoundSettings, Run, RunSettings, Stage
 from selfinstruct.settings import facts_of
+from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
 from selfinstruct.storage.store import RunStore
 
 IMPORTED = [

@@ -15,16 +15,16 @@ from hypothesis import strategies as st
 
 from selfinstruct.engines import EngineSettings, TemplateOptions, open_engine
 from selfinstruct.errors import FailureError, FingerprintError, HeldError
-from selfinstruct.loop import SingleLine, drive
 from selfinstruct.novelty.check import make_index
 from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.novelty.rouge import rouge_l, tokenise
 from selfinstruct.prompts import load_prompts
 from selfinstruct.protocols import Engine
 from selfinstruct.records import Completion, Finish, Neighbour, Request, RoundFile, Table
-from selfinstruct.rounds import RoundSettings, Run, RunSettings, Stage
-from selfinstruct.seeds import SEED_TASKS, load_seeds
+from selfinstruct.run.loop import SingleLine, drive
+from selfinstruct.run.rounds import RoundSettings, Run, RunSettings, Stage
 from selfinstruct.settings import facts_of
+from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
 from selfinstruct.storage.store import RunStore
 from selfinstruct.storage.verify import digest, verify
 

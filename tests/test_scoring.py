@@ -21,7 +21,7 @@ from jobs.main import main
 from selfinstruct.evaluation.scoring import Scorer, figures
 from selfinstruct.evaluation.user_tasks import read_user_tasks
 from selfinstruct.novelty.rouge import rouge_l, tokenise
-from selfinstruct.seeds import load_seeds
+from selfinstruct.sources.seeds import load_seeds
 
 SCORER = Scorer()
 STEMMER = PorterStemmer()

@@ -9,13 +9,13 @@ import pytest
 
 from jobs.main import main
 from selfinstruct.engines import EngineSettings, open_engine
-from selfinstruct.loop import SingleLine, drive
 from selfinstruct.novelty.check import make_index
 from selfinstruct.prompts import load_prompts
 from selfinstruct.records import Candidate, Finish, Kind, Label, Origin, Proposal, RoundFile, Table
-from selfinstruct.rounds import RoundSettings, Run, RunSettings, Stage
-from selfinstruct.seeds import SEED_TASKS, load_seeds
+from selfinstruct.run.loop import SingleLine, drive
+from selfinstruct.run.rounds import RoundSettings, Run, RunSettings, Stage
 from selfinstruct.settings import facts_of
+from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
 from selfinstruct.storage.store import RunStore
 
 

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfinstruct.classify import parse_classify, render_classify
 from selfinstruct.draws import Draws, seed_of
-from selfinstruct.instantiate import InstanceSettings, filter_instances, parse_instances, render_instantiate
 from selfinstruct.pool import Pool
 from selfinstruct.prompts import load_prompts
-from selfinstruct.propose import ProposeSettings, parse_proposals, plan_request
 from selfinstruct.records import Candidate, Instance, Kind, Origin, Reason
-from selfinstruct.screen import Screen, ScreenSettings
+from selfinstruct.steps.classify import parse_classify, render_classify
+from selfinstruct.steps.instantiate import InstanceSettings, filter_instances, parse_instances, render_instantiate
+from selfinstruct.steps.propose import ProposeSettings, parse_proposals, plan_request
+from selfinstruct.steps.screen import Screen, ScreenSettings
 
 BASE = load_prompts("base")
 

@@ -18,7 +18,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selfinstruct.accounts import tally
 from selfinstruct.errors import CorruptError, FailureError, HeldError
 from selfinstruct.records import (
     Candidate,
@@ -33,6 +32,7 @@ from selfinstruct.records import (
     Row,
     Table,
 )
+from selfinstruct.storage.accounts import tally
 from selfinstruct.storage.store import RunStore
 from selfinstruct.storage.tables import SCHEMAS, content_digest, to_arrow, to_rows
 from selfinstruct.storage.verify import digest, verify

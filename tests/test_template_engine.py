@@ -13,16 +13,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selfinstruct.classify import parse_classify
 from selfinstruct.draws import Draws, seed_of
 from selfinstruct.engines import EngineSettings, TemplateOptions, identify, open_engine
 from selfinstruct.errors import InputError
-from selfinstruct.instantiate import InstanceSettings, filter_instances, parse_instances
 from selfinstruct.novelty.rouge import rouge_l, tokenise
 from selfinstruct.prompts import TWO_STEPS, load_prompts
-from selfinstruct.propose import parse_proposals
 from selfinstruct.records import Completion, Finish, Kind, Reason, Request
-from selfinstruct.screen import Screen, ScreenSettings
+from selfinstruct.steps.classify import parse_classify
+from selfinstruct.steps.instantiate import InstanceSettings, filter_instances, parse_instances
+from selfinstruct.steps.propose import parse_proposals
+from selfinstruct.steps.screen import Screen, ScreenSettings
 from selfinstruct.tiny import grammar
 
 PROMPTS = load_prompts("tiny")

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from selfinstruct.classify import parse_classify
 from selfinstruct.draws import Draws
-from selfinstruct.instantiate import parse_instances
 from selfinstruct.prompts import TWO_STEPS, load_prompts
-from selfinstruct.propose import parse_proposals
 from selfinstruct.records import Kind
-from selfinstruct.screen import Screen, ScreenSettings
-from selfinstruct.seeds import SEED_TASKS, load_seeds
+from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
+from selfinstruct.steps.classify import parse_classify
+from selfinstruct.steps.instantiate import parse_instances
+from selfinstruct.steps.propose import parse_proposals
+from selfinstruct.steps.screen import Screen, ScreenSettings
 from selfinstruct.tiny import MODEL, grammar
 
 PROMPTS = load_prompts("tiny")

@@ -15,8 +15,8 @@ from dataclasses import asdict
 from typing import Any
 
 from selfinstruct.errors import CorruptError, FailureError, FingerprintError, HeldError
-from selfinstruct.loop import Line
 from selfinstruct.records import Completion, Finish, Request, round_name
+from selfinstruct.run.loop import Line
 from selfinstruct.settings import Facts, differences
 from selfinstruct.storage.blobs import open_blobs
 

@@ -19,7 +19,7 @@ from selfinstruct.errors import InputError
 from selfinstruct.evaluation.questions import Question, whole
 from selfinstruct.evaluation.scoring import Scorer, figures, grouped
 from selfinstruct.records import Completion, Finish
-from selfinstruct.texts import MOST_PROBLEMS, Row, read_rows
+from selfinstruct.sources.texts import MOST_PROBLEMS, Row, read_rows
 
 PREDICTIONS = "predictions.jsonl"
 

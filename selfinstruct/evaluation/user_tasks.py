@@ -9,7 +9,7 @@ from typing import Any
 
 from selfinstruct.errors import InputError
 from selfinstruct.evaluation.questions import Question, whole
-from selfinstruct.texts import MOST_PROBLEMS, Row, read_rows
+from selfinstruct.sources.texts import MOST_PROBLEMS, Row, read_rows
 
 
 def read_user_tasks(path: str) -> list[Question]:

@@ -10,7 +10,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from selfinstruct import __version__
-from selfinstruct.contamination import Contamination
 from selfinstruct.errors import InputError
 from selfinstruct.export.card import Contents, axolotl, card, llama_factory
 from selfinstruct.export.folder import MARK, replaced
@@ -22,6 +21,7 @@ from selfinstruct.export.shards import SIZE, Shards
 from selfinstruct.export.shuffle import TRAIN, VALIDATION, Shuffled
 from selfinstruct.export.sieve import Sieve, generation_summary
 from selfinstruct.records import Origin, Table
+from selfinstruct.sources.contamination import Contamination
 from selfinstruct.storage.store import RunStore
 
 

@@ -12,10 +12,10 @@ from functools import cache
 
 from selfinstruct.errors import InputError
 from selfinstruct.export.settings import LicenceSettings
-from selfinstruct.history import facts_by_round, prompts_name
 from selfinstruct.records import Table
-from selfinstruct.seeds import SEED_TASKS, load_seeds
 from selfinstruct.settings import Facts, digest_of
+from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
+from selfinstruct.storage.history import facts_by_round, prompts_name
 from selfinstruct.storage.store import RunStore
 
 EMBEDDED_NAME = "selfinstruct-tiny"

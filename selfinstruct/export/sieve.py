@@ -8,9 +8,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from selfinstruct.contamination import SHORTEST, Contamination
 from selfinstruct.records import Reason, Table
 from selfinstruct.settings import Facts
+from selfinstruct.sources.contamination import SHORTEST, Contamination
 
 
 class Sieve:

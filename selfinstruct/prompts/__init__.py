@@ -15,9 +15,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from selfinstruct.answers import spoken
 from selfinstruct.errors import InputError
 from selfinstruct.records import Kind
+from selfinstruct.steps.answers import spoken
 
 SHIPPED = Path(__file__).parent
 PLACEHOLDERS = {

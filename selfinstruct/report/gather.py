@@ -17,9 +17,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from selfinstruct.draws import key_of
-from selfinstruct.lineage import Row, find_texts
 from selfinstruct.records import Kind, Reason, Table
 from selfinstruct.report.lots import Lot
+from selfinstruct.storage.lineage import Row, find_texts
 from selfinstruct.storage.store import RunStore
 
 WHOLE_REQUEST = (Reason.FAILED, Reason.CUT_BY_LENGTH, Reason.NOTHING_PARSED)

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from selfinstruct.errors import InputError
-from selfinstruct.lineage import Row
 from selfinstruct.report import charts
 from selfinstruct.report.common import mark_common
 from selfinstruct.report.figures import Figures
 from selfinstruct.report.gather import DrawSettings, Gathered
 from selfinstruct.report.review import ALL, PAPER, QUESTIONS
+from selfinstruct.storage.lineage import Row
 
 if TYPE_CHECKING:
     from markupsafe import Markup

@@ -15,7 +15,6 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from selfinstruct import original
 from selfinstruct.errors import InputError
 from selfinstruct.records import (
     Candidate,
@@ -29,7 +28,8 @@ from selfinstruct.records import (
     round_name,
 )
 from selfinstruct.reuse.replay import StoredRound
-from selfinstruct.texts import read_tasks
+from selfinstruct.sources.texts import read_tasks
+from selfinstruct.steps import original
 
 INSTRUCTIONS = "machine_generated_instructions.jsonl"
 QUESTIONS = "is_clf_or_not*.jsonl"

@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
-from selfinstruct.history import complete_rounds, dialect_of, facts_by_round, is_of_makers
-from selfinstruct.loop import ORIGIN, check_facts
 from selfinstruct.novelty.check import admit, make_index
 from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.pool import Pool
@@ -29,7 +27,9 @@ from selfinstruct.records import (
     Table,
     round_name,
 )
+from selfinstruct.run.loop import ORIGIN, check_facts
 from selfinstruct.settings import Facts, facts_of, fingerprint
+from selfinstruct.storage.history import complete_rounds, dialect_of, facts_by_round, is_of_makers
 from selfinstruct.storage.store import RunStore
 
 

@@ -12,10 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
-from selfinstruct.contamination import Contamination
 from selfinstruct.errors import InputError
-from selfinstruct.history import complete_rounds, dialect_of
-from selfinstruct.loop import ORIGIN
 from selfinstruct.novelty.check import make_index
 from selfinstruct.prompts import load_prompts
 from selfinstruct.records import (
@@ -30,8 +27,11 @@ from selfinstruct.records import (
     Table,
 )
 from selfinstruct.reuse.replay import StoredRound, replay
-from selfinstruct.rounds import Run, RunSettings
+from selfinstruct.run.loop import ORIGIN
+from selfinstruct.run.rounds import Run, RunSettings
 from selfinstruct.settings import Facts, with_facts
+from selfinstruct.sources.contamination import Contamination
+from selfinstruct.storage.history import complete_rounds, dialect_of
 from selfinstruct.storage.store import RunStore
 
 CHANGEABLE = ("screen.", "novelty.", "instances.", "check_pool")

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from selfinstruct.loop import restore, settle
 from selfinstruct.protocols import NoveltyIndex
 from selfinstruct.records import Candidate, Label, Proposal, RoundFile, Table
-from selfinstruct.rounds import Run
+from selfinstruct.run.loop import restore, settle
+from selfinstruct.run.rounds import Run
 from selfinstruct.settings import Facts
 from selfinstruct.storage.store import RunStore
 

@@ -34,9 +34,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from selfinstruct import __version__
-from selfinstruct.accounts import tally
 from selfinstruct.errors import CorruptError, FailureError, HeldError, InputError, SelfInstructError
 from selfinstruct.records import RoundFile, Table, round_name
+from selfinstruct.storage.accounts import tally
 from selfinstruct.storage.blobs import Blobs, open_blobs
 from selfinstruct.storage.tables import SCHEMAS, content_digest, to_arrow, to_rows
 

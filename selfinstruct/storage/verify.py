@@ -10,8 +10,8 @@ import hashlib
 from collections import Counter
 from collections.abc import Generator, Iterator, Mapping
 
-from selfinstruct.accounts import tally
 from selfinstruct.records import Candidate, InstanceRow, Label, Proposal, RoundFile, Row, Table, round_name
+from selfinstruct.storage.accounts import tally
 from selfinstruct.storage.store import FIRST, NAME, Metadata, RunStore, decode, name_of, one_line, sha256, source_of
 from selfinstruct.storage.tables import content_digest, to_arrow
 

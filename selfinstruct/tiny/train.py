@@ -22,7 +22,7 @@ from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTra
 
 from selfinstruct.prompts import PromptSet, load_prompts
 from selfinstruct.records import Kind, SeedTask
-from selfinstruct.seeds import SEED_TASKS, load_seeds
+from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
 from selfinstruct.tiny import dialect, grammar
 
 END, PAD = "<|endoftext|>", "<|pad|>"

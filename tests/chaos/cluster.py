@@ -18,10 +18,10 @@ import psutil
 from cluster.driver import read_inputs
 from cluster.settings import GenerateSettings
 from selfinstruct.engines import open_engine
-from selfinstruct.loop import SingleLine, drive
 from selfinstruct.novelty.check import make_index
 from selfinstruct.records import Table
-from selfinstruct.rounds import RoundSettings, Run, Stage
+from selfinstruct.run.loop import SingleLine, drive
+from selfinstruct.run.rounds import RoundSettings, Run, Stage
 from selfinstruct.storage.store import RunStore
 from selfinstruct.storage.verify import digest
 from tests.chaos.judging import kept, problems

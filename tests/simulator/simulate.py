@@ -10,9 +10,9 @@ from typing import Any
 import pyarrow as pa
 
 from selfinstruct.errors import FailureError, HeldError, InputError
-from selfinstruct.loop import drive, prepare
 from selfinstruct.records import Completion, RoundFile, Table, round_name
-from selfinstruct.rounds import Run
+from selfinstruct.run.loop import drive, prepare
+from selfinstruct.run.rounds import Run
 from selfinstruct.settings import facts_of
 from selfinstruct.storage.blobs import Blobs
 from selfinstruct.storage.object_blobs import ObjectBlobs

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from selfinstruct.loop import Line, SingleLine, drive, prepare
 from selfinstruct.novelty.check import make_index
 from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.prompts import load_prompts
 from selfinstruct.records import Completion, Request
-from selfinstruct.rounds import RoundSettings, Run, RunSettings, Stage
+from selfinstruct.run.loop import Line, SingleLine, drive, prepare
+from selfinstruct.run.rounds import RoundSettings, Run, RunSettings, Stage
 from selfinstruct.settings import facts_of
 from selfinstruct.storage.blobs import Blobs
 from selfinstruct.storage.store import RunStore

@@ -14,9 +14,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from selfinstruct.errors import SelfInstructError
-from selfinstruct.loop import Watch
 from selfinstruct.records import Completion, RoundFile, Table, round_name
-from selfinstruct.rounds import Run
+from selfinstruct.run.loop import Watch
+from selfinstruct.run.rounds import Run
 from selfinstruct.storage.blobs import Blobs
 
 FOLDER = "timings"

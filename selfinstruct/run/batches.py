@@ -6,13 +6,13 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 
-from selfinstruct.classify import read_classify, render_classify
 from selfinstruct.draws import seed_of
-from selfinstruct.instantiate import render_instantiate
 from selfinstruct.pool import Pool
 from selfinstruct.prompts import PromptSet
-from selfinstruct.propose import PlannedRequest
 from selfinstruct.records import Candidate, Completion, Finish, Kind, Label, Proposal, Request
+from selfinstruct.steps.classify import read_classify, render_classify
+from selfinstruct.steps.instantiate import render_instantiate
+from selfinstruct.steps.propose import PlannedRequest
 
 
 class Proposing:

@@ -28,18 +28,11 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any, TypeAlias, cast
 
-from selfinstruct import original
-from selfinstruct.batches import Labelling, Proposing
-from selfinstruct.classify import parse_classify, read_classify
-from selfinstruct.contamination import Contamination
 from selfinstruct.errors import FailureError
-from selfinstruct.given import given_instances, imported_candidates, seed_candidates
-from selfinstruct.instantiate import InstanceSettings, filter_instances, instance_row, read_instances
 from selfinstruct.novelty.check import admit
 from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.pool import Pool
 from selfinstruct.prompts import PromptSet
-from selfinstruct.propose import ProposeSettings, dialect_of, parse_dialect, plan_request
 from selfinstruct.records import (
     Candidate,
     Completion,
@@ -61,8 +54,15 @@ from selfinstruct.records import (
     Table,
     round_name,
 )
-from selfinstruct.screen import Screen, ScreenSettings
+from selfinstruct.run.batches import Labelling, Proposing
+from selfinstruct.run.given import given_instances, imported_candidates, seed_candidates
 from selfinstruct.settings import Facts, unaltering
+from selfinstruct.sources.contamination import Contamination
+from selfinstruct.steps import original
+from selfinstruct.steps.classify import parse_classify, read_classify
+from selfinstruct.steps.instantiate import InstanceSettings, filter_instances, instance_row, read_instances
+from selfinstruct.steps.propose import ProposeSettings, dialect_of, parse_dialect, plan_request
+from selfinstruct.steps.screen import Screen, ScreenSettings
 
 
 @dataclass(frozen=True)

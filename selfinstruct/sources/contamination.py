@@ -137,7 +137,7 @@ def _folder(folder: Path) -> Iterator[EvaluationTask]:
 
 
 def _file(path: str) -> Iterator[EvaluationTask]:
-    from selfinstruct.texts import read_values
+    from selfinstruct.sources.texts import read_values
 
     name = path.rstrip("/").rpartition("/")[2]
     if path.endswith(".json") and "://" not in path:

@@ -11,10 +11,10 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from selfinstruct.answers import as_text, json_values
 from selfinstruct.draws import Draws
 from selfinstruct.prompts import PromptSet
 from selfinstruct.records import Candidate, Instance, InstanceRow, Kind, Reason
+from selfinstruct.steps.answers import as_text, json_values
 
 _EXAMPLE = re.compile(r"(?:^|\n)[ \t]*Example(?:[ \t]*\d+\b[.:]?|[ \t]*[.:]|[ \t]*(?=\n|$))")
 _OUTPUT = re.compile(r"\bOutput[ \t]*\d*[ \t]*:")

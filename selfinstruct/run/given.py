@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from selfinstruct.dedup import judge
-from selfinstruct.instantiate import instance_row
 from selfinstruct.novelty.check import make_index
+from selfinstruct.novelty.dedup import judge
 from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.records import Candidate, ImportedTask, Instance, InstanceRow, Origin, Reason, SeedTask
+from selfinstruct.steps.instantiate import instance_row
 
 
 def seed_candidates(seeds: Sequence[SeedTask]) -> Iterable[Candidate]:

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from selfinstruct.errors import FingerprintError, InputError
 from selfinstruct.protocols import Engine, NoveltyIndex
 from selfinstruct.records import Completion, Request, RoundFile, Table
-from selfinstruct.rounds import Check, Effect, Insert, Run, Stage, Write
+from selfinstruct.run.rounds import Check, Effect, Insert, Run, Stage, Write
 from selfinstruct.settings import Facts, differences, fingerprint
 from selfinstruct.storage.store import RunStore
 

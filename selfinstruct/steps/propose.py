@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from selfinstruct import original
-from selfinstruct.answers import as_text, json_values
 from selfinstruct.draws import Draws, seed_of
 from selfinstruct.pool import Pool
 from selfinstruct.prompts import PromptSet
 from selfinstruct.records import Dialect, Kind, Request
+from selfinstruct.steps import original
+from selfinstruct.steps.answers import as_text, json_values
 
 _ITEM = re.compile(r"\n\s*\d+\s?\.\s")
 _LEADING_ITEM = re.compile(r"\A\s*\d+\s?\.\s")

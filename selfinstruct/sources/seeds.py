@@ -12,9 +12,9 @@ from typing import Any
 
 from selfinstruct.errors import InputError
 from selfinstruct.records import Instance, SeedTask
-from selfinstruct.texts import MOST_PROBLEMS, text_problem
+from selfinstruct.sources.texts import MOST_PROBLEMS, text_problem
 
-SEED_TASKS = Path(__file__).parent / "data" / "seed_tasks.jsonl"
+SEED_TASKS = Path(__file__).parent / "seed_tasks.jsonl"
 """The seed tasks shipped with the project."""
 
 MOST_CHARACTERS = 100_000

@@ -1,0 +1,1 @@
+"""The paper's steps, as pure functions: propose, screen, classify, instantiate, and how answers are read."""
