@@ -13,13 +13,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from cluster.connect import connected
-from cluster.progress import Progress
 from cluster.replicas import ReplicaPool, replicate
 from cluster.settings import GenerateSettings, check, prompt_set_for
 from cluster.shards import ShardedIndex
-from cluster.spending import Spending
-from cluster.states import ClusterWatch
-from cluster.watching import Budget, Everybody, Metrics
+from cluster.watch.progress import Progress
+from cluster.watch.spending import Spending
+from cluster.watch.states import ClusterWatch
+from cluster.watch.watching import Budget, Everybody, Metrics
 from selfinstruct.engines import EngineSettings, identify, pinned
 from selfinstruct.errors import YieldError
 from selfinstruct.novelty.check import make_index

@@ -27,8 +27,8 @@ from cluster.packing import packed
 from cluster.placement import keep_off_head, resources_of, shortage
 from cluster.replica import CALLS, Fetched, Place, Replica, Report, Usage
 from cluster.settings import IN_FLIGHT, RaySettings, TimeoutSettings
-from cluster.states import PoolState, Standing, Step
 from cluster.suspects import STRIKES, Suspects
+from cluster.watch.states import PoolState, Standing, Step
 from selfinstruct.engines import EngineSettings, fetch, open_engine
 from selfinstruct.errors import FailureError, InputError
 from selfinstruct.prompts import PromptSet

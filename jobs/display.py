@@ -14,14 +14,14 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table as Grid
 from rich.text import Text
 
-from cluster.states import ClusterWatch
+from cluster.watch.states import ClusterWatch
 from selfinstruct.records import Completion, RoundFile, Table
 from selfinstruct.run.rounds import Run
 from selfinstruct.storage.accounts import tally
 
 if TYPE_CHECKING:
     from cluster.replicas import ReplicaPool
-    from cluster.spending import Spending
+    from cluster.watch.spending import Spending
 
 LOG_EVERY = 30.0  # seconds between lines in a log
 LIVE_EVERY = 0.25  # seconds between updates of a terminal

@@ -34,7 +34,7 @@ def status(settings: StatusSettings) -> int:
     """Print rounds and cumulative counts of each table."""
     import json
 
-    from cluster.progress import lines, read_progress
+    from cluster.watch.progress import lines, read_progress
     from selfinstruct.storage.store import RunStore, open_run
 
     store = RunStore(settings.run)

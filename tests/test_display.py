@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from cluster.spending import Spending
+from cluster.watch.spending import Spending
 from jobs.display import Display
 from selfinstruct.records import Candidate, Completion, Finish, Origin, Reason, RoundFile, Table
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from cluster.progress import lines, read_progress
-from cluster.spending import Spending
+from cluster.watch.progress import lines, read_progress
+from cluster.watch.spending import Spending
 from jobs.status import main
 from selfinstruct.records import Candidate, Origin, Reason, RoundFile, Table
 from selfinstruct.storage.store import RunStore

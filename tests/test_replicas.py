@@ -24,9 +24,9 @@ from cluster.placement import resources_of
 from cluster.replica import BEAT, OUTAGE, EngineError, EngineThread
 from cluster.replicas import DEATHS, ReplicaPool
 from cluster.settings import RaySettings, TimeoutSettings
-from cluster.spending import Spending
-from cluster.states import Step
 from cluster.suspects import STRIKES, Suspects
+from cluster.watch.spending import Spending
+from cluster.watch.states import Step
 from jobs.display import Display
 from selfinstruct.engines import EngineSettings, TransformersOptions
 from selfinstruct.errors import FailureError, InputError

@@ -14,14 +14,14 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from cluster.states import Standing, Step
+from cluster.watch.states import Standing, Step
 from selfinstruct.errors import SelfInstructError
 from selfinstruct.run.loop import Watch
 from selfinstruct.storage.blobs import Blobs
 
 if TYPE_CHECKING:
     from cluster.replicas import ReplicaPool
-    from cluster.spending import Spending
+    from cluster.watch.spending import Spending
     from selfinstruct.run.rounds import Run
 
 NAME = "progress.json"

@@ -11,7 +11,7 @@ from selfinstruct.run.loop import Watch
 
 if TYPE_CHECKING:
     from cluster.replicas import ReplicaPool
-    from cluster.spending import Spending
+    from cluster.watch.spending import Spending
 
 
 class Step(StrEnum):
