@@ -1,8 +1,8 @@
 """The pool that keeps replicas of a model at their share of requests, whatever becomes of them.
 
 The pool stands in place of an engine (`selfinstruct.run.loop.Line`). It asks for all replicas at once and uses those
-that are ready. A replica that dies or hangs takes nothing with it: what it held is made again, and since a request's seed
-is its own, it does not matter who completes it in the end. Three things can be the cause:
+that are ready. A replica that dies or hangs takes nothing with it: what it held is made again, and since a request's
+seed is its own, it does not matter who completes it in the end. Three things can be the cause:
 
 - Its node or its server has gone: the requests go back to the front of the queue.
 - A request: all that it held are `suspects`, tried apart until the culprit is found, which becomes a failed completion.

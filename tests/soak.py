@@ -25,7 +25,7 @@ from typing import Any
 
 import psutil
 
-from jobs.machine import machine
+from jobs.bench.machine import machine
 from selfinstruct.records import Table
 from selfinstruct.storage.store import RunStore
 from selfinstruct.storage.verify import verify

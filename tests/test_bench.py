@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs.bench_overhead import HEAD, Figures, row
-from jobs.engine_bed import geometric
+from jobs.bench.bed import geometric
+from jobs.bench.overhead import HEAD, Figures, row
 from jobs.main import main
 from selfinstruct.engines.wide import WideTasks, expected_acceptance, vocabulary
 from selfinstruct.novelty.check import admit

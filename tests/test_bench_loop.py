@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.bench_loop import CONDITIONS, Score, ask, known_tasks, score, summarise, without_near, write_tasks
+from jobs.bench.loop import CONDITIONS, Score, ask, known_tasks, score, summarise, without_near, write_tasks
 from selfinstruct.engines import EMBEDDED
 from selfinstruct.finetune.examples import Example, read_examples
 from selfinstruct.tiny import grammar

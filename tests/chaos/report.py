@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jobs.machine import machine
+from jobs.bench.machine import machine
 
 ENOUGH = 3
 """Failures after which a campaign ends: something is broken, and more of them would tell nothing new."""

@@ -41,12 +41,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def bench(settings: BenchSettings) -> int:
     """Make the run, export it, and report."""
-    from jobs import bench_scale
-    from jobs.machine import machine
+    from jobs.bench import scale
+    from jobs.bench.machine import machine
 
     made, dataset = settings.out / "run", settings.out / "dataset"
     if not made.exists():
-        bench_scale.main(["--out", str(made), "--target", str(settings.target), "--store_only"])
+        scale.main(["--out", str(made), "--target", str(settings.target), "--store_only"])
     command = [sys.executable, "-m", "jobs.main", "export", str(made), "--out", str(dataset)]
     if settings.decontaminate:
         command += ["--decontaminate", *settings.decontaminate]

@@ -102,7 +102,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def bench(settings: OverheadSettings) -> int:
     """Measure, print a table and write JSON."""
     from cluster.connect import connected
-    from jobs.machine import machine
+    from jobs.bench.machine import machine
 
     _check(settings)
     prompts = load_prompts("tiny")

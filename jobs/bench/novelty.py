@@ -107,7 +107,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def bench(settings: NoveltyBenchSettings) -> int:
     """Measure, print a table, and write JSON and a plot."""
-    from jobs.machine import machine
+    from jobs.bench.machine import machine
 
     _check(settings)
     try:

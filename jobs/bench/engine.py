@@ -28,8 +28,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from jobs.bench.bed import KINDS, SHAPES, Bed, EngineBenchSettings, Pace, Trial
 from jobs.command_line import run
-from jobs.engine_bed import KINDS, SHAPES, Bed, EngineBenchSettings, Pace, Trial
 from selfinstruct.errors import InputError
 from selfinstruct.records import Kind
 
@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def bench(settings: EngineBenchSettings) -> int:
     """Measure, print a table, and write JSON."""
-    from jobs.machine import machine
+    from jobs.bench.machine import machine
 
     _check(settings)
     bed = Bed(settings)

@@ -1,5 +1,5 @@
 """What `bench engine` measures on: a model with random weights, requests of real prompts, and both ways to complete
-them. `bench_engine` says what is measured and how it is to be read."""
+them. `engine` says what is measured and how it is to be read."""
 
 from __future__ import annotations
 

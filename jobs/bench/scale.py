@@ -226,7 +226,7 @@ def _line(figures: RoundFigures) -> str:
 
 def report(settings: ScaleSettings, recorder: Recorder, finished: Run, seconds: float) -> None:
     """Print the whole and write scale.json."""
-    from jobs.machine import machine
+    from jobs.bench.machine import machine
 
     rounds = recorder.rounds
     requests = sum(figures.requests for figures in rounds)

@@ -103,7 +103,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def bench(settings: LoopSettings) -> int:
     """Measure, print a table and write JSON."""
-    from jobs.machine import machine
+    from jobs.bench.machine import machine
 
     if settings.quick:
         settings = dataclasses.replace(settings, seeds=1, target=16, steps=4, batch=8, each=2)

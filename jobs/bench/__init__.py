@@ -1,0 +1,27 @@
+"""`selfinstruct bench`: measurements that print a table and write JSON, each with the machine it ran on."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Sequence
+
+from jobs.command_line import choose
+
+BENCHES = {
+    "loop": ("jobs.bench.loop", "the embedded model tuned on what it wrote, on tasks that it has never seen"),
+    "export": ("jobs.bench.export", "a run as a dataset: time, memory and size"),
+    "novelty": ("jobs.bench.novelty", "the novelty check: each index against brute force and the reference"),
+    "overhead": ("jobs.bench.overhead", "how busy the replicas are kept, and what a request costs the driver"),
+    "engine": ("jobs.bench.engine", "the transformers engine against plain generation, by kind and in whole rounds"),
+    "scale": ("jobs.bench.scale", "a whole run without a model: rate, memory and time as the pool grows"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one bench; returns the exit code."""
+    return choose("bench", {name: (_late(module), what) for name, (module, what) in BENCHES.items()}, argv)
+
+
+def _late(module: str) -> Callable[[Sequence[str]], int]:
+    """The main function of a module that is imported when it is called."""
+    return lambda argv: int(importlib.import_module(module).main(argv))
