@@ -15,15 +15,15 @@ test: $(VENV)/ready
 
 # Ten thousand simulated schedules and three hundred real kills; writes docs/chaos.md.
 chaos: $(VENV)/ready
-	$(BIN)/python -m tests.chaos
+	$(BIN)/python -m tests.tools.chaos
 
 # An hour on a real Ray head, a replica killed every minute; writes docs/bench/soak.json and soak.png.
 soak: $(VENV)/ready
-	$(BIN)/python -m tests.soak
+	$(BIN)/python -m tests.tools.soak
 
 # Breaks the protocol in one place at a time; the simulator must notice each.
 mutants: $(VENV)/ready
-	$(BIN)/python -m tests.mutants
+	$(BIN)/python -m tests.tools.mutants
 
 check: $(VENV)/ready
 	$(BIN)/ruff format --check

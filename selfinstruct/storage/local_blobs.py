@@ -1,7 +1,7 @@
 """`blobs.Blobs` in a local folder: temporary file, fsync, hard link, fsync of the folder.
 
-Every step is made so that a process may be killed after it, and the machine lose its power: tests/simulator does both
-at each of them.
+Every step is made so that a process may be killed after it, and the machine lose its power: tests/tools/simulator does
+both at each of them.
 """
 
 from __future__ import annotations

@@ -1,0 +1,86 @@
+"""What a live run tells `selfinstruct status` about its replicas and its cost, on a real Ray and moto's S3 server."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from cluster.watch.progress import lines, read_progress
+from cluster.watch.spending import Spending
+from jobs.status import main
+from selfinstruct.records import Candidate, Origin, Reason, RoundFile, Table
+from selfinstruct.storage.store import RunStore
+from selfinstruct.storage.verify import verify
+
+ROOT = Path(__file__).parents[2]
+
+
+def accepted(count: int) -> RoundFile:
+    rows = tuple(
+        Candidate(
+            f"000001/00000/{n:02d}", 1, "000001/00000", n, Origin.MODEL, "Text", reason is None, reason, None, None
+        )
+        for n, reason in enumerate([None] * count + [Reason.SIMILAR])
+    )
+    return RoundFile(Table.CANDIDATES, 1, rows)
+
+
+def test_money_and_seconds_for_each_accepted_instruction() -> None:
+    """Four GPU replicas for an hour, at 1.50 an hour each; then the same without a GPU, a price, or a row."""
+    spending = Spending(lambda: 4 * 3600, 2, 1.5)
+    assert spending.text() == "spent 6.00, nothing accepted yet"
+    spending.committed(accepted(8))
+    assert spending.text() == "spent 6.00: 0.75 and 3600.00 GPU-seconds per accepted instruction"
+    cheap = Spending(lambda: 36.0, 0, 0.5)
+    cheap.committed(accepted(8))
+    assert cheap.text() == "spent 0.01: 0.000625 and 4.50 replica-seconds per accepted instruction"
+    assert Spending(lambda: 36.0, 1, None).text() == ""
+
+
+def test_a_live_run_says_what_its_replicas_are_at(bucket: str, capsys: pytest.CaptureFixture[str]) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "jobs.generate",
+        "--out",
+        bucket,
+        "--engine",
+        "template",
+        "--template.latency",
+        "0.2",
+    ]
+    command += ["--replicas", "2", "--shards", "1", "--budget.price", "3600", "--target", "100000"]
+    environment = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": str(ROOT)}
+    driver = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+    store = RunStore(bucket)
+    live = None
+    try:
+        end = time.monotonic() + 120
+        while time.monotonic() < end and not (live and live["spent"]["accepted"] and live["spent"]["money"] > 0):
+            time.sleep(0.5)
+            live = read_progress(store.blobs)
+        assert live is not None
+        assert main([bucket]) == 0
+        shown = capsys.readouterr().out
+        assert "replicas, " in shown
+        assert "2 ready" in shown
+        assert "replica-seconds per accepted instruction" in shown
+        assert main([bucket, "--json"]) == 0
+        assert [each["step"] for each in json.loads(capsys.readouterr().out)["live"]["replicas"]] == ["ready"] * 2
+        driver.terminate()
+        assert driver.wait(timeout=60) == 128 + signal.SIGTERM
+    finally:
+        driver.kill()
+        driver.wait()
+    assert any("killed" in line for line in lines({**live, "age": 300.0}))
+    assert read_progress(store.blobs) is None
+    assert main([bucket]) == 0
+    assert "replicas, " not in capsys.readouterr().out
+    assert verify(store) == []

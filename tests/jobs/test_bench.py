@@ -1,0 +1,235 @@
+"""The benches run, and what they write holds."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jobs.bench.bed import geometric
+from jobs.bench.overhead import HEAD, Figures, row
+from jobs.main import main
+from selfinstruct.engines.wide import WideTasks, expected_acceptance, vocabulary
+from selfinstruct.novelty.check import admit
+from selfinstruct.novelty.index import NoveltySettings
+from selfinstruct.records import Table
+from selfinstruct.storage.store import RunStore
+from selfinstruct.storage.verify import verify
+
+
+class Counting:
+    """Draws that a test can repeat."""
+
+    def __init__(self, seed: int) -> None:
+        import random
+
+        self._random = random.Random(seed)
+
+    def below(self, n: int) -> int:
+        return self._random.randrange(n)
+
+    def fraction(self) -> float:
+        return self._random.random()
+
+
+def test_wide_tasks_look_like_real_ones() -> None:
+    """16 words on average, at most 60; about a quarter comes back where a run has 50 thousand candidates (formula)."""
+    tasks, draws = WideTasks(30_000, 4.0), Counting(0)
+    texts = [tasks.instruction(draws) for _ in range(3000)]
+    lengths = [len(text.split()) for text in texts]
+    assert 14 < sum(lengths) / len(lengths) < 18
+    assert max(lengths) <= 60
+    assert len(set(vocabulary(30_000))) == 30_000
+    new = [new for new, _ in admit(NoveltySettings(), 0, texts, [None] * len(texts))]
+    assert abs(sum(new[-1000:]) / 1000 - expected_acceptance(3000, 4.0)) < 0.12
+
+
+def test_bench_scale_measures_a_run(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    assert main(["bench", "scale", "--out", str(out), "--target", "400", "--most", "40"]) == 0
+    figures = json.loads((out / "scale.json").read_text())
+    assert figures["summary"]["accepted"] >= 400
+    assert figures["summary"]["shards_mib"] > 0
+    assert figures["machine"]["cores"] >= 1
+    assert [each["round"] for each in figures["rounds"]] == list(range(len(figures["rounds"])))
+    assert verify(RunStore(str(out))) == []
+
+
+def test_bench_overhead_measures_busy_replicas(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--uneven", "2", "--replicas", "1", "--requests", "512", "--seconds", "3"]
+    assert main(["bench", "overhead", "--out", str(tmp_path), *options]) == 0
+    assert "| uneven | 2 |" in capsys.readouterr().out
+    figures = json.loads((tmp_path / "overhead.json").read_text())
+    for run in (figures["uneven"], *figures["scaling"]):
+        assert 0 < run["least_busy"] <= run["busy"] <= 1
+        assert run["of_ideal"] > 0
+        assert run["batch_seconds"] > 0.05
+        assert run["driver_ms_per_request"] > 0
+        assert run["seconds"] >= 3
+
+
+def test_bench_overhead_names_bad_options(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "overhead", "--uneven", "1", "--replicas", "0", "--seconds", "0"]) == 2
+    complaint = capsys.readouterr().err
+    assert all(option in complaint for option in ("--uneven", "--replicas", "--seconds"))
+
+
+def test_bench_novelty_measures_every_method(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "figures"
+    sizes = ["--sizes", "300", "700", "--candidates", "120", "--repeats", "2"]
+    assert main(["bench", "novelty", "--out", str(out), *sizes]) == 0
+    assert "prefix" in capsys.readouterr().out
+    figures = json.loads((out / "novelty.json").read_text())
+    assert [size["pool"] for size in figures["sizes"]] == [300, 700]
+    for size in figures["sizes"]:
+        methods = size["methods"]
+        assert list(methods) == ["reference", "brute force", "minhash", "prefix"]
+        assert all(method["candidates_per_second"] > 0 for method in methods.values())
+        assert 20 < size["duplicates"] < 100
+        assert methods["prefix"]["found"] == size["duplicates"]
+        recall, low, high = methods["minhash"]["recall"]
+        assert 0.85 < low <= recall <= high
+        assert methods["minhash"]["false_duplicates"] == methods["prefix"]["false_duplicates"] == 0
+        assert methods["minhash"]["shortlist_mean"] < methods["minhash"]["shortlist_p99"] < size["pool"]
+
+
+def test_bench_novelty_goes_without_reference_and_plot(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("rouge_score", "matplotlib.figure"):
+        monkeypatch.setitem(sys.modules, module, None)
+    sizes = ["--sizes", "250", "--candidates", "20", "--repeats", "2"]
+    assert main(["bench", "novelty", "--out", str(tmp_path), *sizes]) == 0
+    shown = capsys.readouterr().out
+    assert "pip install rouge-score" in shown
+    assert "pip install 'selfinstruct[evaluate]'" in shown
+    figures = json.loads((tmp_path / "novelty.json").read_text())
+    assert "reference" not in figures["sizes"][0]["methods"]
+    assert [path.name for path in tmp_path.iterdir()] == ["novelty.json"]
+
+
+def test_bench_novelty_names_bad_sizes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "novelty", "--sizes", "300", "200", "--repeats", "0"]) == 2
+    complaint = capsys.readouterr().err
+    assert "--sizes" in complaint
+    assert "--repeats" in complaint
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Threads that wait for each other cost a small model far more than they give."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_bench_engine_measures_both_ways(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    few = ["--size", "1m", "--plain", "2", "--plain_batch", "2", "--times", "2", "--proposals", "2", "--accepted", "2"]
+    short = ["--propose_mean", "8", "--instantiate_mean", "5", "--device", "cpu", "--repeats", "3"]
+    assert main(["bench", "engine", "--out", str(tmp_path), *few, *short]) == 0
+    shown = capsys.readouterr().out
+    assert "whole round" in shown
+    assert "a step of 64 rows of classify" in shown
+    figures = json.loads((tmp_path / "engine.json").read_text())
+    assert figures["model"]["attention"] == ["sdpa", "selfinstruct_shared_prefix"]
+    assert figures["kinds"].keys() == {"propose", "classify", "input_first"}
+    for kind in figures["kinds"].values():
+        assert kind["plain"]["prompt_tokens"] > 2 * kind["prefix_tokens"]
+        assert kind["steps"]["rows"] == 64
+        assert kind["steps"]["seconds"] > 0
+        assert kind["steps"]["least_seconds"] > 0
+        for way, requests in (("plain", 2), ("engine", 4)):
+            assert kind[way]["requests"] == requests
+            assert kind[way]["seconds"] > 0
+    for each in (*figures["kinds"].values(), figures["round"]):
+        assert len(each["times_each"]) == 3
+        assert each["times_as_fast"] == sorted(each["times_each"])[1]
+    assert figures["kinds"]["classify"]["engine"]["new_tokens"] == 4 * 3
+    assert figures["round"]["engine"]["requests"] == 2 + 2 * 2 * 2
+
+
+def test_imposed_lengths_are_geometric() -> None:
+    lengths = geometric(60, 500, 350, random.Random(0))
+    assert sum(lengths) / 500 == pytest.approx(60, rel=0.05)  # cutting takes a little off
+    assert sum(length <= 60 * math.log(2) for length in lengths) / 500 == pytest.approx(0.5, abs=0.02)
+    assert max(lengths) == 350
+    assert min(lengths) == 1
+    assert geometric(1, 3, 9, random.Random(0)) == [1, 1, 1]
+
+
+def test_bench_engine_names_bad_settings(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "engine", "--size", "2m", "--plain", "0", "--propose_mean", "0.5"]) == 2
+    complaint = capsys.readouterr().err
+    assert all(name in complaint for name in ("--size: there is no '2m'", "--plain:", "--propose_mean"))
+
+
+def test_the_readme_has_the_figures_of_the_committed_engine_bench() -> None:
+    root = Path(__file__).parents[2]
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    figures = json.loads((root / "docs/bench/engine.json").read_text())
+    for name, each in {**figures["kinds"], "whole round": figures["round"]}.items():
+        plain, engine = each["plain"], each["engine"]
+        single = "prefix_tokens" in each
+        cells = (
+            f"`{name}`" if single else name,
+            f"{plain['prompt_tokens'] / plain['requests']:,.0f}" if single else "",
+            f"{each['prefix_tokens']:,}" if single else "",
+            f"{engine['new_tokens'] / engine['requests']:.0f}",
+            *(f"{way['requests'] / way['seconds']:.2f}" for way in (plain, engine)),
+            f"{each['times_as_fast']:.1f}",
+        )
+        assert "| " + " | ".join(cells) + " |" in readme
+
+
+def test_the_readme_has_the_figures_of_the_committed_bench() -> None:
+    root = Path(__file__).parents[2]
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    for size in json.loads((root / "docs/bench/novelty.json").read_text())["sizes"]:
+        for name in ("minhash", "prefix"):
+            method = size["methods"][name]
+            cells = (
+                f"{size['pool']:,}",
+                f"`{name}`",
+                f"{method['candidates_per_second']:,.0f}",
+                f"{method['over_reference']:,.0f}",
+                f"{method['over_brute_force']:.1f}",
+                f"{method['insert_microseconds']:.0f}",
+                f"{method['bytes_per_text']:,.0f}",
+                f"{method['found']:,} of {size['duplicates']:,} ({method['recall'][1]:.4f})",
+                f"{method['shortlist_mean']:,.0f}, {method['shortlist_p99']:,.0f}",
+            )
+            assert f"| {' | '.join(cells)} |" in readme
+
+
+def test_the_readme_has_the_overhead_of_the_committed_bench() -> None:
+    root = Path(__file__).parents[2]
+    figures = json.loads((root / "docs/bench/overhead.json").read_text())
+    runs = [("uneven", figures["uneven"]), *(("even", each) for each in figures["scaling"])]
+    lines = [*HEAD, *(row(name, Figures(**each)) for name, each in runs)]
+    assert "\n".join(lines) in (root / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_scale_run_without_enough_different_tasks_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = str(tmp_path / "run")
+    assert main(["bench", "scale", "--out", out, "--target", "100000", "--diversity", "4"]) == 2
+    assert "--diversity" in capsys.readouterr().err
+
+
+def test_a_made_up_run_is_a_whole_run(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    assert main(["bench", "scale", "--out", str(out), "--target", "2000", "--most", "100", "--store_only"]) == 0
+    store = RunStore(str(out))
+    assert verify(store) == []
+    assert store.totals()[Table.CANDIDATES]["accepted"] >= 2000
+    assert store.totals()[Table.INSTANCES]["instances.accepted"] >= 2000

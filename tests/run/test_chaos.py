@@ -1,0 +1,50 @@
+"""A few real kills; `make chaos` does hundreds (tests/tools/chaos)."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.tools.chaos import cluster, single
+from tests.tools.chaos.report import bound, headline, markdown, table
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A folder with a short name, for Ray's sockets."""
+    with tempfile.TemporaryDirectory(prefix="ch", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+def test_a_process_that_is_killed_again_and_again_loses_nothing(place: Path) -> None:
+    outcome = single.campaign(place, kills=8, seed=100)
+    assert outcome.failed == []
+    assert outcome.kills >= 8
+    assert max(outcome.lost) <= outcome.kills * (2 * single.IN_FLIGHT + 20)
+
+
+def test_parts_of_a_cluster_that_are_killed_lose_nothing(place: Path) -> None:
+    harms = ("replica", "shard", "node", "driver")
+    outcome = cluster.campaign(place, kills=4, seed=101, harms=dict.fromkeys(harms, 1))
+    assert outcome.failed == []
+    assert outcome.by_kind == dict.fromkeys(harms, 1)
+
+
+def test_the_readme_and_the_report_have_the_figures_of_the_committed_campaign() -> None:
+    root = Path(__file__).parents[2]
+    figures = json.loads((root / "docs/bench/chaos.json").read_text())
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    assert headline(figures) in readme
+    assert "\n".join(table(figures)) in readme
+    assert (root / "docs/chaos.md").read_text(encoding="utf-8") == markdown(figures)
+    assert figures["failures"] == 0
+    assert figures["kills"] >= 300
+
+
+def test_the_bound_is_that_of_clopper_and_pearson() -> None:
+    assert bound(0, 300) == pytest.approx(1 - 0.05 ** (1 / 300))
+    assert bound(1, 10) == pytest.approx(0.3942, abs=1e-4)

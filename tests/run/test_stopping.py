@@ -1,0 +1,213 @@
+"""A full disk, a process that is told to end, and a run that was damaged: what the user sees, and what stays."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jobs.main import main
+from selfinstruct.errors import FailureError
+from selfinstruct.records import Table
+from selfinstruct.storage.blobs import open_blobs
+from selfinstruct.storage.repair import damaged_from, with_followers
+from selfinstruct.storage.store import RunStore
+from selfinstruct.storage.verify import digest, verify
+from tests.tools.simulator.whole import whole_run
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    whole_run(str(folder), target=12)
+    return folder
+
+
+# ---- a full disk
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 256 KiB, which is full."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", folder], capture_output=True, text=True
+    )
+    if mounted.returncode:
+        pytest.skip(f"no file system can be mounted here: {mounted.stderr.strip()}")
+    try:
+        fill(folder)
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def fill(folder: Path) -> None:
+    with contextlib.suppress(OSError), (folder / "ballast").open("wb", buffering=0) as file:
+        while True:
+            file.write(b"x" * 4096)
+
+
+def leave(folder: Path, kilobytes: int) -> None:
+    """Make so much space."""
+    (folder / "ballast").write_bytes(b"x" * (256 - kilobytes) * 1024)
+
+
+def test_a_full_disk_is_waited_for(small_disk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    blobs = open_blobs(str(small_disk / "run"), patience=60)
+    threading.Timer(1.0, (small_disk / "ballast").unlink).start()
+    assert blobs.put("t/1", b"x" * 100_000)
+    assert blobs.get("t/1") == b"x" * 100_000
+    assert "the disk is full; waiting up to 60 s for space" in capsys.readouterr().err
+
+
+def test_a_disk_that_stays_full_is_one_clear_line_and_leaves_nothing(small_disk: Path) -> None:
+    blobs = open_blobs(str(small_disk / "run"), patience=1)
+    with pytest.raises(FailureError, match=r"No space left on device for 1 s; make space and run the same command"):
+        blobs.put("t/1", b"x" * 100_000)
+    assert [path.name for path in small_disk.rglob("*") if path.is_file()] == ["ballast"]
+
+
+def test_a_run_goes_on_when_there_is_space_again(small_disk: Path, run: Path) -> None:
+    leave(small_disk, kilobytes=80)
+    with pytest.raises(FailureError, match="No space left"):
+        whole_run(str(small_disk / "run"), target=12)
+    stopped = RunStore(str(small_disk / "run"))
+    assert verify(stopped) == []
+    assert 0 < len(stopped.rounds(Table.CANDIDATES)) < len(RunStore(str(run)).rounds(Table.CANDIDATES))
+    subprocess.run(["mount", "-o", "remount,size=4m", small_disk], check=True)
+    assert digest(whole_run(str(small_disk / "run"), target=12)) == digest(RunStore(str(run)))
+
+
+# ---- the whole command
+
+
+def generate(folder: Path, *options: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "jobs.generate", "--out", str(folder), "--engine", "template"]
+    command += ["--template.latency", "0.05", "--rounds.least", "4", "--rounds.most", "8", "--target", "60", *options]
+    return subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+
+def test_the_command_says_what_to_do_about_a_full_disk(small_disk: Path) -> None:
+    leave(small_disk, kilobytes=80)  # the seed tasks fit, the run does not
+    process = generate(small_disk / "run", "--wait_for_space", "1")
+    output, _ = process.communicate(timeout=180)
+    assert process.returncode == 5, output
+    assert "waiting up to 1 s for space" in output
+    assert "make space and run the same command again" in output.splitlines()[-1]
+    assert verify(RunStore(str(small_disk / "run"))) == []
+    assert not list((small_disk / "run").rglob(".*.parquet.*"))
+
+
+def test_sigterm_ends_the_command_in_time_with_a_clear_line(tmp_path: Path) -> None:
+    process = generate(tmp_path / "run", "--target", "100000")
+    try:
+        while not (tmp_path / "run/candidates/000001.parquet").exists():
+            assert process.poll() is None, process.communicate()[0]
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=25)
+    finally:
+        process.kill()
+    assert process.returncode == 143, output
+    assert output.splitlines()[-1].endswith("told to end (SIGTERM); what is committed stays, the same command goes on")
+    assert "Traceback" not in output
+    assert verify(RunStore(str(tmp_path / "run"))) == []
+
+
+# ---- repair
+
+
+@pytest.fixture
+def damaged(run: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(run, tmp_path / "run"))
+
+
+def command(*arguments: object) -> int:
+    return main([str(each) for each in arguments])
+
+
+def files(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_whole_run_is_left_alone(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = files(run)
+    assert command("repair", run) == 0
+    assert "nothing to be removed" in capsys.readouterr().out
+    assert files(run) == before
+
+
+@pytest.mark.parametrize("name", ["proposals/000002", "candidates/000002", "labels/000001", "instances/000000"])
+@pytest.mark.parametrize("harm", ["torn", "gone"])
+def test_what_follows_from_damage_goes_and_the_run_goes_on(run: Path, damaged: Path, name: str, harm: str) -> None:
+    path = damaged / f"{name}.parquet"
+    content = path.read_bytes()
+    path.unlink() if harm == "gone" else path.write_bytes(content[:-100])
+    assert command("verify", damaged) == 6
+    assert command("repair", damaged) == 0
+    assert verify(RunStore(str(damaged))) == []
+    aside = damaged.with_name("run-removed-1")
+    assert files(damaged) | files(aside) == files(run) - ({f"{name}.parquet"} if harm == "gone" else set())
+    assert not files(damaged) & files(aside)
+    whole_run(str(damaged), target=12)
+    assert digest(RunStore(str(damaged))) == digest(RunStore(str(run)))
+
+
+def test_labels_that_are_torn_cost_no_proposals(run: Path, damaged: Path) -> None:
+    (damaged / "labels/000002.parquet").write_bytes(b"torn")
+    assert command("repair", damaged) == 0
+    assert files(run) - files(damaged) == {
+        name for name in files(run) if name.startswith(("labels", "instances")) and name[-14:] >= "000002.parquet"
+    }
+
+
+def test_to_round_cuts_all_tables_and_a_dry_run_does_not(run: Path, damaged: Path) -> None:
+    assert command("repair", damaged, "--to_round", 1, "--dry_run") == 0
+    assert files(damaged) == files(run)
+    assert command("repair", damaged, "--to_round", 1) == 0
+    store = RunStore(str(damaged))
+    assert [list(store.rounds(table))[-1] for table in Table] == [1, 1, 1, 1]
+    assert command("repair", damaged, "--to_round", 0) == 0
+    assert files(damaged) == {"candidates/000000.parquet", "instances/000000.parquet"}
+    assert files(damaged.with_name("run-removed-2"))
+    whole_run(str(damaged), target=12)
+    assert digest(store) == digest(RunStore(str(run)))
+
+
+def test_files_of_other_names_are_put_aside(damaged: Path) -> None:
+    (damaged / "labels/notes.txt").write_text("mine")
+    assert command("repair", damaged) == 0
+    assert (damaged.with_name("run-removed-1") / "labels/notes.txt").read_text() == "mine"
+
+
+def test_an_altered_file_is_found_by_the_one_that_was_made_after_it() -> None:
+    problem = "proposals/000005.parquet: candidates/000004.parquet was altered since: it is not the file that ..."
+    ends = with_followers(damaged_from([problem]))
+    assert ends == {Table.PROPOSALS: 5, Table.CANDIDATES: 4, Table.LABELS: 4, Table.INSTANCES: 4}
+
+
+def test_nothing_good_is_said(damaged: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (damaged / "candidates/000000.parquet").write_bytes(b"torn")
+    assert command("repair", damaged) == 2
+    assert "nothing is good, not even round 0" in capsys.readouterr().err
+    assert command("repair", tmp_path / "absent") == 2
+    assert command("repair", damaged, "--to_round", -1) == 2
+
+
+def test_a_run_in_a_bucket_is_repaired(bucket: str, run: Path) -> None:
+    whole_run(bucket, target=12)
+    assert command("repair", bucket, "--to_round", 1) == 0
+    assert verify(RunStore(bucket)) == []
+    assert open_blobs(f"{bucket}-removed-1").names("candidates")[0] == "000002.parquet"
+    whole_run(bucket, target=12)
+    assert digest(RunStore(bucket)) == digest(RunStore(str(run)))

@@ -1,0 +1,143 @@
+"""A run in one process, without Ray, killed again and again until it is done."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections.abc import Callable, Sequence
+from multiprocessing import get_context
+from multiprocessing.context import ForkServerContext
+from pathlib import Path
+from typing import Any
+
+from selfinstruct.records import Completion, Request
+from selfinstruct.storage.local_blobs import LocalBlobs
+from selfinstruct.storage.verify import digest
+from tests.tools.chaos.judging import kept, problems
+from tests.tools.chaos.report import ENOUGH, Outcome
+from tests.tools.simulator.parts import model
+from tests.tools.simulator.whole import whole_run
+
+TARGET = 12
+CALLS = ("open", "write", "fsync", "link", "unlink", "mkdir")
+IN_FLIGHT = 4
+
+
+class KillingSystem:
+    """The module `os`, except that the process kills itself instead of its n-th writing call, or in its midst."""
+
+    def __init__(self, number: int, half_written: bool, report: Path) -> None:
+        self._number, self._half_written, self._report, self._done = number, half_written, report, 0
+
+    def __getattr__(self, name: str) -> Any:
+        call = getattr(os, name)
+        return self._counting(name, call) if name in CALLS else call
+
+    def _counting(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*arguments: Any) -> Any:
+            self._done += 1
+            if self._done == self._number:
+                self._report.write_text(name)
+                if name == "write" and self._half_written:
+                    os.write(arguments[0], arguments[1][: len(arguments[1]) // 2])
+                os.kill(os.getpid(), signal.SIGKILL)
+            return call(*arguments)
+
+        return counted
+
+
+class Slow:
+    """A `Line` that answers a few requests at a time, takes its time, and writes down what it has answered."""
+
+    def __init__(self, log: Path, seconds: float, draw: random.Random) -> None:
+        self._log = os.open(log, os.O_CREAT | os.O_APPEND | os.O_WRONLY)
+        self._seconds, self._draw = seconds, draw
+        self._held: list[Request] = []
+        self._ready = False
+
+    @property
+    def room(self) -> int:
+        return IN_FLIGHT - len(self._held)
+
+    def add(self, requests: Sequence[Request]) -> None:
+        self._held += requests
+
+    def step(self) -> list[Completion]:
+        if not self._ready:
+            os.write(self._log, f"ready {time.time()}\n".encode())
+            self._ready = True
+        time.sleep(self._seconds)
+        count = self._draw.randint(0, len(self._held))
+        done, self._held = self._held[:count], self._held[count:]
+        os.write(self._log, "".join(f"answer {request.id}\n" for request in done).encode())
+        return [model(request) for request in done]
+
+
+def live(folder: str, log: str, seed: int, call: int | None, half_written: bool) -> None:
+    """One life of the run; it ends at the given system call, or when the run is done, or when somebody kills it."""
+    system = KillingSystem(call, half_written, Path(f"{log}.call")) if call else os
+    whole_run(LocalBlobs(Path(folder), system=system), TARGET, Slow(Path(log), 0.005, random.Random(seed)))
+
+
+def campaign(place: Path, kills: int, seed: int) -> Outcome:
+    """Runs in folders under `place`, killed until there were so many kills: half at random times, half at calls."""
+    context = get_context("forkserver")
+    context.set_forkserver_preload(
+        ["tests.tools.chaos.single", "selfinstruct.novelty.minhash", "selfinstruct.novelty.lcs"]
+    )
+    draw, outcome = random.Random(seed), Outcome("one process")
+    expected = digest(whole_run(str(place / "expected"), TARGET))
+    runs = 0
+    while outcome.kills < kills and len(outcome.failed) < ENOUGH:
+        runs += 1
+        folder, log = place / f"run{runs}", place / f"log{runs}"
+        while not _one_life(context, folder, log, draw, outcome):
+            pass
+        outcome.runs += 1
+        outcome.judge(f"run {runs} of seed {seed}", *problems(folder, expected))
+        outcome.lost.append(_answered(log) - kept(folder))
+    return outcome
+
+
+def _one_life(context: ForkServerContext, folder: Path, log: Path, draw: random.Random, outcome: Outcome) -> bool:
+    """Whether it came to its end."""
+    call = draw.randint(1, 60) if draw.random() < 0.5 else None
+    begun = time.time()
+    process = context.Process(
+        target=live, args=(str(folder), str(log), draw.randrange(10**6), call, draw.random() < 0.5), daemon=True
+    )
+    process.start()
+    if call is None:
+        process.join(draw.uniform(0, 1.2))
+        if process.is_alive():
+            process.kill()
+    process.join(60)
+    if process.is_alive():
+        process.kill()
+        outcome.judge(folder.name, "a life took more than a minute")
+        return True
+    ready = _ready(log)
+    if outcome.kills and ready > begun:
+        outcome.recovery.append(ready - begun)
+    if process.exitcode == 0:
+        return True
+    if process.exitcode != -signal.SIGKILL:
+        outcome.judge(folder.name, f"a life ended with {process.exitcode}")
+        return True
+    point = Path(f"{log}.call")
+    at = f"before or in {point.read_text()}()" if point.exists() else "at a random time"
+    point.unlink(missing_ok=True)
+    outcome.count(at)
+    return False
+
+
+def _ready(log: Path) -> float:
+    """When the newest life that came so far made its first requests."""
+    lines = log.read_text().splitlines() if log.exists() else []
+    return max((float(line.split()[1]) for line in lines if line.startswith("ready")), default=0.0)
+
+
+def _answered(log: Path) -> int:
+    return sum(line.startswith("answer") for line in log.read_text().splitlines())

@@ -1,0 +1,75 @@
+"""A real Ray head of our own: its own session folder, its own ports, token authentication, dashboard and metrics."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).parents[2]
+RAY = Path(sys.executable).with_name("ray")
+
+
+@dataclass(frozen=True)
+class Head:
+    """A running head.
+
+    Args:
+        process: `ray start --block`, whose children are all of Ray's processes.
+        session: The folder given as --temp-dir.
+        address: For `ray.init`.
+        metrics: Where it exports metrics for Prometheus.
+        environment: Of its clients.
+    """
+
+    process: subprocess.Popen[bytes]
+    session: Path
+    address: str
+    metrics: str
+    environment: Mapping[str, str]
+
+
+@contextmanager
+def ray_head(cpus: int, **variables: str) -> Iterator[Head]:
+    """A head with so many (made-up) cores for a while; `variables` are added to its environment and its clients'."""
+    session = Path(tempfile.mkdtemp(prefix="si", dir="/tmp"))  # a short name: Ray's sockets lie in it
+    port, dashboard, client, agent, metrics = _free_ports(5)
+    environment = {**os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0123456789abcdef" * 4}
+    environment |= {"RAY_USAGE_STATS_ENABLED": "0", "NO_PROXY": "127.0.0.1", **variables}
+    environment["PATH"] = f"{RAY.parent}:{environment['PATH']}"  # as on a node whose shell activates the environment
+    environment.pop("RAY_ADDRESS", None)
+    command = [str(RAY), "start", "--head", "--block", "--node-ip-address=127.0.0.1", f"--port={port}"]
+    command += [f"--num-cpus={cpus}", "--object-store-memory=200000000", f"--temp-dir={session}"]
+    command += [f"--dashboard-port={dashboard}", "--dashboard-host=127.0.0.1", "--disable-usage-stats"]
+    command += [f"--ray-client-server-port={client}", f"--dashboard-agent-listen-port={agent}"]
+    command += [f"--metrics-export-port={metrics}"]
+    with (session / "head.log").open("w") as log:
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+    environment["RAY_API_SERVER_ADDRESS"] = f"http://127.0.0.1:{dashboard}"
+    try:
+        yield Head(process, session, f"127.0.0.1:{port}", f"http://127.0.0.1:{metrics}/metrics", environment)
+    finally:
+        ours = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+        process.terminate()  # with --block, ends all of its processes
+        for left in psutil.wait_procs(ours, timeout=10)[1]:
+            with suppress(psutil.NoSuchProcess):  # it ended this moment
+                left.kill()
+        process.wait()
+        shutil.rmtree(session, ignore_errors=True)
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports: list[int] = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports

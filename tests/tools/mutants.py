@@ -1,0 +1,167 @@
+"""Would the simulator notice? `python -m tests.tools.mutants` breaks the protocol in one place at a time and expects red.
+
+Each mutant is a replacement of text in one file of a copy of the project. The same simulations must be green for the
+copy that is not broken, and red for all others; a text that is not there any more is an error, not a pass.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[2]
+RUNS = 150
+"""Of each kind of schedule, for a mutant that is not found out earlier."""
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """What is broken: a text of a file under selfinstruct/, and what stands there instead."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+
+
+MUTANTS = (
+    Mutant(
+        "files are not synced",
+        "storage/local_blobs.py",
+        "            self._os.fsync(handle)\n        except",
+        "        except",
+    ),
+    Mutant(
+        "folders are not synced",
+        "storage/local_blobs.py",
+        "            self._sync(final.parent)\n            for",
+        "            for",
+    ),
+    Mutant(
+        "what is listed is taken for durable",
+        "storage/local_blobs.py",
+        "                    self._sync(self.root / folder)\n",
+        "                    pass\n",
+    ),
+    Mutant("files are replaced, not linked", "storage/local_blobs.py", "self._os.link(", "self._os.replace("),
+    Mutant("leftovers stay", "storage/store.py", "            self.blobs.sweep(folder)", "            pass"),
+    Mutant("PUT without a condition", "storage/object_blobs.py", 'mode="create"', 'mode="overwrite"'),
+    Mutant(
+        "listings are believed",
+        "storage/store.py",
+        "while end in found or self.blobs.exists(name_of(table, end)):",
+        "while end in found:",
+    ),
+    Mutant(
+        "another's proposals are adopted", "storage/store.py", "if file.table is Table.PROPOSALS and", "if False and"
+    ),
+    Mutant(
+        "the digest chain is not followed",
+        "storage/verify.py",
+        "elif key and self.digests",
+        "elif False and self.digests",
+    ),
+    Mutant(
+        "inserting twice counts twice",
+        "novelty/index.py",
+        "self.encode(texts[len(self) - first :])",
+        "self.encode(texts)",
+    ),
+    Mutant("similar texts of one round pass", "novelty/check.py", "if inside is not None:", "if False:"),
+    Mutant(
+        "rows in the order of arrival",
+        "batches.py",
+        "for planned in self._planned:",
+        "for planned in sorted(self._planned, key=lambda each: list(self._completions).index(each.request.id)):",
+    ),
+    Mutant(
+        "planned from the newest pool",
+        "rounds.py",
+        "size = self.pool.size_after(max(0, number - settings.rounds.lag))",
+        "size = len(self.pool)",
+    ),
+    Mutant(
+        "the seed depends on the attempt",
+        "propose.py",
+        'seed_of("request", run_seed, id)',
+        'seed_of("request", run_seed, id, globals().setdefault("ATTEMPTS", []).append(id) or ATTEMPTS.count(id))',
+    ),
+    Mutant(
+        "failed requests leave no candidates",
+        "rounds.py",
+        "if not texts:",
+        "if not texts and lost is not Reason.FAILED:",
+    ),
+    Mutant(
+        "failed requests leave no proposals",
+        "batches.py",
+        "for planned in self._planned:",
+        "for planned in [each for each in self._planned"
+        " if self._completions[each.request.id].finish is not Finish.FAILED]:",
+    ),
+    Mutant(
+        "an answer counts each time", "rounds.py", "self._in_flight.pop(completion", "self._in_flight.get(completion"
+    ),
+    Mutant(
+        "committed proposals are asked again", "loop.py", "if number not in committed[Table.CANDIDATES]:", "if False:"
+    ),
+)
+
+
+def main() -> int:
+    """Print a table; 0 if all mutants are found out and the project itself is green."""
+    begun = time.monotonic()
+    whole = Mutant("(none)", "", "", "")
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        ends = list(pool.map(_try, [whole, *MUTANTS]))
+    width = max(len(mutant.name) for mutant in MUTANTS)
+    missed = 0
+    for mutant, (red, seconds, why) in zip([whole, *MUTANTS], ends, strict=True):
+        good = red == (mutant is not whole)
+        missed += not good
+        colour = ("red" if red else "green") + ("" if good else ", WRONG")
+        print(f"{mutant.name:<{width}}  {colour:<12}  {seconds:4.0f} s  {why}")
+    print(f"{len(MUTANTS)} mutants, {missed} wrong, {time.monotonic() - begun:.0f} s")
+    return bool(missed)
+
+
+def _try(mutant: Mutant) -> tuple[bool, float, str]:
+    """Whether the simulations are red, after how many seconds, and why."""
+    begun = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="mutant") as folder:
+        copy = Path(folder)
+        for part in ("selfinstruct", "tests/tools/simulator"):
+            shutil.copytree(REPOSITORY / part, copy / part)
+        if mutant.file:
+            path = copy / "selfinstruct" / mutant.file
+            text = path.read_text(encoding="utf-8")
+            if text.count(mutant.old) < 1:
+                return False, 0.0, f"{mutant.file} does not hold {mutant.old!r} any more"
+            path.write_text(text.replace(mutant.old, mutant.new), encoding="utf-8")
+        command = [sys.executable, "-m", "tests.tools.simulator", "--kind", "quick", "--runs", str(RUNS)]
+        environment = {**os.environ, "PYTHONPATH": folder, "PYTHONDONTWRITEBYTECODE": "1"}
+        done = subprocess.run(command, cwd=copy, env=environment, text=True, capture_output=True, timeout=1800)
+    return done.returncode != 0, time.monotonic() - begun, _reason(done.stdout + done.stderr)
+
+
+def _reason(output: str) -> str:
+    """The line that says what was found."""
+    lines = output.splitlines()
+    found = [
+        line.partition(mark)[2]
+        for mark in ("tests.tools.simulator ", "AssertionError: ")
+        for line in lines
+        if mark in line
+    ]
+    return (found or lines or [""])[0][:150]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,188 @@
+"""One schedule: lives of drivers, one after another or two at once, until one has finished; then the checker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from selfinstruct.errors import FailureError, HeldError, InputError
+from selfinstruct.records import Completion, RoundFile, Table, round_name
+from selfinstruct.run.loop import drive, prepare
+from selfinstruct.run.rounds import Run
+from selfinstruct.settings import facts_of
+from selfinstruct.storage.blobs import Blobs
+from selfinstruct.storage.object_blobs import ObjectBlobs
+from selfinstruct.storage.store import RunStore
+from selfinstruct.storage.verify import verify
+from tests.tools.simulator.bucket import Bucket, Faults
+from tests.tools.simulator.checker import Contents, Memory, check, tamper
+from tests.tools.simulator.disk import Disk, SimulatedLocalBlobs
+from tests.tools.simulator.parts import SEEDS, Hands, Index, Replicas, Trouble
+from tests.tools.simulator.whole import BOTH, PROMPTS, settings, whole_run
+from tests.tools.simulator.world import CrashAt, Killed, Process, Violation, World
+
+pa.set_cpu_count(1)  # files are tiny here: threads would only wait for each other
+
+ROOT = "/runs/first"
+LIVES = 30
+TROUBLED = 12
+"""Lives with faults; then there are no more, so that every schedule ends."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What befalls a run. Everything else follows from the seed.
+
+    Args:
+        remote: In a bucket, else on a disk.
+        two: Two drivers at once, whenever there are drivers.
+        salted: Each life has a model of its own, whose answers are others; no run is then equal to another one.
+        slow: Files are written some time later than they are asked for.
+        errors: How often a system call fails, on a disk.
+    """
+
+    seed: int
+    remote: bool = False
+    two: bool = False
+    salted: bool = False
+    slow: bool = False
+    crashes: tuple[CrashAt, ...] = ()
+    trouble: Trouble = field(default_factory=Trouble)
+    faults: Faults = field(default_factory=Faults)
+    errors: float = 0.0
+    index_trouble: float = 0.0
+
+
+@cache
+def uninterrupted() -> Contents:
+    """What the run without failures holds."""
+    store = whole_run(Memory({}))
+    assert len(store.rounds(Table.CANDIDATES)) == 5, store.rounds(Table.CANDIDATES)
+    return check(store.blobs, settings(), None)
+
+
+class _Proposed:
+    """Looks on, and notes which rounds of proposals this driver took for committed."""
+
+    def __init__(self) -> None:
+        self.rounds: list[int] = []
+
+    def committed(self, file: RoundFile) -> None:
+        if file.table is Table.PROPOSALS:
+            self.rounds.append(file.round)
+
+    def completed(self, completion: Completion) -> None: ...
+
+    def performed(self, effect: Any, seconds: float) -> None: ...
+
+    def tick(self, run: Run) -> None: ...
+
+
+class Simulation:
+    """A plan at work."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.disk, self.bucket = Disk(), Bucket()
+        self.world = World(plan.seed, plan.crashes, self.disk.lose_power)
+        self.disk.world = self.bucket.world = self.world
+        # An exact index where brute force is to agree with texts that are never the same.
+        self.settings = settings("prefix" if plan.salted else "minhash")
+        self.lives = 0
+        self.finished: list[tuple[str, list[int]]] = []  # writers that ended well, and the proposals they committed
+
+    def run(self) -> None:
+        """AssertionError if anything is not as it must be."""
+        for life in range(LIVES):
+            self._set_faults(life < TROUBLED)
+            drivers = 2 if self.plan.two and life < TROUBLED else 1
+            errors = [process.error for process in self.world.run([self._life] * drivers)]
+            for error in errors:
+                self._judge(error)
+            if self.finished and all(error is None or isinstance(error, HeldError) for error in errors):
+                break  # else the same command once more: a driver that failed after another ended leaves traces
+        assert self.finished, f"no driver has finished in {LIVES} lives"
+        self._check()
+
+    def _life(self, process: Process) -> None:
+        """What `cluster.driver` does, with other parts."""
+        self.lives += 1
+        plan, world = self.plan, self.world
+        store = RunStore(self._blobs(), writer=f"life {process.number}")
+        facts = facts_of(self.settings)
+        prepare(store, facts)
+        paid = set() if plan.faults.stale else {name.removesuffix(".parquet") for name in self.files()}
+        hands, watch = Hands() if plan.slow else None, _Proposed()
+        salt = process.number + 1 if plan.salted else 0
+        replicas = Replicas(world, salt, self._trouble, world.draw.randint(1, 3), paid, hands)
+        index = Index(world, self.settings.novelty, plan.index_trouble)
+        drive(Run(self.settings, PROMPTS, SEEDS), store, index, [(replicas, BOTH)], facts, hands, watch)
+        self.finished.append((store.writer.id, watch.rounds))
+
+    def _blobs(self) -> Blobs:
+        if self.plan.remote:
+            return ObjectBlobs("s3://bucket/run", self.bucket)
+        return SimulatedLocalBlobs(Path(ROOT), system=self.disk)
+
+    def files(self) -> dict[str, bytes]:
+        """The run's files by name, temporary ones too."""
+        if self.plan.remote:
+            return dict(self.bucket.objects)
+        return {path.removeprefix(f"{ROOT}/"): data for path, data in self.disk.files().items()}
+
+    def _set_faults(self, on: bool) -> None:
+        plan = self.plan
+        self._trouble = plan.trouble if on else Trouble()
+        self.bucket.faults = plan.faults if on else Faults()
+        self.disk.error_rate = plan.errors if on else 0.0
+
+    def _judge(self, error: BaseException | None) -> None:
+        """The ends that a driver may come to."""
+        plan = self.plan
+        if error is None or isinstance(error, Killed):
+            return
+        if isinstance(error, Violation):
+            raise AssertionError(str(error)) from error
+        fails = plan.errors or plan.faults != Faults()
+        others = plan.two or plan.remote
+        if isinstance(error, FailureError) and fails:
+            return
+        if isinstance(error, HeldError) and others:
+            return
+        if isinstance(error, InputError) and fails and ("check the URL" in str(error) or "cannot write" in str(error)):
+            return  # while it was proved that the place can be written
+        raise AssertionError(f"a driver ended with {type(error).__name__}: {error}") from error
+
+    def _check(self) -> None:
+        self.world.crash_is_over()
+        staging = [
+            name for name in self.files() if "/." in f"/{name}" and not (self.plan.remote and name == ".writable")
+        ]
+        assert not staging, f"left in staging: {staging}"
+        if not self.plan.remote:
+            self.disk.lose_power()  # what a driver said to be done is there for good
+        files = self.files()
+        expected = None if self.plan.salted else uninterrupted()
+        check(Memory(files), self.settings, expected)
+        for writer, rounds in self.finished:
+            for number in rounds:
+                metadata = RunStore(Memory(files)).metadata(Table.PROPOSALS, number)
+                assert metadata.writer.id == writer, f"{writer} went on with proposals/{round_name(number)} of another"
+        if self.plan.seed % 4 == 0:
+            how, damaged = tamper(files, self.world.draw)
+            assert verify(RunStore(Memory(damaged))), f"{how}, and verify does not find it"
+
+
+def simulate(plan: Plan) -> Simulation:
+    """Carry a plan out. AssertionError with the plan if the checker is not content."""
+    simulation = Simulation(plan)
+    try:
+        simulation.run()
+    except AssertionError as error:
+        last = "\n  ".join(simulation.world.log[-12:])
+        raise AssertionError(f"{error}\nplan: {plan}\nlast operations:\n  {last}") from error
+    return simulation
