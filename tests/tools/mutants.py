@@ -1,4 +1,4 @@
-"""Would the simulator notice? `python -m tests.tools.mutants` breaks the protocol in one place at a time and expects red.
+"""Would the simulator notice? `python -m tests.tools.mutants` breaks the protocol at one place at a time: all red?
 
 Each mutant is a replacement of text in one file of a copy of the project. The same simulations must be green for the
 copy that is not broken, and red for all others; a text that is not there any more is an error, not a pass.
@@ -77,13 +77,13 @@ MUTANTS = (
     Mutant("similar texts of one round pass", "novelty/check.py", "if inside is not None:", "if False:"),
     Mutant(
         "rows in the order of arrival",
-        "batches.py",
+        "run/batches.py",
         "for planned in self._planned:",
         "for planned in sorted(self._planned, key=lambda each: list(self._completions).index(each.request.id)):",
     ),
     Mutant(
         "planned from the newest pool",
-        "rounds.py",
+        "run/rounds.py",
         "size = self.pool.size_after(max(0, number - settings.rounds.lag))",
         "size = len(self.pool)",
     ),
@@ -95,22 +95,22 @@ MUTANTS = (
     ),
     Mutant(
         "failed requests leave no candidates",
-        "rounds.py",
+        "run/rounds.py",
         "if not texts:",
         "if not texts and lost is not Reason.FAILED:",
     ),
     Mutant(
         "failed requests leave no proposals",
-        "batches.py",
+        "run/batches.py",
         "for planned in self._planned:",
         "for planned in [each for each in self._planned"
         " if self._completions[each.request.id].finish is not Finish.FAILED]:",
     ),
     Mutant(
-        "an answer counts each time", "rounds.py", "self._in_flight.pop(completion", "self._in_flight.get(completion"
+        "an answer counts each time", "run/rounds.py", "self._in_flight.pop(completion", "self._in_flight.get(completion"
     ),
     Mutant(
-        "committed proposals are asked again", "loop.py", "if number not in committed[Table.CANDIDATES]:", "if False:"
+        "committed proposals are asked again", "run/loop.py", "if number not in committed[Table.CANDIDATES]:", "if False:"
     ),
 )
 
