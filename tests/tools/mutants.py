@@ -107,10 +107,16 @@ MUTANTS = (
         " if self._completions[each.request.id].finish is not Finish.FAILED]:",
     ),
     Mutant(
-        "an answer counts each time", "run/rounds.py", "self._in_flight.pop(completion", "self._in_flight.get(completion"
+        "an answer counts each time",
+        "run/rounds.py",
+        "self._in_flight.pop(completion",
+        "self._in_flight.get(completion",
     ),
     Mutant(
-        "committed proposals are asked again", "run/loop.py", "if number not in committed[Table.CANDIDATES]:", "if False:"
+        "committed proposals are asked again",
+        "run/loop.py",
+        "if number not in committed[Table.CANDIDATES]:",
+        "if False:",
     ),
 )
 
