@@ -24,8 +24,8 @@ from selfinstruct.protocols import Engine
 from selfinstruct.records import Completion, Finish, Kind, Reason, Request, SeedTask
 from selfinstruct.settings import named_values
 from selfinstruct.sources.seeds import SEED_TASKS
-from selfinstruct.steps.classify import read_classify, render_classify
-from selfinstruct.steps.instantiate import InstanceSettings, filter_instances, read_instances, render_instantiate
+from selfinstruct.steps.instantiate import InstanceSettings, filter_instances, kind_for
+from selfinstruct.steps.readers import reader_of
 
 
 @dataclass(frozen=True)
@@ -106,20 +106,21 @@ def _propose(
     from selfinstruct.novelty.index import NoveltySettings
     from selfinstruct.pool import Pool
     from selfinstruct.run.given import seed_candidates
-    from selfinstruct.steps.propose import ProposeSettings, plan_request, read_proposals
     from selfinstruct.steps.screen import Screen, ScreenSettings
+    from selfinstruct.steps.strategies import Paper, PoolView, ProposeSettings
 
     pool = Pool()
     pool.extend(list(seed_candidates(seeds)))
     screen, novelty = Screen(ScreenSettings()), NoveltySettings()
+    strategy, reader = Paper(ProposeSettings(), settings.seed, prompts), reader_of(prompts)
     index = make_index(novelty)
     index.insert(0, pool.texts)
     trials, new = [], []
     for number in range(max(1, settings.number // 5)):
-        planned = plan_request(f"try/{number:02d}", settings.seed, ProposeSettings(), pool, len(pool), prompts)
+        planned = strategy.plan(f"try/{number:02d}", PoolView(pool, len(pool)))
         completion = _complete(engine, planned.request)
         cut = completion.finish is not Finish.STOP
-        texts = [] if cut else read_proposals(completion.text, prompts)
+        texts = [] if cut else reader.proposals(completion.text)
         size = len(index)
         verdicts = admit(novelty, size, texts, index.nearest(size, texts))
         parsed = (
@@ -141,18 +142,18 @@ def _propose(
 def _label(instructions: Sequence[str], settings: TrySettings, prompts: PromptSet, engine: Engine) -> list[Trial]:
     """For each instruction the classification question, where the prompt set has one, and the request for instances."""
     trials = []
+    reader = reader_of(prompts)
     for number, instruction in enumerate(instructions):
         id = f"try/label/{number:02d}"
         asked = None
         if not prompts.one_step:
-            question = _request(f"{id}/classify", settings.seed, Kind.CLASSIFY, render_classify(instruction, prompts))
+            question = _request(f"{id}/classify", settings.seed, Kind.CLASSIFY, instruction, prompts)
             answer = _complete(engine, question)
-            asked = read_classify(answer.text, prompts)
+            asked = bool(reader.classification(answer.text))
             trials.append(Trial(question, answer, [_said(asked)]))
-        kind, suffix = render_instantiate(instruction, asked, prompts)
-        request = _request(f"{id}/instances", settings.seed, kind, suffix)
+        request = _request(f"{id}/instances", settings.seed, kind_for(asked), instruction, prompts)
         completion = _complete(engine, request)
-        is_classification, instances = read_instances(kind, completion.text, prompts)
+        instances = reader.instances(request.kind, completion.text)
         cut = completion.finish is Finish.LENGTH
         parsed = [
             f"{reason or 'accepted'}\n  input: {instance.input}\n  output: {instance.output}"
@@ -161,7 +162,7 @@ def _label(instructions: Sequence[str], settings: TrySettings, prompts: PromptSe
         if not parsed:
             parsed = [completion.error or Reason.NOTHING_PARSED]
         elif asked is None:
-            parsed.insert(0, _said(is_classification))
+            parsed.insert(0, _said(reader.told(completion.text)))
         trials.append(Trial(request, completion, parsed))
     return trials
 
@@ -170,8 +171,8 @@ def _said(is_classification: bool) -> str:
     return "classification" if is_classification else "no classification"
 
 
-def _request(id: str, seed: int, kind: Kind, suffix: str) -> Request:
-    return Request(id, kind, suffix, seed_of("request", seed, id))
+def _request(id: str, seed: int, kind: Kind, instruction: str, prompts: PromptSet) -> Request:
+    return Request(id, kind, prompts[kind].fill(instruction=instruction), seed_of("request", seed, id))
 
 
 def _complete(engine: Engine, request: Request) -> Completion:

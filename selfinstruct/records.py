@@ -136,12 +136,13 @@ class Completion:
 
     def mended(self) -> Completion:
         """The same, fit for a file: what is no Unicode text is replaced."""
-        text, error = _mended(self.text), self.error and _mended(self.error)
+        text, error = mended(self.text), self.error and mended(self.error)
         return self if (text, error) == (self.text, self.error) else replace(self, text=text, error=error)
 
 
-def _mended(text: str) -> str:
-    """Halves of surrogate pairs are joined where they belong together, and replaced elsewhere, as NUL is."""
+def mended(text: str) -> str:
+    """A text fit for a file: halves of surrogate pairs are joined where they belong together, and replaced elsewhere,
+    as NUL is."""
     if text.isascii() and "\0" not in text:
         return text
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", REPLACEMENT)

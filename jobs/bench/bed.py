@@ -21,9 +21,7 @@ from selfinstruct.prompts import PromptSet, load_prompts
 from selfinstruct.records import Completion, Kind, Request
 from selfinstruct.run.given import seed_candidates
 from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
-from selfinstruct.steps.classify import render_classify
-from selfinstruct.steps.instantiate import render_instantiate
-from selfinstruct.steps.propose import ProposeSettings, plan_request
+from selfinstruct.steps.strategies import Paper, PoolView, ProposeSettings
 
 if TYPE_CHECKING:
     from selfinstruct.engines.encoding import EncodedRequest, PromptEncoder
@@ -400,11 +398,7 @@ class _Texts:
     def request(self, kind: Kind, id: str) -> Request:
         """A request of a kind."""
         if kind is Kind.PROPOSE:
-            settings = ProposeSettings()
-            return plan_request(id, self._seed, settings, self._pool, len(self._pool), self._prompts).request
-        instruction = self._draws.choice(self._seeds).instruction
-        if kind is Kind.CLASSIFY:
-            suffix = render_classify(instruction, self._prompts)
-        else:
-            _, suffix = render_instantiate(instruction, kind is Kind.OUTPUT_FIRST, self._prompts)
+            strategy = Paper(ProposeSettings(), self._seed, self._prompts)
+            return strategy.plan(id, PoolView(self._pool, len(self._pool))).request
+        suffix = self._prompts[kind].fill(instruction=self._draws.choice(self._seeds).instruction)
         return Request(id, kind, suffix, seed_of("request", self._seed, id))

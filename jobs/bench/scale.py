@@ -264,7 +264,7 @@ def fill(settings: GenerateSettings, inputs: Inputs, store: RunStore) -> int:
     run.begin(inputs.facts)
     for effect in run.effects():
         if isinstance(effect, Write):
-            store.commit(effect.file, mark)
+            store.commit(effect.make(), mark)
     accepted = number = 0
     while accepted < settings.target:
         number += 1

@@ -43,7 +43,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_aft
 from selfinstruct.engines import EMBEDDED, EngineSettings, OpenAIOptions
 from selfinstruct.errors import FailureError, InputError
 from selfinstruct.prompts import PromptSet, Sampling
-from selfinstruct.records import Completion, Finish, Request
+from selfinstruct.records import Completion, Finish, Request, mended
 from selfinstruct.settings import named_values
 
 ENDPOINTS = ("auto", "completions", "chat")
@@ -305,7 +305,7 @@ class Api:
         except ValueError as error:
             raise UnavailableError("the answer is no valid JSON") from error
         text, finish = self._choice(answer)
-        text, stopped = _cut(_whole(text), self._prompts[request.kind].sampling.stop)
+        text, stopped = _cut(mended(text), self._prompts[request.kind].sampling.stop)
         usage = answer.get("usage")
         prompt_tokens = _count(usage, "prompt_tokens", self._prompt(request))
         completion_tokens = _count(usage, "completion_tokens", text)
@@ -358,11 +358,6 @@ def _cut(text: str, stops: Sequence[str]) -> tuple[str, bool]:
     """The text before its earliest stop string, and whether there was one."""
     end = min((at for at in map(text.find, stops) if at >= 0), default=-1)
     return (text, False) if end < 0 else (text[:end], True)
-
-
-def _whole(text: str) -> str:
-    """The text with lone surrogates, which JSON can spell and no file can hold, replaced."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _count(usage: Any, key: str, text: str) -> int:

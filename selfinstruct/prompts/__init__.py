@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from selfinstruct.errors import InputError
-from selfinstruct.records import Kind
-from selfinstruct.steps.answers import spoken
+from selfinstruct.records import Dialect, Kind
 
 SHIPPED = Path(__file__).parent
 PLACEHOLDERS = {
@@ -91,9 +90,10 @@ class PromptSet:
         """The kinds of request that the set asks."""
         return tuple(self.prompts)
 
-    def answer(self, text: str) -> str | None:
-        """A completion's text without a chat model's thoughts; None where it ended before its answer began."""
-        return spoken(text) if self.chat else text
+    @property
+    def dialect(self) -> Dialect:
+        """In whose form its answers are written."""
+        return Dialect.CHAT if self.chat else Dialect.BASE
 
     @property
     def one_step(self) -> bool:

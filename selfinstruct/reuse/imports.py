@@ -25,11 +25,13 @@ from selfinstruct.records import (
     Kind,
     Label,
     Proposal,
+    mended,
     round_name,
 )
 from selfinstruct.reuse.replay import StoredRound
 from selfinstruct.sources.texts import read_tasks
-from selfinstruct.steps import original
+from selfinstruct.steps.instantiate import kind_for
+from selfinstruct.steps.readers.original import OriginalReader
 
 INSTRUCTIONS = "machine_generated_instructions.jsonl"
 QUESTIONS = "is_clf_or_not*.jsonl"
@@ -40,6 +42,8 @@ REQUESTS = 2048
 
 MOST_PROBLEMS = 20
 """Bad lines that are named."""
+
+_READER = OriginalReader()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +126,7 @@ def _text(line: Any, key: str) -> str:
     value = line[key]
     if not isinstance(value, str):
         raise ValueError(f"{key!r} must be a text")
-    return _sound(value)
-
-
-def _sound(text: str) -> str:
-    """The text with lone surrogates, which JSON can spell and no file can hold, replaced: it is a model's."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return mended(value)
 
 
 def _response(metadata: Any) -> Response:
@@ -141,7 +140,7 @@ def _response(metadata: Any) -> Response:
     choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
     text = choice.get("text")
     finish = Finish.LENGTH if choice.get("finish_reason") == "length" else Finish.STOP
-    return Response(_sound(text) if isinstance(text, str) else None, finish)
+    return Response(mended(text) if isinstance(text, str) else None, finish)
 
 
 def key_of(instruction: str) -> str:
@@ -154,7 +153,7 @@ def _requests(instructions: Sequence[tuple[Any, str, Response]]) -> Iterator[str
     for (_, response), group in groupby(instructions, key=lambda each: (each[0], each[2])):
         found: set[str] = set()
         if response.text is not None:
-            found = {key_of(text) for text in original.parse_proposals(response.text)}
+            found = {key_of(text) for text in _READER.proposals(response.text)}
             yield response
         yield from (text for _, text, _ in group if response.finish is Finish.LENGTH or key_of(text) not in found)
 
@@ -188,8 +187,7 @@ def _labels(run: OriginalRun, instruction: Candidate) -> Iterator[Label]:
     if question is not None:
         yield _label(instruction, Kind.CLASSIFY, Response(question, Finish.STOP))
         if answer is not None:
-            yes = original.is_classification(question)
-            yield _label(instruction, Kind.OUTPUT_FIRST if yes else Kind.INPUT_FIRST, answer)
+            yield _label(instruction, kind_for(bool(_READER.classification(question))), answer)
     elif answer is not None:  # nobody knows in which of its two forms the answer is
         yield _label(instruction, Kind.CLASSIFY, Response("", Finish.FAILED))
 

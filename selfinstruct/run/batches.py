@@ -10,9 +10,9 @@ from selfinstruct.draws import seed_of
 from selfinstruct.pool import Pool
 from selfinstruct.prompts import PromptSet
 from selfinstruct.records import Candidate, Completion, Finish, Kind, Label, Proposal, Request
-from selfinstruct.steps.classify import read_classify, render_classify
-from selfinstruct.steps.instantiate import render_instantiate
-from selfinstruct.steps.propose import PlannedRequest
+from selfinstruct.steps.instantiate import kind_for
+from selfinstruct.steps.readers import Reader
+from selfinstruct.steps.strategies import PlannedRequest
 
 
 class Proposing:
@@ -59,38 +59,33 @@ class Labelling:
     A prompt set of one step has no question; the answer that holds the instances says what it would have told.
     """
 
-    def __init__(self, seed: int, prompts: PromptSet, instructions: Sequence[Candidate]) -> None:
+    def __init__(self, seed: int, prompts: PromptSet, reader: Reader, instructions: Sequence[Candidate]) -> None:
         self.instructions = instructions
         self.written = False
         self._seed = seed
         self._prompts = prompts
+        self._reader = reader
         self._requests: dict[str, tuple[Candidate, Kind]] = {}  # not answered yet
         self._answers: dict[tuple[str, bool], tuple[Kind, Completion]] = {}  # by instruction and "is the question"
 
     @cached_property
     def queue(self) -> deque[Request]:
         """Requests to hand out; made on first sight, since rounds that were labelled long ago need none."""
-        return deque(self._request(instruction, *self._first(instruction.text)) for instruction in self.instructions)
+        first = kind_for(None) if self._prompts.one_step else Kind.CLASSIFY
+        return deque(self._request(instruction, first) for instruction in self.instructions)
 
-    def _first(self, instruction: str) -> tuple[Kind, str]:
-        """The kind and the suffix of the first request about an instruction."""
-        if self._prompts.one_step:
-            return render_instantiate(instruction, None, self._prompts)
-        return Kind.CLASSIFY, render_classify(instruction, self._prompts)
-
-    def _request(self, instruction: Candidate, kind: Kind, suffix: str) -> Request:
+    def _request(self, instruction: Candidate, kind: Kind) -> Request:
         id = f"{instruction.id}/{'classify' if kind is Kind.CLASSIFY else 'instances'}"
         self._requests[id] = instruction, kind
+        suffix = self._prompts[kind].fill(instruction=instruction.text)
         return Request(id, kind, suffix, seed_of("request", self._seed, id))
 
     def complete(self, completion: Completion) -> None:
         instruction, kind = self._requests.pop(completion.request_id)
         self._answers[instruction.id, kind is Kind.CLASSIFY] = kind, completion
         if kind is Kind.CLASSIFY and completion.finish is not Finish.FAILED:
-            is_classification = read_classify(completion.text, self._prompts)
-            self.queue.append(
-                self._request(instruction, *render_instantiate(instruction.text, is_classification, self._prompts))
-            )
+            is_classification = bool(self._reader.classification(completion.text))
+            self.queue.append(self._request(instruction, kind_for(is_classification)))
 
     @property
     def missing(self) -> bool:

@@ -205,8 +205,8 @@ def _outcome(effect: Effect, store: RunStore, index: NoveltyIndex, mark: str) ->
             return index.insert(first, texts)
         case Check(size, texts):
             return index.nearest(size, texts)
-        case Write(file):
-            return store.commit(file, mark)
+        case Write():
+            return store.commit(effect.make(), mark)
 
 
 def _report(run: Run, effect: Effect, outcome: Any, watch: Watch) -> None:

@@ -22,14 +22,13 @@ file only once the candidates before it show that the run goes on, so the set of
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cached_property
+from functools import partial
 from typing import Any, TypeAlias, cast
 
 from selfinstruct.errors import FailureError
-from selfinstruct.novelty.check import admit
 from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.pool import Pool
 from selfinstruct.prompts import PromptSet
@@ -39,14 +38,9 @@ from selfinstruct.records import (
     Dialect,
     Finish,
     ImportedTask,
-    Instance,
-    InstanceRow,
-    Kind,
     Label,
     Neighbour,
-    Origin,
     Proposal,
-    Reason,
     Request,
     RoundFile,
     Row,
@@ -56,13 +50,13 @@ from selfinstruct.records import (
 )
 from selfinstruct.run.batches import Labelling, Proposing
 from selfinstruct.run.given import given_instances, imported_candidates, seed_candidates
+from selfinstruct.run.verdicts import Criteria, admitted, labelled, screened, survivors
 from selfinstruct.settings import Facts, unaltering
 from selfinstruct.sources.contamination import Contamination
-from selfinstruct.steps import original
-from selfinstruct.steps.classify import parse_classify, read_classify
-from selfinstruct.steps.instantiate import InstanceSettings, filter_instances, instance_row, read_instances
-from selfinstruct.steps.propose import ProposeSettings, dialect_of, parse_dialect, plan_request
+from selfinstruct.steps.instantiate import InstanceSettings
+from selfinstruct.steps.readers import Reader, reader_for, reader_of
 from selfinstruct.steps.screen import Screen, ScreenSettings
+from selfinstruct.steps.strategies import Paper, PoolView, ProposeSettings, Strategy
 
 
 @dataclass(frozen=True)
@@ -113,24 +107,23 @@ class Stage(StrEnum):
     LABEL = "label"
 
 
-@dataclass(frozen=True, eq=False, match_args=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class Write:
-    """Commit `file`, then report what was committed with `Run.committed`.
-
-    Its rows are made when it is first asked for: most of the machine's work, which may be done beside the rest.
-    """
+    """Commit what `make` gives, then report what was committed with `Run.committed`."""
 
     table: Table
     round: int
-    rows: Iterable[Row] = field(repr=False)
     notes: Mapping[str, Any] = field(repr=False)
+    rows: Callable[[], Iterable[Row]] = field(repr=False)
 
-    __match_args__ = ("file",)
+    def make(self) -> RoundFile:
+        """The file: most of the machine's work, and pure.
 
-    @cached_property
-    def file(self) -> RoundFile:
-        """What is to be committed."""
-        return RoundFile(self.table, self.round, tuple(self.rows), self.notes)
+        It may be called in another thread while the machine goes on: what `rows` holds are values that nobody changes
+        (rows of committed files, criteria, the index's answer), and the pool, which only grows, by candidates that
+        come after this file.
+        """
+        return RoundFile(self.table, self.round, tuple(self.rows()), self.notes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +166,10 @@ class Run:
         self._prompts = prompts
         self._seeds = seeds
         self._imported = imported
-        self._evaluation = evaluation
-        self._screen = Screen(settings.screen, any_script=settings.novelty.any_script)
+        self._strategy: Strategy = Paper(settings.propose, settings.seed, prompts)
+        self._reader = reader_of(prompts)
+        screen = Screen(settings.screen, any_script=settings.novelty.any_script)
+        self._criteria = Criteria(settings.seed, settings.novelty, settings.instances, screen, evaluation)
         self._effects: deque[Effect] = deque()
         self._proposing: dict[int, Proposing] = {}  # rounds whose proposals are not committed, in order
         self._screened: list[Candidate] = []  # the round whose proposals are committed and candidates are not
@@ -198,13 +193,16 @@ class Run:
         self._fact_keeper = None if given_rounds is None else (given_rounds + 1, facts)
         if self.labelled == 0:
             waiting, self._effects = self._effects, deque()
-            screen = self._reason if self.settings.check_pool else None
+            check = self.settings.check_pool
+            screen = self._criteria.of_given if check else None
             imported = imported_candidates(self._imported, self._seeds, self.settings.novelty, screen)
             candidates = [*seed_candidates(self._seeds), *imported]
             if self.pool.rounds == 0:
-                self._write(Table.CANDIDATES, 0, candidates, {"facts": facts})
-            overlaps = self._evaluation.overlap if self._evaluation and self.settings.check_pool else None
-            self._write(Table.INSTANCES, 0, given_instances(candidates, [*self._seeds, *self._imported], overlaps))
+                self._write(Table.CANDIDATES, 0, lambda: candidates, {"facts": facts})
+            evaluation = self._criteria.evaluation if check else None
+            tasks: list[SeedTask | ImportedTask] = [*self._seeds, *self._imported]
+            rows = partial(given_instances, candidates, tasks, evaluation.overlap if evaluation else None)
+            self._write(Table.INSTANCES, 0, rows)
             self._effects.extend(waiting)  # instances of later rounds, if those of round 0 were damaged and removed
         self._insert_pool()
 
@@ -232,7 +230,9 @@ class Run:
 
     def checked(self, neighbours: Sequence[Neighbour | None]) -> None:
         """The index's answer to the last `Check`."""
-        self._write(Table.CANDIDATES, self.pool.rounds, self._admit(neighbours))
+        size = len(self.pool)
+        rows = partial(admitted, self._screened, neighbours, size, self.pool.id, self._criteria)
+        self._write(Table.CANDIDATES, self.pool.rounds, rows)
 
     def committed(self, file: RoundFile) -> None:
         """A file that is in the store now: ours, another driver's equal one, or one of an earlier life of this run.
@@ -244,13 +244,16 @@ class Run:
         match file.table:
             case Table.PROPOSALS:
                 self._proposing.pop(file.round, None)
-                self._parse(cast(Sequence[Proposal], file.rows), self._dialect_of(file))
+                proposals = cast(Sequence[Proposal], file.rows)
+                self._screened = screened(proposals, self._reader_of(file), self._criteria)
+                self._effects.append(Check(len(self.pool), survivors(self._screened)))
             case Table.CANDIDATES:
                 self._grow_pool(file.round, [row for row in cast(Sequence[Candidate], file.rows) if row.accepted])
             case Table.LABELS:
                 instructions = self._labelling.pop(file.round).instructions
                 labels = cast(Sequence[Label], file.rows)
-                self._write(Table.INSTANCES, file.round, self._instances(instructions, labels, self._dialect_of(file)))
+                rows = partial(labelled, instructions, labels, self._reader_of(file), self._criteria)
+                self._write(Table.INSTANCES, file.round, rows)
             case Table.INSTANCES:
                 self._labelling.pop(file.round, None)
                 self.labelled += 1
@@ -289,13 +292,6 @@ class Run:
         others = [effect for effect in self._effects if not isinstance(effect, Insert)]
         self._effects = deque([Insert(0, list(self.pool.texts)), *others] if len(self.pool) else others)
 
-    def _reason(self, text: str) -> Reason | None:
-        """Why an instruction is dropped whatever the pool holds."""
-        reason = self._screen(text)
-        if reason is None and self._evaluation and self._evaluation.of_instruction(text):
-            return Reason.CONTAMINATED
-        return reason
-
     # ---- plan, propose
 
     def _may_open_round(self) -> bool:
@@ -314,11 +310,9 @@ class Run:
         size = self.pool.size_after(max(0, number - settings.rounds.lag))
         bounds = {"least": settings.rounds.least, "most": settings.rounds.most}
         count = min(max(size // 8, bounds["least"]), bounds["most"])
+        view = PoolView(self.pool, size)
         ids = (f"{round_name(number)}/{position:05d}" for position in range(count))
-        self._proposing[number] = Proposing(
-            bounds,
-            [plan_request(id, settings.seed, settings.propose, self.pool, size, self._prompts) for id in ids],
-        )
+        self._proposing[number] = Proposing(bounds, [self._strategy.plan(id, view) for id in ids])
         self._next_round += 1
 
     def _write_proposals(self) -> None:
@@ -330,57 +324,17 @@ class Run:
         proposing.written = True
         rows = proposing.rows(number, self.pool)
         self._refuse_failures(Table.PROPOSALS, number, rows)
-        notes: dict[str, Any] = {**proposing.bounds, "dialect": self._dialect}
+        notes: dict[str, Any] = {**proposing.bounds, "dialect": self._prompts.dialect}
         if self._fact_keeper and number == self._fact_keeper[0]:
             notes["facts"] = self._fact_keeper[1]
-        self._write(Table.PROPOSALS, number, rows, notes)
+        self._write(Table.PROPOSALS, number, lambda: rows, notes)
 
     # ---- parse, screen, novelty, admit
 
-    @property
-    def _dialect(self) -> Dialect:
-        return dialect_of(self._prompts)
-
-    def _dialect_of(self, file: RoundFile) -> Dialect:
-        """How a file's completions are to be read; files without a note are of this run's own prompts."""
-        return Dialect(file.notes.get("dialect", self._dialect))
-
-    def _parse(self, proposals: Sequence[Proposal], dialect: Dialect) -> None:
-        self._screened = [candidate for proposal in proposals for candidate in self._candidates(proposal, dialect)]
-        survivors = [candidate.text for candidate in self._screened if candidate.reason is None]
-        self._effects.append(Check(len(self.pool), survivors))
-
-    def _candidates(self, proposal: Proposal, dialect: Dialect) -> Iterable[Candidate]:
-        """What one request proposed, screened, or one row that says why nothing came of it."""
-        lost = _LOST.get(proposal.finish)
-        texts = [] if lost else parse_dialect(proposal.text, dialect, self._prompts)
-        if not texts:
-            yield _candidate(proposal, None, "", lost or self._silence(proposal.text))
-        for position, text in enumerate(texts):
-            candidate = _candidate(proposal, position, text, self._screen(text))
-            if candidate.reason is None and self._evaluation and (hit := self._evaluation.of_instruction(text)):
-                candidate = replace(
-                    candidate, reason=Reason.CONTAMINATED, nearest_id=f"evaluation/{hit.id}", rouge_l=hit.rouge_l
-                )
-            yield candidate
-
-    def _admit(self, neighbours: Sequence[Neighbour | None]) -> Iterable[Candidate]:
-        """The round's candidates with their verdicts, in canonical order (request, position)."""
-        size = len(self.pool)
-        survivors = [candidate for candidate in self._screened if candidate.reason is None]
-        verdicts = iter(admit(self.settings.novelty, size, [each.text for each in survivors], neighbours))
-        admitted: list[str] = []  # ids, from the ordinal `size` on
-        for candidate in self._screened:
-            if candidate.reason is None:
-                new, nearest = next(verdicts)
-                if nearest is not None:
-                    inside = nearest.ordinal - size
-                    nearest_id = admitted[inside] if inside >= 0 else self.pool.id(nearest.ordinal)
-                    candidate = replace(candidate, nearest_id=nearest_id, rouge_l=nearest.rouge_l)
-                candidate = replace(candidate, accepted=new, reason=None if new else Reason.SIMILAR)
-                if new:
-                    admitted.append(candidate.id)
-            yield candidate
+    def _reader_of(self, file: RoundFile) -> Reader:
+        """Who reads a file's completions; files without a note are of this run's own prompts."""
+        dialect = Dialect(file.notes.get("dialect", self._prompts.dialect))
+        return self._reader if dialect is self._prompts.dialect else reader_for(dialect)
 
     def _grow_pool(self, number: int, accepted: Sequence[Candidate]) -> None:
         self._effects.append(Insert(len(self.pool), [candidate.text for candidate in accepted]))
@@ -388,7 +342,7 @@ class Run:
         self._screened = []
         if number > 0:
             self._barren = 0 if accepted else self._barren + 1
-            self._labelling[number] = Labelling(self.settings.seed, self._prompts, accepted)
+            self._labelling[number] = Labelling(self.settings.seed, self._prompts, self._reader, accepted)
         self._ended = self._ending
         if not self.goes_on:  # rounds begun ahead are not wanted any more
             self._proposing.clear()
@@ -404,48 +358,9 @@ class Run:
         labelling.written = True
         rows = labelling.rows(number)
         self._refuse_failures(Table.LABELS, number, rows)
-        self._write(Table.LABELS, number, rows)
-
-    def _instances(
-        self, instructions: Sequence[Candidate], labels: Sequence[Label], dialect: Dialect
-    ) -> Iterable[InstanceRow]:
-        """Every instance of the round with its verdict, and one row for each instruction that gave none."""
-        answers = {(label.instruction_id, label.kind is Kind.CLASSIFY): label for label in labels}
-        for instruction in instructions:
-            question = answers.get((instruction.id, True))  # None where one request asks for all
-            answer = answers.get((instruction.id, False))
-            failed = any(each is not None and each.finish is Finish.FAILED for each in (question, answer))
-            is_classification = None
-            if question is not None and not (failed and answer is None):
-                is_classification = self._says_yes(question.text, dialect)
-            if answer is None or failed:
-                lost = Reason.FAILED if failed else Reason.NOT_ASKED
-                yield instance_row(instruction, is_classification, None, Instance("", ""), lost)
-                continue
-            if dialect is Dialect.ORIGINAL:
-                instances = original.parse_instances(answer.kind, answer.text)
-            else:
-                told, instances = read_instances(answer.kind, answer.text, self._prompts)
-                if question is None and instances:  # an answer that cannot be read tells nothing
-                    is_classification = told
-            cut = answer.finish is Finish.LENGTH
-            overlaps = self._evaluation.overlap if self._evaluation else None
-            limits, seed = self.settings.instances, self.settings.seed
-            verdicts = filter_instances(instances, cut, limits, seed, instruction.id, overlaps)
-            if not verdicts:
-                yield instance_row(instruction, is_classification, None, Instance("", ""), self._silence(answer.text))
-            for position, (instance, reason) in enumerate(verdicts):
-                yield instance_row(instruction, is_classification, position, instance, reason)
+        self._write(Table.LABELS, number, lambda: rows)
 
     # ---- all stages
-
-    def _says_yes(self, text: str, dialect: Dialect) -> bool:
-        """Whether an answer says that a task is classification."""
-        return parse_classify(text) if dialect is Dialect.ORIGINAL else read_classify(text, self._prompts)
-
-    def _silence(self, text: str) -> Reason:
-        """Why nothing was parsed: a model that was still thinking had no room for its answer."""
-        return Reason.CUT_BY_LENGTH if self._prompts.answer(text) is None else Reason.NOTHING_PARSED
 
     def _take(self, batches: dict[int, Proposing] | dict[int, Labelling], most: int) -> list[Request]:
         taken: list[Request] = []
@@ -456,8 +371,10 @@ class Run:
                 taken.append(request)
         return taken
 
-    def _write(self, table: Table, number: int, rows: Iterable[Row], notes: Mapping[str, Any] | None = None) -> None:
-        self._effects.append(Write(table, number, rows, notes or {}))
+    def _write(
+        self, table: Table, number: int, rows: Callable[[], Iterable[Row]], notes: Mapping[str, Any] | None = None
+    ) -> None:
+        self._effects.append(Write(table, number, notes or {}, rows))
 
     def _refuse_failures(self, table: Table, number: int, rows: Sequence[Proposal] | Sequence[Label]) -> None:
         """A round that lost many requests is no sample of the model: better wait than commit it."""
@@ -469,22 +386,3 @@ class Run:
                 f" {errors.most_common(1)[0][0]!r}; nothing of them is committed. Mend the cause and run the same"
                 f" command again, or allow it with --rounds.max_failed {failed / len(rows):.3f}"
             )
-
-
-_LOST = {Finish.FAILED: Reason.FAILED, Finish.LENGTH: Reason.CUT_BY_LENGTH}
-"""A proposal that was cut by length is dropped whole, as in the released code."""
-
-
-def _candidate(proposal: Proposal, position: int | None, text: str, reason: Reason | None) -> Candidate:
-    return Candidate(
-        id=proposal.request_id if position is None else f"{proposal.request_id}/{position:02d}",
-        round=proposal.round,
-        request_id=proposal.request_id,
-        position=position,
-        origin=Origin.MODEL,
-        text=text,
-        accepted=False,
-        reason=reason,
-        nearest_id=None,
-        rouge_l=None,
-    )

@@ -6,21 +6,12 @@ for chat models may ask for both in one request (`Kind.INSTANTIATE`): then the a
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from selfinstruct.draws import Draws
-from selfinstruct.prompts import PromptSet
 from selfinstruct.records import Candidate, Instance, InstanceRow, Kind, Reason
-from selfinstruct.steps.answers import as_text, json_values
-
-_EXAMPLE = re.compile(r"(?:^|\n)[ \t]*Example(?:[ \t]*\d+\b[.:]?|[ \t]*[.:]|[ \t]*(?=\n|$))")
-_OUTPUT = re.compile(r"\bOutput[ \t]*\d*[ \t]*:")
-_INPUT = re.compile(r"\bInput[ \t]*\d*[ \t]*:")
-_SAID = re.compile(r'"classification"\s*:\s*"?(true|yes|false|no)\b', re.IGNORECASE)
-_CLASS_LABEL = re.compile(r"Class label[ \t]*\d*[ \t]*:")
 
 Verdict = tuple[Instance, Reason | None]
 
@@ -36,78 +27,11 @@ class InstanceSettings:
     most: int = 5
 
 
-def render_instantiate(instruction: str, is_classification: bool | None, prompts: PromptSet) -> tuple[Kind, str]:
-    """The kind and the suffix of the request for instances. None: the request asks which kind of task it is, too."""
+def kind_for(is_classification: bool | None) -> Kind:
+    """The kind of the request for instances; where nobody was asked, one that asks for the kind of task, too."""
     if is_classification is None:
-        kind = Kind.INSTANTIATE
-    else:
-        kind = Kind.OUTPUT_FIRST if is_classification else Kind.INPUT_FIRST
-    return kind, prompts[kind].fill(instruction=instruction)
-
-
-def read_instances(kind: Kind, text: str, prompts: PromptSet) -> tuple[bool, list[Instance]]:
-    """Whether a completion's task is classification, and its instances: JSON, or the form that `kind` asks for.
-
-    With `Kind.INSTANTIATE` a JSON answer says it under "classification", and any other by beginning with a label.
-    """
-    answer = prompts.answer(text) or ""
-    if prompts[kind].schema and (found := _from_json(answer)):
-        said = _SAID.search(answer)
-        yes = said is not None and said.group(1).lower() in ("true", "yes")
-        return (yes if kind is Kind.INSTANTIATE else kind is Kind.OUTPUT_FIRST), found
-    if kind is Kind.INSTANTIATE:
-        kind = Kind.OUTPUT_FIRST if _CLASS_LABEL.search(answer) else Kind.INPUT_FIRST
-    return kind is Kind.OUTPUT_FIRST, parse_instances(kind, answer)
-
-
-def _from_json(text: str) -> list[Instance]:
-    """Every object with an output, wherever it stands, so that of an answer that was cut the whole ones remain."""
-    found, values = [], list(json_values(text))
-    while values:
-        match values.pop(0):
-            case {"output": output, **others}:
-                found.append(Instance(as_text(others.get("input")), as_text(output)))
-            case dict() as fields:
-                values[:0] = fields.values()
-            case list() as items:
-                values[:0] = items
-    return found
-
-
-def parse_instances(kind: Kind, text: str) -> list[Instance]:
-    """The instances in a text of the base set's form, unfiltered and in order."""
-    return _parse_output_first(text) if kind is Kind.OUTPUT_FIRST else _parse_input_first(text)
-
-
-def _parse_input_first(text: str) -> list[Instance]:
-    """`Example k` opens an instance; what precedes `Output:` is its input. Before the first one, only a whole
-    instance counts: the rest is a preamble."""
-    before, *examples = _EXAMPLE.split(text)
-    opening = [_example(before)] if _OUTPUT.search(before) else []
-    return opening + [_example(piece) for piece in examples if piece.strip()]
-
-
-def _example(piece: str) -> Instance:
-    parts = _OUTPUT.split(piece, maxsplit=1)
-    if len(parts) == 1:
-        return Instance("", piece.strip())
-    given, output = parts
-    return Instance(_without_label(given.strip()), _INPUT.split(output, maxsplit=1)[0].strip())
-
-
-def _without_label(given: str) -> str:
-    """Drop a leading `Input:`; other field names say what the input is and stay."""
-    label = _INPUT.match(given)
-    return given[label.end() :].strip() if label else given
-
-
-def _parse_output_first(text: str) -> list[Instance]:
-    """`Class label:` opens an instance; its first line is the output, the rest the input."""
-    instances = []
-    for piece in _CLASS_LABEL.split(text)[1:]:
-        output, _, given = piece.strip().partition("\n")
-        instances.append(Instance(_without_label(given.strip()), output.strip()))
-    return instances
+        return Kind.INSTANTIATE
+    return Kind.OUTPUT_FIRST if is_classification else Kind.INPUT_FIRST
 
 
 def filter_instances(

@@ -58,7 +58,7 @@ def dialect_of(store: RunStore, proposals: RoundFile) -> Dialect:
             f"{store.blobs.url}: round {proposals.round} does not say whether its prompts were a chat's, and they are"
             " not of a shipped prompt set; it was made by an older version"
         )
-    return Dialect.CHAT if prompts.chat else Dialect.BASE
+    return prompts.dialect
 
 
 @cache

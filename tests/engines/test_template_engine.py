@@ -19,13 +19,14 @@ from selfinstruct.errors import InputError
 from selfinstruct.novelty.rouge import rouge_l, tokenise
 from selfinstruct.prompts import TWO_STEPS, load_prompts
 from selfinstruct.records import Completion, Finish, Kind, Reason, Request
-from selfinstruct.steps.classify import parse_classify
-from selfinstruct.steps.instantiate import InstanceSettings, filter_instances, parse_instances
-from selfinstruct.steps.propose import parse_proposals
+from selfinstruct.steps.instantiate import InstanceSettings, filter_instances
+from selfinstruct.steps.readers.base import BaseReader
+from selfinstruct.steps.readers.chat import ChatReader
 from selfinstruct.steps.screen import Screen, ScreenSettings
 from selfinstruct.tiny import grammar
 
 PROMPTS = load_prompts("tiny")
+READER = BaseReader()
 TASKS = [grammar.sample(draws) for draws in [Draws("tests")] for _ in range(600)]
 
 
@@ -84,7 +85,7 @@ def test_proposals_continue_the_list() -> None:
     (done,) = complete([make_request(Kind.PROPOSE, 2)])
     assert done.finish is Finish.STOP
     assert done.text.startswith(" ")
-    assert len(parse_proposals(done.text, continues_item=True)) == 8
+    assert len(READER.proposals(done.text)) == 8
     assert "\n16. " in done.text
     assert "\n17" not in done.text
 
@@ -96,17 +97,17 @@ def test_a_chat_prompt_gets_a_whole_list() -> None:
     engine.add([Request("chat", Kind.PROPOSE, suffix, 5)])
     (done,) = engine.step()
     assert done.text.startswith("9. ")
-    assert len(parse_proposals(done.text, continues_item=False)) == 8
+    assert len(ChatReader().proposals(done.text)) == 8
 
 
 def test_classification_is_recognised() -> None:
     answers = complete([make_request(Kind.CLASSIFY, number) for number in range(len(TASKS))])
-    assert [parse_classify(done.text) for done in answers] == [task.is_classification for task in TASKS]
+    assert [bool(READER.classification(done.text)) for done in answers] == [task.is_classification for task in TASKS]
 
 
 def test_instances_belong_to_the_instruction() -> None:
     (done,) = complete([Request("x", Kind.INPUT_FIRST, "Task: How do I cook leek soup for a first date?\n", 3)])
-    (instance,) = parse_instances(Kind.INPUT_FIRST, done.text)
+    (instance,) = READER.instances(Kind.INPUT_FIRST, done.text)
     assert instance.input == ""
     assert instance.output.startswith("You need leeks")
 
@@ -118,8 +119,8 @@ def test_unknown_instructions_are_answered_too() -> None:
         for n in range(40)
     ]
     answers = complete(requests)
-    assert {parse_classify(done.text) for done in answers[:40]} == {True, False}
-    parsed = [parse_instances(request.kind, done.text) for request, done in zip(requests, answers, strict=True)]
+    assert {bool(READER.classification(done.text)) for done in answers[:40]} == {True, False}
+    parsed = [READER.instances(request.kind, done.text) for request, done in zip(requests, answers, strict=True)]
     assert sum(map(bool, parsed[40:])) > 70
 
 
@@ -134,14 +135,14 @@ def test_every_reason_occurs() -> None:
         if done.finish is Finish.FAILED:
             seen[Reason.FAILED] += 1
         elif kind is Kind.PROPOSE:
-            texts = parse_proposals(done.text, continues_item=True)
+            texts = READER.proposals(done.text)
             seen[Reason.NOTHING_PARSED] += not texts
             seen[Reason.CUT_BY_LENGTH] += done.finish is Finish.LENGTH
             seen.update(reason for reason in map(screen, texts) if reason is not None)
             tokens = [tokenise(text, "rouge") for text in texts]
             seen[Reason.SIMILAR] += any(rouge_l(a, b) > 0.7 for a, b in pairwise(tokens))
         elif kind is not Kind.CLASSIFY:
-            instances = parse_instances(kind, done.text)
+            instances = READER.instances(kind, done.text)
             cut = done.finish is Finish.LENGTH
             verdicts = filter_instances(instances, cut, InstanceSettings(), 1, done.request_id)
             seen.update(reason for _, reason in verdicts if reason is not None)

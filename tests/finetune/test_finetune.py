@@ -140,7 +140,7 @@ def test_sets_without_accepted_instances_are_refused(tmp_path: Path, capsys: pyt
     begun.begin({})
     for effect in begun.effects():
         if hasattr(effect, "file"):
-            store.commit(effect.file, "mark")
+            store.commit(effect.make(), "mark")
     blocked = tmp_path / "a file"
     blocked.write_text("")
     full = tmp_path / "full"

@@ -256,4 +256,4 @@ def begin(folder: Path) -> None:
     run, store = Run(options, inputs.prompts, inputs.seeds), RunStore(str(folder))
     run.begin(inputs.facts)
     effect = next(effect for effect in run.effects() if isinstance(effect, Write))
-    store.commit(effect.file, fingerprint(inputs.facts))
+    store.commit(effect.make(), fingerprint(inputs.facts))

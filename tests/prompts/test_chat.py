@@ -20,17 +20,16 @@ from jobs.main import main
 from selfinstruct.engines import EngineSettings, TemplateOptions, open_engine
 from selfinstruct.errors import InputError
 from selfinstruct.novelty.check import make_index
-from selfinstruct.prompts import load_prompts
+from selfinstruct.prompts import PromptSet, load_prompts
 from selfinstruct.protocols import Engine
 from selfinstruct.records import Completion, Finish, Instance, Kind, Reason, Request
 from selfinstruct.run.loop import SingleLine, drive
 from selfinstruct.run.rounds import RoundSettings, Run, RunSettings, Stage
 from selfinstruct.settings import facts_of
 from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
-from selfinstruct.steps.answers import json_values, spoken
-from selfinstruct.steps.classify import read_classify
-from selfinstruct.steps.instantiate import read_instances
-from selfinstruct.steps.propose import read_proposals
+from selfinstruct.steps.readers import reader_of
+from selfinstruct.steps.readers.json_answers import json_values
+from selfinstruct.steps.readers.thoughts import spoken
 from selfinstruct.storage.store import RunStore
 from selfinstruct.storage.verify import digest, verify
 
@@ -75,19 +74,28 @@ def test_what_a_chat_model_says_comes_after_its_thoughts(text: str, expected: st
 
 def test_a_base_model_has_no_thoughts() -> None:
     text = " Explain the tag </think> to a parser.\n10. Name a river that flows north."
-    assert read_proposals(text, BASE) == ["Explain the tag </think> to a parser.", "Name a river that flows north."]
+    assert reader_of(BASE).proposals(text) == [
+        "Explain the tag </think> to a parser.",
+        "Name a river that flows north.",
+    ]
+
+
+def reading(kind: Kind, text: str, prompts: PromptSet) -> tuple[bool, list[Instance]]:
+    """What an answer that holds instances tells, and the instances."""
+    reader = reader_of(prompts)
+    return (reader.told(text) if kind is Kind.INSTANTIATE else kind is Kind.OUTPUT_FIRST), reader.instances(kind, text)
 
 
 def test_thoughts_count_for_nothing() -> None:
     thought = "<think>1. Maybe a poem?\nClass label: good\nExample 1\nOutput: draft. Yes</think>\n"
-    assert read_proposals(f"{thought}9. Name a river.\n10. Add two and two.", CHAT) == [
+    assert reader_of(CHAT).proposals(f"{thought}9. Name a river.\n10. Add two and two.") == [
         "Name a river.",
         "Add two and two.",
     ]
-    assert read_classify(f"{thought}Yes", CHAT)
-    assert not read_classify("<think>Yes", CHAT)
+    assert reader_of(CHAT).classification(f"{thought}Yes")
+    assert not reader_of(CHAT).classification("<think>Yes")
     for kind, text in {Kind.INPUT_FIRST: "Output: 4", Kind.OUTPUT_FIRST: "Class label: 4"}.items():
-        assert read_instances(kind, thought + text, CHAT) == (kind is Kind.OUTPUT_FIRST, [Instance("", "4")])
+        assert reading(kind, thought + text, CHAT) == (kind is Kind.OUTPUT_FIRST, [Instance("", "4")])
 
 
 # JSON
@@ -107,17 +115,17 @@ def test_json_is_found_among_prose(value: object, before: str, after: str) -> No
 @given(st.text(alphabet='[]{}",:a\\1 \ud800', max_size=60) | st.text())
 def test_any_text_can_be_read(text: str) -> None:
     for prompts in (BASE, CHAT, INSTRUCT):
-        read_proposals(text, prompts)
-        read_classify(text, prompts)
+        reader_of(prompts).proposals(text)
+        reader_of(prompts).classification(text)
         for kind in set(prompts.kinds) - {Kind.PROPOSE, Kind.CLASSIFY}:
-            for instance in read_instances(kind, text, prompts)[1]:
+            for instance in reader_of(prompts).instances(kind, text):
                 if prompts is INSTRUCT:
                     assert isinstance(instance.output, str)
 
 
 def test_nesting_without_end_is_only_text() -> None:
-    assert read_instances(Kind.INSTANTIATE, '{"output": ' + "[" * 30_000, INSTRUCT) == (False, [])
-    assert read_proposals("[" * 30_000, INSTRUCT) == []
+    assert reading(Kind.INSTANTIATE, '{"output": ' + "[" * 30_000, INSTRUCT) == (False, [])
+    assert reader_of(INSTRUCT).proposals("[" * 30_000) == []
 
 
 def test_proposals_in_json_or_failing_that_in_a_list() -> None:
@@ -128,23 +136,23 @@ def test_proposals_in_json_or_failing_that_in_a_list() -> None:
         '<think>["no"]</think>{"note": "x", "list": ["name a river.", "Add two and two."]}',
         "1. name a river.\n2. Add two and two.",
     ):
-        assert read_proposals(text, INSTRUCT) == expected, text
-    assert read_proposals('{"tasks": []}', INSTRUCT) == []
+        assert reader_of(INSTRUCT).proposals(text) == expected, text
+    assert reader_of(INSTRUCT).proposals('{"tasks": []}') == []
 
 
 def test_instances_in_json_or_failing_that_in_the_base_sets_form() -> None:
     yes = '{"classification": true, "labels": ["a", "b"], "instances": [{"input": "x", "output": "a"}, {"output": 2}]}'
-    assert read_instances(Kind.INSTANTIATE, yes, INSTRUCT) == (True, [Instance("x", "a"), Instance("", "2")])
-    assert read_instances(Kind.INSTANTIATE, yes.replace("true", "false"), INSTRUCT)[0] is False
-    assert read_instances(Kind.INSTANTIATE, yes.replace("true", '"Yes"'), INSTRUCT)[0] is True
+    assert reading(Kind.INSTANTIATE, yes, INSTRUCT) == (True, [Instance("x", "a"), Instance("", "2")])
+    assert reading(Kind.INSTANTIATE, yes.replace("true", "false"), INSTRUCT)[0] is False
+    assert reading(Kind.INSTANTIATE, yes.replace("true", '"Yes"'), INSTRUCT)[0] is True
     cut = yes[: yes.index(', {"output": 2')]
-    assert read_instances(Kind.INSTANTIATE, cut, INSTRUCT) == (True, [Instance("x", "a")])
+    assert reading(Kind.INSTANTIATE, cut, INSTRUCT) == (True, [Instance("x", "a")])
     surrogate = '{"instances": [{"input": null, "output": "half \\ud800"}]}'
-    assert read_instances(Kind.INSTANTIATE, surrogate, INSTRUCT) == (False, [Instance("", "half \ufffd")])
+    assert reading(Kind.INSTANTIATE, surrogate, INSTRUCT) == (False, [Instance("", "half \ufffd")])
     plain = "Class label: a\nLetter: x"
-    assert read_instances(Kind.INSTANTIATE, plain, INSTRUCT) == (True, [Instance("Letter: x", "a")])
+    assert reading(Kind.INSTANTIATE, plain, INSTRUCT) == (True, [Instance("Letter: x", "a")])
     plain = "Example 1\nLetter: x\nOutput: y"
-    assert read_instances(Kind.INSTANTIATE, plain, INSTRUCT) == (False, [Instance("Letter: x", "y")])
+    assert reading(Kind.INSTANTIATE, plain, INSTRUCT) == (False, [Instance("Letter: x", "y")])
 
 
 # whole runs

@@ -175,7 +175,7 @@ def test_a_run_of_imported_rows_alone_is_reported(tmp_path: Path) -> None:
     run.begin(facts_of(run_settings))
     for effect in run.effects():
         if hasattr(effect, "file"):
-            store.commit(effect.file, "f" * 64)
+            store.commit(effect.make(), "f" * 64)
     out = tmp_path / "figures.json"
     page = tmp_path / "page.html"
     assert main(["report", store.blobs.url, "--out", str(page), "--json", str(out)]) == 0
@@ -190,7 +190,7 @@ def test_a_run_that_has_only_begun_is_reported(tmp_path: Path) -> None:
     run = Run(run_settings, load_prompts("tiny"), load_seeds(SEED_TASKS)[:3])
     store = RunStore(str(tmp_path / "run"))
     run.begin(facts_of(run_settings))
-    store.commit(run.effects()[0].file, "f" * 64)  # type: ignore[union-attr]
+    store.commit(run.effects()[0].make(), "f" * 64)  # type: ignore[union-attr]
     assert main(["report", store.blobs.url, "--out", str(tmp_path / "page.html")]) == 0
 
 

@@ -14,9 +14,8 @@ import pytest
 
 from jobs.main import main
 from selfinstruct.novelty.rouge import rouge_l, tokenise
-from selfinstruct.prompts import PromptSet
-from selfinstruct.records import Dialect, Table
-from selfinstruct.run import rounds
+from selfinstruct.records import Table
+from selfinstruct.steps.readers.base import BaseReader
 from selfinstruct.storage.store import RunStore
 from selfinstruct.storage.verify import digest, verify
 from tests.export.test_export import make_run
@@ -177,12 +176,8 @@ def test_a_lower_threshold_drops_and_a_higher_one_accepts_what_was_never_asked_a
 def test_answers_follow_their_instruction_when_a_parser_changes(
     sources: tuple[RunStore, RunStore], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = rounds.parse_dialect
-
-    def stricter(text: str, dialect: Dialect, prompts: PromptSet) -> list[str]:
-        return before(text, dialect, prompts)[1:]
-
-    monkeypatch.setattr(rounds, "parse_dialect", stricter)
+    before = BaseReader.proposals
+    monkeypatch.setattr(BaseReader, "proposals", lambda reader, text: before(reader, text)[1:])
     changed = reparse(tmp_path / "changed", sources[0])
     places = {row["text"]: row["id"] for row in accepted(sources[0])}
     kept = [row for row in accepted(changed) if row["text"] in places]

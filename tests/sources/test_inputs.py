@@ -14,7 +14,7 @@ from selfinstruct.novelty.rouge import rouge_l, tokenise
 from selfinstruct.prompts import ONE_STEP, SHIPPED, TWO_STEPS, load_prompts
 from selfinstruct.records import Kind
 from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
-from selfinstruct.steps.instantiate import parse_instances
+from selfinstruct.steps.readers.base import BaseReader
 from selfinstruct.steps.screen import Screen, ScreenSettings
 
 GOOD = {"id": "a", "instruction": "Add the numbers.", "instances": [{"input": "1 2", "output": "3"}]} | {
@@ -101,7 +101,7 @@ def test_the_base_prompts_have_the_papers_structure_and_sampling() -> None:
 @pytest.mark.parametrize("kind", [Kind.INPUT_FIRST, Kind.OUTPUT_FIRST])
 def test_demonstrations_parse_as_completions_would(name: str, kind: Kind) -> None:
     for demonstration in load_prompts(name)[kind].prefix.split("Task:")[1:]:
-        instances = parse_instances(kind, demonstration.partition("\n")[2])
+        instances = BaseReader().instances(kind, demonstration.partition("\n")[2])
         assert instances
         assert all(instance.output for instance in instances)
 

@@ -12,12 +12,15 @@ from selfinstruct.draws import Draws, seed_of
 from selfinstruct.pool import Pool
 from selfinstruct.prompts import load_prompts
 from selfinstruct.records import Candidate, Instance, Kind, Origin, Reason
-from selfinstruct.steps.classify import parse_classify, render_classify
-from selfinstruct.steps.instantiate import InstanceSettings, filter_instances, parse_instances, render_instantiate
-from selfinstruct.steps.propose import ProposeSettings, parse_proposals, plan_request
+from selfinstruct.steps.instantiate import InstanceSettings, filter_instances
+from selfinstruct.steps.readers.base import BaseReader
+from selfinstruct.steps.readers.chat import ChatReader
+from selfinstruct.steps.readers.original import OriginalReader
 from selfinstruct.steps.screen import Screen, ScreenSettings
+from selfinstruct.steps.strategies import Paper, PlannedRequest, PoolView, ProposeSettings
 
 BASE = load_prompts("base")
+READERS = (BaseReader(), ChatReader(frozenset(Kind)), OriginalReader())
 
 
 def make_candidate(id: str, text: str, origin: Origin = Origin.MODEL) -> Candidate:
@@ -29,6 +32,10 @@ def make_pool(seeds: int, generated: int) -> Pool:
     pool.extend([make_candidate(f"seed/s{n}", f"Seed task number {n}.", Origin.SEED) for n in range(seeds)])
     pool.extend([make_candidate(f"000001/{n:05d}/00", f"Generated task number {n}.") for n in range(generated)])
     return pool
+
+
+def plan(id: str, pool: Pool, size: int, seed: int = 0) -> PlannedRequest:
+    return Paper(ProposeSettings(), seed, BASE).plan(id, PoolView(pool, size))
 
 
 # ---- draws
@@ -59,27 +66,26 @@ def test_seeds_differ_between_lists_of_parts_that_join_alike() -> None:
 
 def test_a_prompt_shows_six_seeds_and_two_generated_shuffled() -> None:
     pool = make_pool(20, 30)
-    plans = [plan_request(f"000002/{n:05d}", 0, ProposeSettings(), pool, 50, BASE) for n in range(60)]
-    for plan in plans:
-        assert sum(ordinal < 20 for ordinal in plan.demonstrations) == 6
-        assert len(set(plan.demonstrations)) == 8
-        for number, ordinal in enumerate(plan.demonstrations, start=1):
-            assert f"{number}. {pool.texts[ordinal]}\n" in plan.request.suffix
-        assert plan.request.suffix.endswith("9.")
-    assert len({ordinal >= 20 for plan in plans for ordinal in plan.demonstrations[:1]}) == 2  # shuffled
+    plans = [plan(f"000002/{n:05d}", pool, 50) for n in range(60)]
+    for each in plans:
+        assert sum(ordinal < 20 for ordinal in each.demonstrations) == 6
+        assert len(set(each.demonstrations)) == 8
+        for number, ordinal in enumerate(each.demonstrations, start=1):
+            assert f"{number}. {pool.texts[ordinal]}\n" in each.request.suffix
+        assert each.request.suffix.endswith("9.")
+    assert len({ordinal >= 20 for each in plans for ordinal in each.demonstrations[:1]}) == 2  # shuffled
 
 
 def test_seeds_stand_in_while_nothing_is_generated_and_few_seeds_are_all_used() -> None:
-    plan = plan_request("000001/00000", 0, ProposeSettings(), make_pool(20, 0), 20, BASE)
-    assert len(set(plan.demonstrations)) == 8
-    few = plan_request("000001/00000", 0, ProposeSettings(), make_pool(3, 0), 3, BASE)
+    assert len(set(plan("000001/00000", make_pool(20, 0), 20).demonstrations)) == 8
+    few = plan("000001/00000", make_pool(3, 0), 3)
     assert sorted(few.demonstrations) == [0, 1, 2]
     assert few.request.suffix.endswith("4.")
 
 
 def test_a_plan_depends_on_the_first_entries_of_the_pool_only() -> None:
     short, long = make_pool(20, 5), make_pool(20, 50)
-    plans = [plan_request("000003/00007", 9, ProposeSettings(), pool, 25, BASE) for pool in (short, long)]
+    plans = [plan("000003/00007", pool, 25, seed=9) for pool in (short, long)]
     assert plans[0] == plans[1]
 
 
@@ -97,14 +103,14 @@ def test_a_plan_depends_on_the_first_entries_of_the_pool_only() -> None:
     ],
 )
 def test_parsing_a_base_models_proposals(text: str, expected: list[str]) -> None:
-    assert parse_proposals(text, continues_item=True) == expected
+    assert BaseReader().proposals(text) == expected
 
 
 def test_parsing_a_chat_models_proposals() -> None:
     text = "Here are new tasks:\n9. write a haiku\n10. sort these words"
-    assert parse_proposals(text, continues_item=False) == ["Write a haiku", "Sort these words"]
-    assert parse_proposals("9. write a haiku\n10. sort", continues_item=False) == ["Write a haiku", "Sort"]
-    assert parse_proposals("I cannot do that.", continues_item=False) == []
+    assert ChatReader().proposals(text) == ["Write a haiku", "Sort these words"]
+    assert ChatReader().proposals("9. write a haiku\n10. sort") == ["Write a haiku", "Sort"]
+    assert ChatReader().proposals("I cannot do that.") == []
 
 
 # ---- screen
@@ -146,16 +152,13 @@ def test_screening_with_other_settings() -> None:
     [(" Yes", True), ("yes\n", True), ("YES.", True), (" No", False), ("Yes, it is", False), ("", False)],
 )
 def test_reading_the_answer_to_the_classification_question(answer: str, expected: bool) -> None:
-    assert parse_classify(answer) is expected
+    assert bool(BaseReader().classification(answer)) is expected
 
 
 def test_prompts_hold_the_instruction_as_it_is() -> None:
     instruction = "Format {instruction} as {number} with \\n kept"
-    assert instruction in render_classify(instruction, BASE)
-    assert render_instantiate(instruction, True, BASE)[0] is Kind.OUTPUT_FIRST
-    kind, suffix = render_instantiate(instruction, False, BASE)
-    assert kind is Kind.INPUT_FIRST
-    assert instruction in suffix
+    for kind in (Kind.CLASSIFY, Kind.INPUT_FIRST, Kind.OUTPUT_FIRST):
+        assert instruction in BASE[kind].fill(instruction=instruction)
 
 
 @pytest.mark.parametrize(
@@ -177,7 +180,7 @@ def test_prompts_hold_the_instruction_as_it_is() -> None:
     ],
 )
 def test_parsing_input_first(text: str, expected: list[tuple[str, str]]) -> None:
-    assert parse_instances(Kind.INPUT_FIRST, text) == [Instance(*pair) for pair in expected]
+    assert BaseReader().instances(Kind.INPUT_FIRST, text) == [Instance(*pair) for pair in expected]
 
 
 @pytest.mark.parametrize(
@@ -194,7 +197,7 @@ def test_parsing_input_first(text: str, expected: list[tuple[str, str]]) -> None
     ],
 )
 def test_parsing_output_first(text: str, expected: list[tuple[str, str]]) -> None:
-    assert parse_instances(Kind.OUTPUT_FIRST, text) == [Instance(*pair) for pair in expected]
+    assert BaseReader().instances(Kind.OUTPUT_FIRST, text) == [Instance(*pair) for pair in expected]
 
 
 def reasons(pairs: list[tuple[str, str]], cut: bool = False, most: int = 5) -> list[Reason | None]:
@@ -225,7 +228,8 @@ def test_at_most_so_many_instances_are_kept(count: int, most: int) -> None:
 
 @given(st.text())
 def test_any_text_parses_to_something(text: str) -> None:
-    for kind in (Kind.INPUT_FIRST, Kind.OUTPUT_FIRST):
-        parse_instances(kind, text)
-    assert all(parse_proposals(text, continues_item=True))
-    assert all(parse_proposals(text, continues_item=False))
+    for reader in READERS:
+        assert all(reader.proposals(text))
+        assert reader.classification(text) in (True, False, None)
+        for kind in (Kind.INPUT_FIRST, Kind.OUTPUT_FIRST, Kind.INSTANTIATE):
+            reader.instances(kind, text)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from selfinstruct.draws import Draws
 from selfinstruct.novelty.rouge import rouge_l, tokenise
 from selfinstruct.records import Kind
-from selfinstruct.steps.instantiate import InstanceSettings, filter_instances, parse_instances
-from selfinstruct.steps.propose import parse_proposals
+from selfinstruct.steps.instantiate import InstanceSettings, filter_instances
+from selfinstruct.steps.readers.base import BaseReader
 from selfinstruct.steps.screen import Screen, ScreenSettings
 from selfinstruct.tiny import dialect, grammar
 
+READER = BaseReader()
 TASKS = [grammar.sample(draws) for draws in [Draws("tests")] for _ in range(2000)]
 
 
@@ -19,7 +20,7 @@ def test_every_way_to_ask_passes_the_screen() -> None:
     asked = [ask.fill({}, draws) for family in grammar.families() for ask in family.asks for _ in range(5)]
     assert [text for text in asked if screen(text) is not None] == []
     assert max(len(text.split()) for text in asked) <= 45
-    assert all(parse_proposals(f" {text}", continues_item=True) == [text] for text in asked)
+    assert all(READER.proposals(f" {text}") == [text] for text in asked)
 
 
 def test_families_have_different_names_and_about_a_quarter_are_classification() -> None:
@@ -77,8 +78,8 @@ def test_instances_are_valid() -> None:
 
 def test_the_parsers_read_the_dialects() -> None:
     texts = [task.instruction for task in TASKS[:8]]
-    assert parse_proposals(dialect.numbered(texts), continues_item=True) == texts
+    assert READER.proposals(dialect.numbered(texts)) == texts
     for task in TASKS:
         kind = Kind.OUTPUT_FIRST if task.is_classification else Kind.INPUT_FIRST
         write = dialect.output_first if task.is_classification else dialect.input_first
-        assert tuple(parse_instances(kind, write(task.instances))) == task.instances
+        assert tuple(READER.instances(kind, write(task.instances))) == task.instances

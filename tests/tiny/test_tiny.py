@@ -12,14 +12,13 @@ from selfinstruct.draws import Draws
 from selfinstruct.prompts import TWO_STEPS, load_prompts
 from selfinstruct.records import Kind
 from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
-from selfinstruct.steps.classify import parse_classify
-from selfinstruct.steps.instantiate import parse_instances
-from selfinstruct.steps.propose import parse_proposals
+from selfinstruct.steps.readers.base import BaseReader
 from selfinstruct.steps.screen import Screen, ScreenSettings
 from selfinstruct.tiny import MODEL, grammar
 
 PROMPTS = load_prompts("tiny")
 SEEDS = load_seeds(SEED_TASKS)
+READER = BaseReader()
 TASKS = [grammar.sample(draws) for draws in [Draws("tests")] for _ in range(40)]
 
 
@@ -83,7 +82,7 @@ def test_proposals_are_tasks_of_the_grammars_kind(model: Model) -> None:
     for demonstrations in (shown[:8], shown[8:]):
         text, ended = model.complete(Kind.PROPOSE, PROMPTS[Kind.PROPOSE].fill_demonstrations(demonstrations))
         assert ended
-        texts = parse_proposals(text, continues_item=True)
+        texts = READER.proposals(text)
         assert len(texts) == 8
         assert sum(screen(text) is None for text in texts) >= 7
         openings = {grammar.opening(text) for text in texts}
@@ -95,7 +94,7 @@ def test_grammar_instructions_are_classified(model: Model) -> None:
     for task in TASKS:
         text, ended = model.complete(Kind.CLASSIFY, PROMPTS[Kind.CLASSIFY].fill(instruction=task.instruction))
         assert ended
-        right += parse_classify(text) is task.is_classification
+        right += bool(READER.classification(text)) is task.is_classification
     assert right / len(TASKS) >= 0.95
 
 
@@ -104,7 +103,7 @@ def test_instances_parse(model: Model) -> None:
     for task in TASKS:
         kind = Kind.OUTPUT_FIRST if task.is_classification else Kind.INPUT_FIRST
         text, ended = model.complete(kind, PROMPTS[kind].fill(instruction=task.instruction))
-        instances = parse_instances(kind, text)
+        instances = READER.instances(kind, text)
         parsed += ended and bool(instances) and all(instance.output for instance in instances)
     assert parsed / len(TASKS) >= 0.9
 

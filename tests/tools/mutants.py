@@ -89,13 +89,13 @@ MUTANTS = (
     ),
     Mutant(
         "the seed depends on the attempt",
-        "propose.py",
-        'seed_of("request", run_seed, id)',
-        'seed_of("request", run_seed, id, globals().setdefault("ATTEMPTS", []).append(id) or ATTEMPTS.count(id))',
+        "steps/strategies.py",
+        'seed_of("request", self._run_seed, id)',
+        'seed_of("request", self._run_seed, id, globals().setdefault("IDS", []).append(id) or IDS.count(id))',
     ),
     Mutant(
         "failed requests leave no candidates",
-        "run/rounds.py",
+        "run/verdicts.py",
         "if not texts:",
         "if not texts and lost is not Reason.FAILED:",
     ),

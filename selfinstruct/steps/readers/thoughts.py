@@ -1,15 +1,8 @@
-"""What a model says, taken out of what it wrote: thoughts left out, JSON found among prose. Pure functions on texts.
-
-The tables keep completions as they came; these functions stand before the parsers, so they can be improved and run
-over a finished run's completions again.
-"""
+"""What a chat model says, without the thoughts that it wrote down before."""
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator
-from typing import Any
 
 _MARKS = (
     ("<think>", "</think>"),  # DeepSeek, Qwen and most others
@@ -51,31 +44,3 @@ def spoken(text: str) -> str | None:
 def _unwrapped(text: str) -> str:
     wrapped = _WRAPPER.match(text)
     return (wrapped.group(2) if wrapped else text).strip()
-
-
-def json_values(text: str) -> Iterator[Any]:
-    """The outermost JSON objects and arrays in a text, in order; prose and code fences around them are passed over.
-
-    Of a value that is cut off, those within it that are whole.
-    """
-    decoder = json.JSONDecoder(strict=False)
-    end = 0
-    for opening in re.finditer(r"[\[{]", text):
-        if opening.start() < end:
-            continue
-        try:
-            value, end = decoder.raw_decode(text, opening.start())
-        except (ValueError, RecursionError):
-            continue
-        yield value
-
-
-def as_text(value: Any) -> str:
-    """A JSON value where a text is wanted; what JSON can spell and no file can hold is replaced."""
-    if value is None:
-        return ""
-    try:
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    except RecursionError:  # nested as deep as could just be read
-        return ""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").strip()

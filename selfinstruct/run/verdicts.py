@@ -1,0 +1,155 @@
+"""What becomes of what the model wrote: the rows of candidates and of instances, each with its verdict.
+
+Pure functions of a file's rows and of `Criteria`. `rounds.Run` says when they are called; a scheduler may do so in
+another thread, since nothing that they read is changed while they run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from selfinstruct.novelty.check import admit
+from selfinstruct.novelty.index import NoveltySettings
+from selfinstruct.records import (
+    Candidate,
+    Finish,
+    Instance,
+    InstanceRow,
+    Kind,
+    Label,
+    Neighbour,
+    Origin,
+    Proposal,
+    Reason,
+)
+from selfinstruct.sources.contamination import Contamination
+from selfinstruct.steps.instantiate import InstanceSettings, filter_instances, instance_row
+from selfinstruct.steps.readers import Reader
+from selfinstruct.steps.screen import Screen
+
+_LOST = {Finish.FAILED: Reason.FAILED, Finish.LENGTH: Reason.CUT_BY_LENGTH}
+"""A proposal that was cut by length is dropped whole, as in the released code."""
+
+
+@dataclass(frozen=True, slots=True)
+class Criteria:
+    """What a run's texts are judged by. Nothing in here changes while the run lasts."""
+
+    seed: int
+    novelty: NoveltySettings
+    instances: InstanceSettings
+    screen: Screen
+    evaluation: Contamination | None
+
+    def of_given(self, text: str) -> Reason | None:
+        """Why an imported instruction is dropped, whatever the pool holds."""
+        reason = self.screen(text)
+        if reason is None and self.evaluation and self.evaluation.of_instruction(text):
+            return Reason.CONTAMINATED
+        return reason
+
+
+def screened(proposals: Sequence[Proposal], reader: Reader, criteria: Criteria) -> list[Candidate]:
+    """Every proposed instruction with the reason why it is dropped before the novelty check, or None.
+
+    A request that gave none is a candidate without position and text.
+    """
+    return [candidate for proposal in proposals for candidate in _candidates(proposal, reader, criteria)]
+
+
+def _candidates(proposal: Proposal, reader: Reader, criteria: Criteria) -> Iterator[Candidate]:
+    lost = _LOST.get(proposal.finish)
+    texts = [] if lost else reader.proposals(proposal.text)
+    if not texts:
+        yield _candidate(proposal, None, "", lost or reader.silence(proposal.text))
+    for position, text in enumerate(texts):
+        candidate = _candidate(proposal, position, text, criteria.screen(text))
+        if candidate.reason is None and criteria.evaluation and (hit := criteria.evaluation.of_instruction(text)):
+            candidate = replace(
+                candidate, reason=Reason.CONTAMINATED, nearest_id=f"evaluation/{hit.id}", rouge_l=hit.rouge_l
+            )
+        yield candidate
+
+
+def _candidate(proposal: Proposal, position: int | None, text: str, reason: Reason | None) -> Candidate:
+    return Candidate(
+        id=proposal.request_id if position is None else f"{proposal.request_id}/{position:02d}",
+        round=proposal.round,
+        request_id=proposal.request_id,
+        position=position,
+        origin=Origin.MODEL,
+        text=text,
+        accepted=False,
+        reason=reason,
+        nearest_id=None,
+        rouge_l=None,
+    )
+
+
+def survivors(candidates: Sequence[Candidate]) -> list[str]:
+    """The instructions that the novelty check is asked about, in order."""
+    return [candidate.text for candidate in candidates if candidate.reason is None]
+
+
+def admitted(
+    candidates: Sequence[Candidate],
+    neighbours: Sequence[Neighbour | None],
+    size: int,
+    id_of: Callable[[int], str],
+    criteria: Criteria,
+) -> Iterator[Candidate]:
+    """A round's candidates with their verdicts, in canonical order (request, position).
+
+    Args:
+        candidates: As `screened` gave them.
+        neighbours: The nearest of each of the `survivors` in the committed pool.
+        size: Size of that pool.
+        id_of: The public id of each of its ordinals.
+    """
+    verdicts = iter(admit(criteria.novelty, size, survivors(candidates), neighbours))
+    new_ids: list[str] = []  # from the ordinal `size` on
+    for candidate in candidates:
+        if candidate.reason is None:
+            new, nearest = next(verdicts)
+            if nearest is not None:
+                inside = nearest.ordinal - size
+                nearest_id = new_ids[inside] if inside >= 0 else id_of(nearest.ordinal)
+                candidate = replace(candidate, nearest_id=nearest_id, rouge_l=nearest.rouge_l)
+            candidate = replace(candidate, accepted=new, reason=None if new else Reason.SIMILAR)
+            if new:
+                new_ids.append(candidate.id)
+        yield candidate
+
+
+def labelled(
+    instructions: Sequence[Candidate], labels: Sequence[Label], reader: Reader, criteria: Criteria
+) -> Iterator[InstanceRow]:
+    """Every instance of a round with its verdict, and one row for each instruction that gave none."""
+    answers = {(label.instruction_id, label.kind is Kind.CLASSIFY): label for label in labels}
+    for instruction in instructions:
+        question = answers.get((instruction.id, True))  # None where one request asks for all
+        yield from _instances(instruction, question, answers.get((instruction.id, False)), reader, criteria)
+
+
+def _instances(
+    instruction: Candidate, question: Label | None, answer: Label | None, reader: Reader, criteria: Criteria
+) -> Iterator[InstanceRow]:
+    failed = any(each is not None and each.finish is Finish.FAILED for each in (question, answer))
+    is_classification = None
+    if question is not None and not (failed and answer is None):
+        is_classification = bool(reader.classification(question.text))
+    if answer is None or failed:
+        lost = Reason.FAILED if failed else Reason.NOT_ASKED
+        yield instance_row(instruction, is_classification, None, Instance("", ""), lost)
+        return
+    instances = reader.instances(answer.kind, answer.text)
+    if question is None and instances:  # an answer that cannot be read tells nothing
+        is_classification = reader.told(answer.text)
+    cut = answer.finish is Finish.LENGTH
+    overlaps = criteria.evaluation.overlap if criteria.evaluation else None
+    verdicts = filter_instances(instances, cut, criteria.instances, criteria.seed, instruction.id, overlaps)
+    if not verdicts:
+        yield instance_row(instruction, is_classification, None, Instance("", ""), reader.silence(answer.text))
+    for position, (instance, reason) in enumerate(verdicts):
+        yield instance_row(instruction, is_classification, position, instance, reason)
