@@ -26,7 +26,7 @@ from selfinstruct.novelty.check import make_index
 from selfinstruct.prompts import load_prompts
 from selfinstruct.records import Kind, Request
 from selfinstruct.run.loop import SingleLine, drive
-from selfinstruct.run.rounds import RoundSettings, Run, RunSettings, Stage
+from selfinstruct.run.rounds import RoundSettings, Run, RunSettings, Stage, Write
 from selfinstruct.settings import facts_of
 from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
 from selfinstruct.storage.store import RunStore
@@ -139,7 +139,7 @@ def test_sets_without_accepted_instances_are_refused(tmp_path: Path, capsys: pyt
     begun = Run(settings, prompts, load_seeds(SEED_TASKS))
     begun.begin({})
     for effect in begun.effects():
-        if hasattr(effect, "file"):
+        if isinstance(effect, Write):
             store.commit(effect.make(), "mark")
     blocked = tmp_path / "a file"
     blocked.write_text("")

@@ -39,7 +39,7 @@ from selfinstruct.report.overlap import Overlap
 from selfinstruct.report.review import PAPER, read_answers, summarise, wilson
 from selfinstruct.report.verbs import VerbObject, open_tagger
 from selfinstruct.run.loop import SingleLine, drive
-from selfinstruct.run.rounds import RoundSettings, Run, RunSettings, Stage
+from selfinstruct.run.rounds import RoundSettings, Run, RunSettings, Stage, Write
 from selfinstruct.settings import facts_of
 from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
 from selfinstruct.storage.store import RunStore
@@ -174,7 +174,7 @@ def test_a_run_of_imported_rows_alone_is_reported(tmp_path: Path) -> None:
     store = RunStore(str(tmp_path / "run"))
     run.begin(facts_of(run_settings))
     for effect in run.effects():
-        if hasattr(effect, "file"):
+        if isinstance(effect, Write):
             store.commit(effect.make(), "f" * 64)
     out = tmp_path / "figures.json"
     page = tmp_path / "page.html"

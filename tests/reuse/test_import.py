@@ -131,6 +131,27 @@ def test_a_batch_of_the_original_code_becomes_a_run(folder: Path, imported: Path
     assert {None, "similar", "too_short"} <= reasons
 
 
+@pytest.mark.parametrize(("answer", "yes"), [("Yes", True), ("Yes.", False), ("No", False)])
+def test_a_task_is_stored_as_what_its_instances_were_asked_for_as(tmp_path: Path, answer: str, yes: bool) -> None:
+    """The original code takes `Yes.` for no, and so asked for the input first."""
+    instruction = "Say whether the word is a verb or a noun."
+    raw = "Class label: verb\nrun" if yes else "Example 1\nWord: run\nOutput: verb"
+    lines = {
+        "machine_generated_instructions": {"instruction": instruction, "metadata": response(instruction)},
+        "is_clf_or_not_davinci_template_1": {"instruction": instruction, "is_classification": answer},
+        "machine_generated_instances": {
+            "instruction": instruction,
+            "raw_instances": raw,
+            "instance_metadata": response(raw),
+        },
+    }
+    for name, line in lines.items():
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps(line) + "\n")
+    assert main(["import", str(tmp_path), "--out", str(tmp_path / "run")]) == 0
+    (row,) = [row for row in rows(tmp_path / "run", "instances") if row["round"] > 0]
+    assert (row["is_classification"], row["output"], row["accepted"]) == (yes, "verb", True)
+
+
 def test_the_instances_of_a_batch_are_those_that_the_original_code_keeps(folder: Path, imported: Path) -> None:
     questions = {
         json.loads(line)["instruction"].casefold(): "Yes" in json.loads(line)["is_classification"]

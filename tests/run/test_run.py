@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,7 @@ from selfinstruct.prompts import load_prompts
 from selfinstruct.protocols import Engine
 from selfinstruct.records import Completion, Finish, Neighbour, Request, RoundFile, Table
 from selfinstruct.run.loop import SingleLine, drive
-from selfinstruct.run.rounds import RoundSettings, Run, RunSettings, Stage
+from selfinstruct.run.rounds import RoundSettings, Run, RunSettings, Stage, Write
 from selfinstruct.settings import facts_of
 from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
 from selfinstruct.storage.store import RunStore
@@ -48,12 +50,14 @@ def run_to_the_end(
     in_flight: int = 50,
     index: Any = None,
     store: RunStore | None = None,
+    hands: Executor | None = None,
 ) -> RunStore:
     run_settings = run_settings or make_settings()
     store = store or RunStore(str(folder))
     run = Run(run_settings, PROMPTS, SEEDS)
     index = index or make_index(run_settings.novelty)
-    drive(run, store, index, [(SingleLine(engine or make_engine(), in_flight), BOTH)], facts_of(run_settings))
+    lines = [(SingleLine(engine or make_engine(), in_flight), BOTH)]
+    drive(run, store, index, lines, facts_of(run_settings), hands)
     return store
 
 
@@ -119,6 +123,26 @@ def test_the_tables_do_not_depend_on_order_batches_shards_or_labelling_lag(
         Shards(shards),
     )
     assert digest(store) == expected
+
+
+class Hands(ThreadPoolExecutor):
+    """One worker that makes each file in two threads at once, when the machine has long gone on."""
+
+    def submit(self, fn: Any, /, effect: Any, *args: Any) -> Future[Any]:  # type: ignore[override]
+        return super().submit(self._twice, fn, effect, *args)
+
+    def _twice(self, fn: Any, effect: Any, *args: Any) -> Any:
+        if isinstance(effect, Write):
+            time.sleep(0.02)
+            with ThreadPoolExecutor(2) as both:
+                one, other = both.map(lambda write: write.make(), [effect, effect])
+            assert one == other
+        return fn(effect, *args)
+
+
+def test_files_may_be_made_in_other_threads_while_the_machine_goes_on(tmp_path: Path, expected: str) -> None:
+    with Hands(1) as hands:
+        assert digest(run_to_the_end(tmp_path, make_settings(lag=2), hands=hands)) == expected
 
 
 class StoppedError(Exception):

@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
+import selfinstruct.steps.readers.json_answers as json_answers
 from selfinstruct.records import Instance, Kind, Reason
-from selfinstruct.steps.readers import json_answers
 
 _ITEM = re.compile(r"\n\s*\d+\s?\.\s")
 _LEADING_ITEM = re.compile(r"\A\s*\d+\s?\.\s")
