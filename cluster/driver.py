@@ -1,4 +1,4 @@
-"""Generating on a cluster: check everything, start replicas and shards, let `selfinstruct.run.loop` drive, end tidily.
+"""Generating on a cluster: start replicas and shards, let `selfinstruct.run.loop` drive, end tidily.
 
 The driver has no state of its own. Kill it at any time and give the same command again: the run's files say where
 it stands, the shards are fed from the pool, and requests that were under way are made again.
@@ -9,72 +9,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from cluster.connect import connected
 from cluster.replicas import ReplicaPool, replicate
-from cluster.settings import GenerateSettings, check, prompt_set_for
+from cluster.settings import GenerateSettings
 from cluster.shards import ShardedIndex
 from cluster.watch.progress import Progress
 from cluster.watch.spending import Spending
 from cluster.watch.states import ClusterWatch
 from cluster.watch.watching import Budget, Everybody, Metrics
-from selfinstruct.engines import EngineSettings, identify, pinned
 from selfinstruct.errors import YieldError
 from selfinstruct.novelty.check import make_index
-from selfinstruct.prompts import PromptSet, load_prompts
-from selfinstruct.records import ImportedTask, SeedTask, Table
+from selfinstruct.records import Table
+from selfinstruct.run.inputs import Inputs
 from selfinstruct.run.loop import Watch, drive, prepare
 from selfinstruct.run.rounds import Run, Stage
 from selfinstruct.run.timings import Timer
-from selfinstruct.settings import Facts, digest_of, facts_of, named_values
-from selfinstruct.sources.contamination import Contamination, read_evaluation
-from selfinstruct.sources.seeds import load_seeds
-from selfinstruct.sources.texts import read_tasks
+from selfinstruct.settings import Facts
 from selfinstruct.storage.blobs import open_blobs
 from selfinstruct.storage.store import RunStore
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """Everything a run is made from, read and checked before any work."""
-
-    seeds: list[SeedTask]
-    imported: list[ImportedTask]
-    prompts: PromptSet
-    proposer: EngineSettings
-    labeller: EngineSettings
-    evaluation: Contamination | None
-    facts: Facts
-
-
-def read_inputs(settings: GenerateSettings) -> Inputs:
-    """Read seeds and prompts, find the model, and say what the run's data depends on.
-
-    Raises:
-        InputError: something of it is wrong.
-    """
-    check(settings)
-    seeds = load_seeds(settings.seeds)
-    imported = read_tasks(settings.pool)
-    variables = named_values("chat_template_kwargs", settings.chat_template_kwargs)
-    prompts = load_prompts(prompt_set_for(settings.prompts, settings.proposer)).with_template(variables)
-    evaluation = None
-    if settings.decontaminate:
-        evaluation = Contamination(read_evaluation(settings.decontaminate), settings.novelty, settings.ngram)
-    proposer, labeller = identify(settings.proposer), identify(settings.labeller)
-    facts = {
-        **facts_of(settings),
-        "seeds": digest_of([asdict(seed) for seed in seeds]),
-        "pool": digest_of([asdict(task) for task in imported]),
-        "prompts": prompts.digest,
-        **({"evaluation": evaluation.digest} if evaluation else {}),
-        **{f"proposer.{key}": value for key, value in proposer.items()},
-        **{f"labeller.{key}": value for key, value in labeller.items()},
-    }
-    proposer_pinned, labeller_pinned = pinned(settings.proposer, proposer), pinned(settings.labeller, labeller)
-    return Inputs(seeds, imported, prompts, proposer_pinned, labeller_pinned, evaluation, facts)
 
 
 def open_store(settings: GenerateSettings, facts: Facts) -> RunStore:

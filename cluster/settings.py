@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field
 
-from selfinstruct.engines import (
-    EMBEDDED,
-    EngineSettings,
-    OpenAIOptions,
-    TemplateOptions,
-    TransformersOptions,
-    VLLMOptions,
-)
 from selfinstruct.errors import InputError
-from selfinstruct.run.rounds import RunSettings
+from selfinstruct.run.inputs import InputSettings, LabelSettings
 from selfinstruct.settings import unaltering
-from selfinstruct.sources.contamination import NGRAM
-from selfinstruct.sources.seeds import SEED_TASKS
 
 IN_FLIGHT = {"cpu": 64, "gpu": 512}
 """Requests that a replica holds at most, by where it runs: a GPU's step takes about as long for few as for many."""
@@ -72,7 +61,7 @@ class BudgetSettings:
 
 
 @dataclass(frozen=True)
-class LabelSettings:
+class LabelPoolSettings(LabelSettings):
     """Another model for classifying and instantiating.
 
     Args:
@@ -81,32 +70,15 @@ class LabelSettings:
         replicas: Replicas of the labelling model, if it is another one.
     """
 
-    engine: str | None = None
-    model: str | None = None
     replicas: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class GenerateSettings(RunSettings):
+class GenerateSettings(InputSettings):
     """Grow a set of instructions and instances from seed tasks. The same command resumes a run.
 
     Args:
         out: Folder of the run, local or s3://, gs://, az://.
-        seed: Seed of everything that is drawn.
-        target: Accepted instructions to reach; the round that reaches it is finished whole.
-        seeds: File of seed tasks, JSON lines.
-        pool: Instruction sets that the pool begins with (.jsonl, .json, .parquet; local or remote); they do not count
-            towards the target.
-        check_pool: Screen those and check them for novelty; otherwise they are taken as they are.
-        decontaminate: Evaluation sets from which the data is kept clear: .jsonl, .json, .parquet, or folders of
-            natural-instructions tasks.
-        ngram: Tokens in a row that a text may not share with an evaluation set.
-        prompts: A shipped prompt set (base, chat, instruct, tiny) or a folder of one's own (auto: tiny for the embedded
-            model and the template engine, else base).
-        chat_template_kwargs: Variables of a chat model's template as name=value (enable_thinking=true ...).
-        engine: What completes the requests: transformers, vllm, openai (a server), or template (a grammar, no model).
-        model: Name or folder of the model, a prefix that holds it (s3://, gs://, az://), or its name on the server
-            (tiny: the embedded demonstration model).
         replicas: Copies of the model, each in a Ray actor of its own.
         shards: Ray actors that hold the novelty index.
         in_flight: Requests that each replica holds at most (default: 512 on a GPU, else 64).
@@ -114,43 +86,14 @@ class GenerateSettings(RunSettings):
     """
 
     out: str = unaltering("")
-    seeds: Path = unaltering(SEED_TASKS)
-    pool: tuple[str, ...] = unaltering(())
-    decontaminate: tuple[str, ...] = unaltering(())
-    ngram: int = unaltering(NGRAM)
-    prompts: str = unaltering("auto")
-    chat_template_kwargs: tuple[str, ...] = unaltering(())
-    engine: str = unaltering("transformers")
-    model: str = unaltering(EMBEDDED)
     replicas: int = unaltering(2)
     shards: int = unaltering(2)
     in_flight: int | None = unaltering(None)
     wait_for_space: float = unaltering(600.0)
-    label: LabelSettings = field(default_factory=LabelSettings, metadata={"alters_data": False})
-    transformers: TransformersOptions = field(default_factory=TransformersOptions, metadata={"alters_data": False})
-    template: TemplateOptions = field(default_factory=TemplateOptions, metadata={"alters_data": False})
-    openai: OpenAIOptions = field(default_factory=OpenAIOptions, metadata={"alters_data": False})
-    vllm: VLLMOptions = field(default_factory=VLLMOptions, metadata={"alters_data": False})
+    label: LabelPoolSettings = field(default_factory=LabelPoolSettings, metadata={"alters_data": False})
     ray: RaySettings = field(default_factory=RaySettings, metadata={"alters_data": False})
     timeouts: TimeoutSettings = field(default_factory=TimeoutSettings, metadata={"alters_data": False})
     budget: BudgetSettings = field(default_factory=BudgetSettings, metadata={"alters_data": False})
-
-    @property
-    def proposer(self) -> EngineSettings:
-        """The engine that proposes."""
-        return EngineSettings(self.engine, self.model, self.transformers, self.template, self.openai, self.vllm)
-
-    @property
-    def labeller(self) -> EngineSettings:
-        """The engine that classifies and instantiates; equal to the proposer unless told otherwise."""
-        return replace(self.proposer, engine=self.label.engine or self.engine, model=self.label.model or self.model)
-
-
-def prompt_set_for(prompts: str, engine: EngineSettings) -> str:
-    """The prompt set meant by `auto`."""
-    if prompts != "auto":
-        return prompts
-    return "tiny" if engine.model == EMBEDDED else "base"
 
 
 def check(settings: GenerateSettings) -> None:

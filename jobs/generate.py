@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from cluster.settings import GenerateSettings
+from cluster.settings import GenerateSettings, check
 from jobs.command_line import run
 
 
@@ -19,9 +19,11 @@ def generate(settings: GenerateSettings) -> int:
     from cluster import driver
     from jobs.display import Display
     from jobs.sample import show
+    from selfinstruct.run.inputs import read_inputs
     from selfinstruct.sources import seeds
 
-    inputs = driver.read_inputs(settings)
+    check(settings)
+    inputs = read_inputs(settings)
     shown = settings.propose.seeds + settings.propose.generated
     for warning in seeds.warnings(inputs.seeds, shown):
         _note(f"warning: {warning}")

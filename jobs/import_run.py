@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tyro.conf import Positional
@@ -56,9 +56,9 @@ def import_run(settings: ImportSettings) -> int:
     from selfinstruct.records import Table
     from selfinstruct.reuse.imports import read_original, read_set, rounds_of
     from selfinstruct.reuse.replay import replay
-    from selfinstruct.run.loop import ORIGIN
+    from selfinstruct.run.facts import ORIGIN, tasks_digest
     from selfinstruct.run.rounds import Run, RunSettings
-    from selfinstruct.settings import digest_of, facts_of
+    from selfinstruct.settings import facts_of
     from selfinstruct.sources.seeds import load_seeds
     from selfinstruct.storage.store import RunStore
 
@@ -74,7 +74,7 @@ def import_run(settings: ImportSettings) -> int:
     )
     # how requests are planned is left open: these were not planned here
     facts = {key: fact for key, fact in facts_of(run_settings).items() if not key.startswith(("propose.", "rounds."))}
-    facts["seeds"] = digest_of([asdict(seed) for seed in seeds])
+    facts["seeds"] = tasks_digest(seeds)
     given = Path(settings.source[0]).expanduser()
     if len(settings.source) == 1 and given.is_dir():
         original = read_original(given)
@@ -84,7 +84,7 @@ def import_run(settings: ImportSettings) -> int:
         imported, rounds = [], rounds_of(original, {**makers, "prompts": "original"})
     else:
         imported, rounds = read_set(settings.source), iter(())
-        facts["pool"] = digest_of([asdict(task) for task in imported])
+        facts["pool"] = tasks_digest(imported)
         facts[ORIGIN] = {"command": "import", "source": facts["pool"], "rounds": 0}
     store = RunStore(settings.out)
     store.blobs.check_writable()

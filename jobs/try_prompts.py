@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cluster.settings import prompt_set_for
 from jobs.command_line import plain_lines, run
 from selfinstruct.draws import seed_of
 from selfinstruct.engines import (
@@ -22,6 +21,7 @@ from selfinstruct.errors import InputError
 from selfinstruct.prompts import PromptSet
 from selfinstruct.protocols import Engine
 from selfinstruct.records import Completion, Finish, Kind, Reason, Request, SeedTask
+from selfinstruct.run.inputs import prompt_set_for
 from selfinstruct.settings import named_values
 from selfinstruct.sources.seeds import SEED_TASKS
 from selfinstruct.steps.instantiate import InstanceSettings, filter_instances, kind_for

@@ -198,6 +198,7 @@ def generate(settings: LoopSettings, out: Path, seed: int, filtered: bool) -> st
     """A run of the embedded model, with or without its filters on instructions; returns its folder."""
     from cluster import driver
     from jobs.display import Display
+    from selfinstruct.run.inputs import read_inputs
 
     off: dict[str, Any] = {
         "novelty": NoveltySettings(threshold=1.0),
@@ -206,7 +207,7 @@ def generate(settings: LoopSettings, out: Path, seed: int, filtered: bool) -> st
     options = GenerateSettings(
         out=str(out), target=settings.target, seed=seed, ray=RaySettings(gpus=0), **({} if filtered else off)
     )
-    inputs = driver.read_inputs(options)
+    inputs = read_inputs(options)
     store = driver.open_store(options, inputs.facts)
     with Display(options.target, store.totals()) as display:
         driver.generate(options, inputs, store, display)

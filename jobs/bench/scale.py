@@ -43,7 +43,7 @@ from selfinstruct.run.rounds import Check, Effect, Insert, RoundSettings, Run, W
 from selfinstruct.tiny import dialect
 
 if TYPE_CHECKING:
-    from cluster.driver import Inputs
+    from selfinstruct.run.inputs import Inputs
     from selfinstruct.storage.store import RunStore
 
 WORDS = 30_000
@@ -87,6 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def bench(settings: ScaleSettings) -> int:
     """Run and report."""
     from cluster import driver
+    from selfinstruct.run.inputs import read_inputs
 
     recorder = Recorder()
     options = TemplateOptions(words=WORDS, diversity=settings.diversity, batch=128)
@@ -101,7 +102,7 @@ def bench(settings: ScaleSettings) -> int:
         novelty=NoveltySettings(index=settings.index),
         template=options,
     )
-    inputs = driver.read_inputs(generate)
+    inputs = read_inputs(generate)
     store = driver.open_store(generate, inputs.facts)
     if settings.store_only:
         rows = fill(generate, inputs, store)

@@ -27,7 +27,7 @@ from selfinstruct.records import (
     Table,
     round_name,
 )
-from selfinstruct.run.loop import ORIGIN, check_facts
+from selfinstruct.run.facts import ORIGIN, check_facts
 from selfinstruct.settings import Facts, facts_of, fingerprint
 from selfinstruct.storage.history import complete_rounds, dialect_of, facts_by_round, is_of_makers
 from selfinstruct.storage.store import RunStore

@@ -27,7 +27,7 @@ from selfinstruct.records import (
     Table,
 )
 from selfinstruct.reuse.replay import StoredRound, replay
-from selfinstruct.run.loop import ORIGIN
+from selfinstruct.run.facts import ORIGIN
 from selfinstruct.run.rounds import Run, RunSettings
 from selfinstruct.settings import Facts, with_facts
 from selfinstruct.sources.contamination import Contamination

@@ -12,11 +12,11 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from typing import Any, Protocol
 
-from selfinstruct.errors import FingerprintError, InputError
 from selfinstruct.protocols import Engine, NoveltyIndex
 from selfinstruct.records import Completion, Request, RoundFile, Table
+from selfinstruct.run.facts import ORIGIN, check_facts
 from selfinstruct.run.rounds import Check, Effect, Insert, Run, Stage, Write
-from selfinstruct.settings import Facts, differences, fingerprint
+from selfinstruct.settings import Facts, fingerprint
 from selfinstruct.storage.store import RunStore
 
 
@@ -106,34 +106,6 @@ def restore(run: Run, store: RunStore, facts: Facts) -> str:
     origin = begun.notes["facts"].get(ORIGIN)
     run.begin(facts, origin["rounds"] if origin and ORIGIN not in facts else None)
     return begun.fingerprint
-
-
-ORIGIN = "origin"
-"""The fact by which a run made from stored answers is known: the command that made it, of what, and how many rounds."""
-
-
-def check_facts(store: RunStore, facts: Facts) -> None:
-    """FingerprintError, naming the keys, unless the run was begun with the same facts.
-
-    Where a run was made from stored answers, the first round generated after them settles what those left open: model
-    and prompts, for instance.
-    """
-    begun: Facts = store.metadata(Table.CANDIDATES, 0).notes["facts"]
-    if (origin := begun.get(ORIGIN)) and ORIGIN not in facts:
-        if len(store.rounds(Table.INSTANCES)) <= origin["rounds"]:
-            raise InputError(
-                f"{store.blobs.url}: `selfinstruct {origin['command']}` has not finished it; give that command again"
-            )
-        facts = {**facts, **{key: begun[key] for key in (ORIGIN, "pool") if key in begun}}
-        first = origin["rounds"] + 1
-        settled = first in store.rounds(Table.PROPOSALS)
-        begun = {**(store.metadata(Table.PROPOSALS, first).notes["facts"] if settled else facts), **begun}
-    different = differences(facts, begun)
-    if different:
-        raise FingerprintError(
-            f"{store.blobs.url}: this run was begun with other options that alter data; give those, or another --out",
-            *different,
-        )
 
 
 def feed(run: Run, lines: Sequence[tuple[Line, Sequence[Stage]]]) -> None:

@@ -18,7 +18,6 @@ import datasets
 import pytest
 import yaml
 
-from cluster.driver import read_inputs
 from cluster.settings import GenerateSettings
 from jobs.main import main
 from selfinstruct.engines import EngineSettings, TemplateOptions, identify, open_engine
@@ -27,6 +26,7 @@ from selfinstruct.export.dataset import export
 from selfinstruct.export.settings import LicenceSettings
 from selfinstruct.novelty.check import make_index
 from selfinstruct.records import Origin, Table
+from selfinstruct.run.inputs import read_inputs
 from selfinstruct.run.loop import SingleLine, drive
 from selfinstruct.run.rounds import RoundSettings, Run, Stage
 from selfinstruct.storage.store import RunStore

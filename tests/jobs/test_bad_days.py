@@ -12,7 +12,6 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from cluster.driver import read_inputs
 from cluster.settings import GenerateSettings
 from jobs.main import main
 from selfinstruct.engines import EngineSettings, open_engine
@@ -20,6 +19,7 @@ from selfinstruct.errors import CorruptError, InputError
 from selfinstruct.novelty.check import make_index
 from selfinstruct.prompts import load_prompts
 from selfinstruct.records import Completion, Finish, Request, RoundFile, Table
+from selfinstruct.run.inputs import read_inputs
 from selfinstruct.run.loop import SingleLine, drive
 from selfinstruct.run.rounds import RoundSettings, Run, RunSettings, Stage, Write
 from selfinstruct.settings import facts_of, fingerprint

@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.driver import read_inputs
 from cluster.settings import GenerateSettings
 from jobs.main import main
 from selfinstruct.engines import EngineSettings, TemplateOptions, open_engine
@@ -23,6 +22,7 @@ from selfinstruct.novelty.check import make_index
 from selfinstruct.prompts import PromptSet, load_prompts
 from selfinstruct.protocols import Engine
 from selfinstruct.records import Completion, Finish, Instance, Kind, Reason, Request
+from selfinstruct.run.inputs import read_inputs
 from selfinstruct.run.loop import SingleLine, drive
 from selfinstruct.run.rounds import RoundSettings, Run, RunSettings, Stage
 from selfinstruct.settings import facts_of

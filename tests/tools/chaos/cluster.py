@@ -15,11 +15,11 @@ from typing import Any
 
 import psutil
 
-from cluster.driver import read_inputs
 from cluster.settings import GenerateSettings
 from selfinstruct.engines import open_engine
 from selfinstruct.novelty.check import make_index
 from selfinstruct.records import Table
+from selfinstruct.run.inputs import read_inputs
 from selfinstruct.run.loop import SingleLine, drive
 from selfinstruct.run.rounds import RoundSettings, Run, Stage
 from selfinstruct.storage.store import RunStore

@@ -1,0 +1,132 @@
+"""What a run is made from: the options that name it, read and checked before any work.
+
+No heavy imports, so that `--help` starts at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from selfinstruct.engines import (
+    EMBEDDED,
+    EngineSettings,
+    OpenAIOptions,
+    TemplateOptions,
+    TransformersOptions,
+    VLLMOptions,
+    identify,
+    pinned,
+)
+from selfinstruct.prompts import PromptSet, load_prompts
+from selfinstruct.records import ImportedTask, SeedTask
+from selfinstruct.run.facts import gather_facts
+from selfinstruct.run.rounds import RunSettings
+from selfinstruct.settings import Facts, named_values, unaltering
+from selfinstruct.sources.contamination import NGRAM, Contamination, read_evaluation
+from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
+from selfinstruct.sources.texts import read_tasks
+
+
+@dataclass(frozen=True)
+class LabelSettings:
+    """Another model for classifying and instantiating.
+
+    Args:
+        engine: Engine of the labelling model (default: that of --engine).
+        model: The labelling model (default: that of --model).
+    """
+
+    engine: str | None = None
+    model: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputSettings(RunSettings):
+    """The options of the algorithm and of what it is given; where the work is done is said elsewhere.
+
+    The names of files and models are no facts: what `read_inputs` finds there is.
+
+    Args:
+        seeds: File of seed tasks, JSON lines.
+        pool: Instruction sets that the pool begins with (.jsonl, .json, .parquet; local or remote); they do not count
+            towards the target.
+        decontaminate: Evaluation sets from which the data is kept clear: .jsonl, .json, .parquet, or folders of
+            natural-instructions tasks.
+        ngram: Tokens in a row that a text may not share with an evaluation set.
+        prompts: A shipped prompt set (base, chat, instruct, tiny) or a folder of one's own (auto: tiny for the embedded
+            model and the template engine, else base).
+        chat_template_kwargs: Variables of a chat model's template as name=value (enable_thinking=true ...).
+        engine: What completes the requests: transformers, vllm, openai (a server), or template (a grammar, no model).
+        model: Name or folder of the model, a prefix that holds it (s3://, gs://, az://), or its name on the server
+            (tiny: the embedded demonstration model).
+    """
+
+    seeds: Path = unaltering(SEED_TASKS)
+    pool: tuple[str, ...] = unaltering(())
+    decontaminate: tuple[str, ...] = unaltering(())
+    ngram: int = unaltering(NGRAM)
+    prompts: str = unaltering("auto")
+    chat_template_kwargs: tuple[str, ...] = unaltering(())
+    engine: str = unaltering("transformers")
+    model: str = unaltering(EMBEDDED)
+    label: LabelSettings = field(default_factory=LabelSettings, metadata={"alters_data": False})
+    transformers: TransformersOptions = field(default_factory=TransformersOptions, metadata={"alters_data": False})
+    template: TemplateOptions = field(default_factory=TemplateOptions, metadata={"alters_data": False})
+    openai: OpenAIOptions = field(default_factory=OpenAIOptions, metadata={"alters_data": False})
+    vllm: VLLMOptions = field(default_factory=VLLMOptions, metadata={"alters_data": False})
+
+    @property
+    def proposer(self) -> EngineSettings:
+        """The engine that proposes."""
+        return EngineSettings(self.engine, self.model, self.transformers, self.template, self.openai, self.vllm)
+
+    @property
+    def labeller(self) -> EngineSettings:
+        """The engine that classifies and instantiates; equal to the proposer unless told otherwise."""
+        return replace(self.proposer, engine=self.label.engine or self.engine, model=self.label.model or self.model)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Everything a run is made from, read and checked before any work."""
+
+    seeds: list[SeedTask]
+    imported: list[ImportedTask]
+    prompts: PromptSet
+    proposer: EngineSettings
+    labeller: EngineSettings
+    evaluation: Contamination | None
+    facts: Facts
+
+
+def read_inputs(settings: InputSettings) -> Inputs:
+    """Read seeds and prompts, find the model, and say what the run's data depends on.
+
+    Raises:
+        InputError: something of it is wrong.
+    """
+    seeds = load_seeds(settings.seeds)
+    imported = read_tasks(settings.pool)
+    variables = named_values("chat_template_kwargs", settings.chat_template_kwargs)
+    prompts = load_prompts(prompt_set_for(settings.prompts, settings.proposer)).with_template(variables)
+    evaluation = None
+    if settings.decontaminate:
+        evaluation = Contamination(read_evaluation(settings.decontaminate), settings.novelty, settings.ngram)
+    proposer, labeller = identify(settings.proposer), identify(settings.labeller)
+    return Inputs(
+        seeds=seeds,
+        imported=imported,
+        prompts=prompts,
+        proposer=pinned(settings.proposer, proposer),
+        labeller=pinned(settings.labeller, labeller),
+        evaluation=evaluation,
+        facts=gather_facts(settings, seeds, imported, prompts, evaluation, proposer, labeller),
+    )
+
+
+def prompt_set_for(prompts: str, engine: EngineSettings) -> str:
+    """The prompt set meant by `auto`."""
+    if prompts != "auto":
+        return prompts
+    return "tiny" if engine.model == EMBEDDED else "base"
