@@ -57,7 +57,8 @@ def import_run(settings: ImportSettings) -> int:
     from selfinstruct.reuse.imports import read_original, read_set, rounds_of
     from selfinstruct.reuse.replay import replay
     from selfinstruct.run.facts import ORIGIN, tasks_digest
-    from selfinstruct.run.rounds import Run, RunSettings
+    from selfinstruct.run.rounds import Run
+    from selfinstruct.run.settings import RunSettings
     from selfinstruct.settings import facts_of
     from selfinstruct.sources.seeds import load_seeds
     from selfinstruct.storage.store import RunStore

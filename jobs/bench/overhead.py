@@ -32,7 +32,8 @@ from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.prompts import PromptSet, load_prompts
 from selfinstruct.records import Completion, RoundFile, Table
 from selfinstruct.run.loop import Watch
-from selfinstruct.run.rounds import RoundSettings, Run, RunSettings, Stage
+from selfinstruct.run.rounds import Run, Stage
+from selfinstruct.run.settings import RoundSettings, RunSettings
 from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
 
 if TYPE_CHECKING:

@@ -39,7 +39,8 @@ from selfinstruct.records import (
     Table,
     round_name,
 )
-from selfinstruct.run.rounds import Check, Effect, Insert, RoundSettings, Run, Write
+from selfinstruct.run.rounds import Check, Effect, Insert, Run, Write
+from selfinstruct.run.settings import RoundSettings
 from selfinstruct.tiny import dialect
 
 if TYPE_CHECKING:

@@ -28,7 +28,8 @@ from selfinstruct.records import (
 )
 from selfinstruct.reuse.replay import StoredRound, replay
 from selfinstruct.run.facts import ORIGIN
-from selfinstruct.run.rounds import Run, RunSettings
+from selfinstruct.run.rounds import Run
+from selfinstruct.run.settings import RunSettings
 from selfinstruct.settings import Facts, with_facts
 from selfinstruct.sources.contamination import Contamination
 from selfinstruct.storage.history import complete_rounds, dialect_of

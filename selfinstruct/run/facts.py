@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from selfinstruct.errors import FingerprintError, InputError
 from selfinstruct.prompts import PromptSet
 from selfinstruct.records import ImportedTask, SeedTask, Table
-from selfinstruct.run.rounds import RunSettings
+from selfinstruct.run.settings import RunSettings
 from selfinstruct.settings import Facts, differences, digest_of, facts_of
 from selfinstruct.sources.contamination import Contamination
 

@@ -21,7 +21,7 @@ from selfinstruct.engines import (
 from selfinstruct.prompts import PromptSet, load_prompts
 from selfinstruct.records import ImportedTask, SeedTask
 from selfinstruct.run.facts import gather_facts
-from selfinstruct.run.rounds import RunSettings
+from selfinstruct.run.settings import RunSettings
 from selfinstruct.settings import Facts, named_values, unaltering
 from selfinstruct.sources.contamination import NGRAM, Contamination, read_evaluation
 from selfinstruct.sources.seeds import SEED_TASKS, load_seeds

@@ -29,7 +29,6 @@ from functools import partial
 from typing import Any, TypeAlias, cast
 
 from selfinstruct.errors import FailureError
-from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.pool import Pool
 from selfinstruct.prompts import PromptSet
 from selfinstruct.records import (
@@ -50,54 +49,13 @@ from selfinstruct.records import (
 )
 from selfinstruct.run.batches import Labelling, Proposing
 from selfinstruct.run.given import given_instances, imported_candidates, seed_candidates
+from selfinstruct.run.settings import RunSettings
 from selfinstruct.run.verdicts import Criteria, admitted, labelled, screened, survivors
-from selfinstruct.settings import Facts, unaltering
+from selfinstruct.settings import Facts
 from selfinstruct.sources.contamination import Contamination
-from selfinstruct.steps.instantiate import InstanceSettings
 from selfinstruct.steps.readers import Reader, reader_for, reader_of
-from selfinstruct.steps.screen import Screen, ScreenSettings
-from selfinstruct.steps.strategies import Paper, PoolView, ProposeSettings, Strategy
-
-
-@dataclass(frozen=True)
-class RoundSettings:
-    """How rounds are sized, overlapped and stopped.
-
-    Args:
-        lag: Round r is planned from the pool after round r - lag; 1 means that rounds do not overlap.
-        least: Fewest propose requests in a round; a round has an eighth of the pool, within these bounds.
-        most: Most propose requests in a round.
-        label_lag: Rounds by which labelling may be behind before proposing waits for it.
-        patience: Rounds in a row without an accepted instruction after which the run stops.
-        max_failed: Share of a round's requests that may fail (one may always); above it nothing is committed.
-    """
-
-    lag: int = 2
-    least: int = unaltering(16)
-    most: int = unaltering(2048)
-    label_lag: int = unaltering(4)
-    patience: int = unaltering(5)
-    max_failed: float = unaltering(0.01)
-
-
-@dataclass(frozen=True)
-class RunSettings:
-    """The options of the algorithm; those of engines and cluster are elsewhere.
-
-    Args:
-        seed: Seed of everything that is drawn.
-        target: Accepted instructions to reach; the round that reaches it is finished whole.
-        check_pool: Screen imported instructions and check them for novelty; otherwise they are taken as they are.
-    """
-
-    seed: int = 0
-    target: int = unaltering(1000)
-    check_pool: bool = True
-    propose: ProposeSettings = field(default_factory=ProposeSettings)
-    screen: ScreenSettings = field(default_factory=ScreenSettings)
-    novelty: NoveltySettings = field(default_factory=NoveltySettings)
-    instances: InstanceSettings = field(default_factory=InstanceSettings)
-    rounds: RoundSettings = field(default_factory=RoundSettings)
+from selfinstruct.steps.screen import Screen
+from selfinstruct.steps.strategies import Paper, PoolView, Strategy
 
 
 class Stage(StrEnum):

@@ -27,7 +27,8 @@ from selfinstruct.prompts import load_prompts
 from selfinstruct.records import Completion, Kind, Request, RoundFile, Table
 from selfinstruct.run.given import seed_candidates
 from selfinstruct.run.loop import SingleLine, drive
-from selfinstruct.run.rounds import Effect, RoundSettings, Run, RunSettings, Stage
+from selfinstruct.run.rounds import Effect, Run, Stage
+from selfinstruct.run.settings import RoundSettings, RunSettings
 from selfinstruct.settings import facts_of
 from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
 from selfinstruct.storage.store import RunStore

@@ -28,7 +28,8 @@ from selfinstruct.novelty.check import make_index
 from selfinstruct.records import Origin, Table
 from selfinstruct.run.inputs import read_inputs
 from selfinstruct.run.loop import SingleLine, drive
-from selfinstruct.run.rounds import RoundSettings, Run, Stage
+from selfinstruct.run.rounds import Run, Stage
+from selfinstruct.run.settings import RoundSettings
 from selfinstruct.storage.store import RunStore
 from selfinstruct.tiny import MODEL
 

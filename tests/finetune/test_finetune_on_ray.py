@@ -26,7 +26,8 @@ from selfinstruct.novelty.check import make_index
 from selfinstruct.prompts import load_prompts
 from selfinstruct.records import Table
 from selfinstruct.run.loop import SingleLine, drive
-from selfinstruct.run.rounds import RoundSettings, Run, RunSettings, Stage
+from selfinstruct.run.rounds import Run, Stage
+from selfinstruct.run.settings import RoundSettings, RunSettings
 from selfinstruct.settings import facts_of
 from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
 from selfinstruct.storage.store import RunStore

@@ -21,7 +21,8 @@ from selfinstruct.prompts import load_prompts
 from selfinstruct.records import Completion, Finish, Request, RoundFile, Table
 from selfinstruct.run.inputs import read_inputs
 from selfinstruct.run.loop import SingleLine, drive
-from selfinstruct.run.rounds import RoundSettings, Run, RunSettings, Stage, Write
+from selfinstruct.run.rounds import Run, Stage, Write
+from selfinstruct.run.settings import RoundSettings, RunSettings
 from selfinstruct.settings import facts_of, fingerprint
 from selfinstruct.sources.seeds import SEED_TASKS, load_seeds, warnings
 from selfinstruct.sources.texts import read_tasks

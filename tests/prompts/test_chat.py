@@ -24,7 +24,8 @@ from selfinstruct.protocols import Engine
 from selfinstruct.records import Completion, Finish, Instance, Kind, Reason, Request
 from selfinstruct.run.inputs import read_inputs
 from selfinstruct.run.loop import SingleLine, drive
-from selfinstruct.run.rounds import RoundSettings, Run, RunSettings, Stage
+from selfinstruct.run.rounds import Run, Stage
+from selfinstruct.run.settings import RoundSettings, RunSettings
 from selfinstruct.settings import facts_of
 from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
 from selfinstruct.steps.readers import reader_of

@@ -39,7 +39,8 @@ from selfinstruct.report.overlap import Overlap
 from selfinstruct.report.review import PAPER, read_answers, summarise, wilson
 from selfinstruct.report.verbs import VerbObject, open_tagger
 from selfinstruct.run.loop import SingleLine, drive
-from selfinstruct.run.rounds import RoundSettings, Run, RunSettings, Stage, Write
+from selfinstruct.run.rounds import Run, Stage, Write
+from selfinstruct.run.settings import RoundSettings, RunSettings
 from selfinstruct.settings import facts_of
 from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
 from selfinstruct.storage.store import RunStore

@@ -24,7 +24,8 @@ from selfinstruct.prompts import load_prompts
 from selfinstruct.protocols import Engine
 from selfinstruct.records import Completion, Finish, Neighbour, Request, RoundFile, Table
 from selfinstruct.run.loop import SingleLine, drive
-from selfinstruct.run.rounds import RoundSettings, Run, RunSettings, Stage, Write
+from selfinstruct.run.rounds import Run, Stage, Write
+from selfinstruct.run.settings import RoundSettings, RunSettings
 from selfinstruct.settings import facts_of
 from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
 from selfinstruct.storage.store import RunStore

@@ -21,7 +21,8 @@ from selfinstruct.novelty.check import make_index
 from selfinstruct.records import Table
 from selfinstruct.run.inputs import read_inputs
 from selfinstruct.run.loop import SingleLine, drive
-from selfinstruct.run.rounds import RoundSettings, Run, Stage
+from selfinstruct.run.rounds import Run, Stage
+from selfinstruct.run.settings import RoundSettings
 from selfinstruct.storage.store import RunStore
 from selfinstruct.storage.verify import digest
 from tests.tools.chaos.judging import kept, problems

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from selfinstruct.novelty.rouge import rouge_l, tokenise
 from selfinstruct.records import Candidate, Finish, Kind, Label, Proposal, RoundFile, Table, round_name
-from selfinstruct.run.rounds import RunSettings
+from selfinstruct.run.settings import RunSettings
 from selfinstruct.storage.blobs import Blobs
 from selfinstruct.storage.store import RunStore, _encode, decode, name_of
 from selfinstruct.storage.tables import content_digest, to_arrow

@@ -9,7 +9,8 @@ from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.prompts import load_prompts
 from selfinstruct.records import Completion, Request
 from selfinstruct.run.loop import Line, SingleLine, drive, prepare
-from selfinstruct.run.rounds import RoundSettings, Run, RunSettings, Stage
+from selfinstruct.run.rounds import Run, Stage
+from selfinstruct.run.settings import RoundSettings, RunSettings
 from selfinstruct.settings import facts_of
 from selfinstruct.storage.blobs import Blobs
 from selfinstruct.storage.store import RunStore
