@@ -18,7 +18,7 @@ import tyro
 import yaml
 
 from cluster.settings import GenerateSettings, check
-from cluster.watch.watching import COUNTERS, FROM_POOLS, GAUGES
+from cluster.watch.metrics import COUNTERS, FROM_POOLS, GAUGES
 
 ROOT = Path(__file__).parents[2]
 PINS = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line)
