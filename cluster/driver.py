@@ -11,14 +11,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+from cluster.budget import Budget
 from cluster.connect import connected
 from cluster.replicas import ReplicaPool, replicate
 from cluster.settings import GenerateSettings
 from cluster.shards import ShardedIndex
-from cluster.watch.metrics import Budget, Everybody, Metrics
+from cluster.watch.metrics import Metrics
 from cluster.watch.progress import Progress
 from cluster.watch.spending import Spending
-from cluster.watch.states import ClusterWatch
+from cluster.watch.watches import ClusterWatch, Everybody
 from selfinstruct.errors import YieldError
 from selfinstruct.novelty.check import make_index
 from selfinstruct.records import Table

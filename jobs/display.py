@@ -14,7 +14,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table as Grid
 from rich.text import Text
 
-from cluster.watch.states import ClusterWatch
+from cluster.watch.watches import ClusterWatch
 from selfinstruct.records import Completion, RoundFile, Table
 from selfinstruct.run.rounds import Run
 from selfinstruct.storage.accounts import tally

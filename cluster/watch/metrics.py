@@ -1,6 +1,6 @@
-"""Those who look on while a run goes: everybody is told, metrics go to Prometheus, and a budget says when to end.
+"""Metrics of a run for Prometheus.
 
-Metrics pass through Ray: each node exports those of its processes, and Ray writes the list of nodes for Prometheus into
+They pass through Ray: each node exports those of its processes, and Ray writes the list of nodes for Prometheus into
 its session folder. Their names begin with `ray_selfinstruct_`; labels take few values (a step, a table, a reason),
 never an id. `deploy/grafana.json` is a dashboard of them.
 """
@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping, Sequence
 
 from ray.util.metrics import Counter, Gauge
 
-from cluster.settings import BudgetSettings
 from cluster.watch.states import PoolState
 from selfinstruct.records import Completion, RoundFile, Table
 from selfinstruct.run.loop import Watch
@@ -47,33 +46,6 @@ FROM_POOLS = (
     ("replica_events", "event", ("deaths", "lost", "resent", "culprits")),
 )
 STEPS = {Check: "check", Insert: "insert", Write: "write"}
-
-
-class Everybody(Watch):
-    """Tells several others."""
-
-    def __init__(self, *watches: Watch) -> None:
-        self._watches = watches
-
-    def committed(self, file: RoundFile) -> None:
-        """Tell."""
-        for watch in self._watches:
-            watch.committed(file)
-
-    def completed(self, completion: Completion) -> None:
-        """Tell."""
-        for watch in self._watches:
-            watch.completed(completion)
-
-    def performed(self, effect: Effect, seconds: float) -> None:
-        """Tell."""
-        for watch in self._watches:
-            watch.performed(effect, seconds)
-
-    def tick(self, run: Run) -> None:
-        """Tell."""
-        for watch in self._watches:
-            watch.tick(run)
 
 
 class Metrics(Watch):
@@ -138,22 +110,3 @@ class Metrics(Watch):
         for name, label, keys in FROM_POOLS:
             for key in keys:
                 self._gauges[name].set(sum(getattr(pool, key) for pool in pools), {label: key})
-
-
-class Budget:
-    """Whether this command has spent what it may: then the round under way is its last.
-
-    Args:
-        timer: Knows the replicas' seconds.
-    """
-
-    def __init__(self, settings: BudgetSettings, timer: Timer) -> None:
-        self._settings = settings
-        self._timer = timer
-        self._begun = time.monotonic()
-
-    def spent(self) -> bool:
-        """Whether hours or money are used up."""
-        hours, cost = self._settings.hours, self._settings.cost
-        late = hours is not None and time.monotonic() - self._begun >= 3600 * hours
-        return late or (cost is not None and self._timer.replica_seconds * (self._settings.price or 0) / 3600 >= cost)

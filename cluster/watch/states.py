@@ -2,16 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
-
-from selfinstruct.run.loop import Watch
-
-if TYPE_CHECKING:
-    from cluster.replicas import ReplicaPool
-    from cluster.watch.spending import Spending
 
 
 class Step(StrEnum):
@@ -53,10 +45,3 @@ class PoolState:
     def count(self) -> int:
         """Replicas asked for."""
         return self.waiting + self.fetching + self.loading + self.ready
-
-
-class ClusterWatch(Watch):
-    """Somebody who looks on at a run on a cluster."""
-
-    def started(self, pools: Sequence[ReplicaPool], spending: Spending) -> None:
-        """The replicas are asked for; `ReplicaPool.state` says what has become of that, `spending` what it costs."""

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
 from cluster.settings import GenerateSettings
-from cluster.watch.states import ClusterWatch
+from cluster.watch.watches import ClusterWatch
 from jobs.command_line import run
 from selfinstruct.engines import TemplateOptions
 from selfinstruct.engines.wide import expected_acceptance, vocabulary
