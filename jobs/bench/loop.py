@@ -8,10 +8,11 @@ tuned for the same number of steps, with the same options:
     accepted      on the seed tasks and what the run accepted
     unfiltered    on the seed tasks and as many instances of the other run, whatever their verdicts
 
-All of them are asked held-out tasks (`tiny/heldout.py`), greedily: families that neither the model's grammar nor any
-seed task has. Examples whose instruction is near one of those are left out, and counted. As a control they are asked
-fresh tasks of as many families of the grammar, which show whether tuning works at all. An answer ends at its first
-blank line, and is scored against its reference by ROUGE-L (F, stemmed) and exact match (lower case, no punctuation).
+All of them are asked held-out tasks (`tiny/data/held_out.json`), greedily: families that neither the model's grammar
+nor any seed task has. Examples whose instruction is near one of those are left out, and counted. As a control they
+are asked fresh tasks of as many families of the grammar, which show whether tuning works at all. An answer ends at
+its first blank line, and is scored against its reference by ROUGE-L (F, stemmed) and exact match (lower case, no
+punctuation).
 
 Intervals are 95 %: of a condition by Student's t over seeds, of a difference between two by bootstrap over families,
 since tasks of one family are no independent evidence. What it shows is whether the loop works as a whole, on a model
@@ -46,8 +47,9 @@ from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.prompts import Prompt, PromptSet, Sampling
 from selfinstruct.records import Kind, Request, Table
 from selfinstruct.steps.screen import ScreenSettings
-from selfinstruct.tiny import grammar
-from selfinstruct.tiny.heldout import HELD_OUT, HeldOutTask, held_out_tasks
+from selfinstruct.tiny.families import families
+from selfinstruct.tiny.heldout import HeldOutTask, held_out_families, held_out_tasks
+from selfinstruct.tiny.templates import sample_from
 
 if TYPE_CHECKING:
     from selfinstruct.finetune.examples import Example
@@ -129,9 +131,10 @@ def bench(settings: LoopSettings) -> int:
     }
     for name, summary in summaries.items():
         _print(f"families {name}", summary, counts)
+    n = len(held_out_families())
     print(
         f"\n{settings.seeds} seeds, {settings.steps} steps of {settings.batch}, {settings.each} tasks of each of"
-        f" {len(HELD_OUT)} + {len(HELD_OUT)} families; intervals over seeds, those of differences over families"
+        f" {n} + {n} families; intervals over seeds, those of differences over families"
     )
     if settings.out is not None:
         Path(settings.out).mkdir(parents=True, exist_ok=True)
@@ -253,10 +256,10 @@ def write_tasks(file: Path, examples: Sequence[Example]) -> Path:
 
 def known_tasks(each: int) -> Iterator[HeldOutTask]:
     """Fresh tasks of as many families of the grammar, always the same ones."""
-    for family in Draws("known").sample(grammar.families(), len(HELD_OUT)):
+    for family in Draws("known").sample(families(), len(held_out_families())):
         draws = Draws("known", family.name)
         for _ in range(each):
-            task = grammar.sample_from(family, draws)
+            task = sample_from(family, draws)
             yield HeldOutTask(family.name, task.instruction, task.instances[0].input, task.instances[0].output)
 
 

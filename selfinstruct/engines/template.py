@@ -11,6 +11,7 @@ import hashlib
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 
 from selfinstruct.engines import EngineSettings, TemplateOptions
 from selfinstruct.engines.wide import WideTasks
@@ -18,7 +19,8 @@ from selfinstruct.errors import InputError
 from selfinstruct.prompts import Prompt, PromptSet
 from selfinstruct.records import Completion, Finish, Instance, Kind, Request
 from selfinstruct.tiny import dialect, grammar
-from selfinstruct.tiny.grammar import Family, Template
+from selfinstruct.tiny.families import families
+from selfinstruct.tiny.templates import Family, Template
 
 GRAMMAR = "8c1e75449371e6d40522c151c6a97b288554c063273fd0183f97eefd9e01f1aa"
 """The version of the answers in a run's facts. It gets another value when an answer changes, which a test notices."""
@@ -188,31 +190,32 @@ class _Stream:
 
 _NO_ANSWER = "I am not sure what is wanted here."
 
-_DIRT = tuple(
-    map(
-        Template,
-        (
-            "Name {a animal}.",
-            "Say more.",
-            "Draw {scene} for {audience}, and plot its colours.",
-            "Show me a picture of {hero} at {occasion}.",
-            "Open the file with {records} and make a graph of every {records.1}.",
-            "Write a program that {code} for {company}.",
-            "- {Name}, {work}, would like to {chore} {deadline}",
-            "(for {audience}) Explain {why}.",
-            "\u00dcbersetze den Satz von {writer} ins Englische.",
-            "\u00c9crivez une lettre au sujet de {matter}.",
-        ),
-    )
+DIRT = (
+    "Name {a animal}.",
+    "Say more.",
+    "Draw {scene} for {audience}, and plot its colours.",
+    "Show me a picture of {hero} at {occasion}.",
+    "Open the file with {records} and make a graph of every {records.1}.",
+    "Write a program that {code} for {company}.",
+    "- {Name}, {work}, would like to {chore} {deadline}",
+    "(for {audience}) Explain {why}.",
+    "\u00dcbersetze den Satz von {writer} ins Englische.",
+    "\u00c9crivez une lettre au sujet de {matter}.",
 )
+
+
+@cache
+def _dirt() -> Sequence[Template]:
+    """Instructions that a filter ought to drop."""
+    return tuple(map(Template, DIRT))
 
 
 def _dirty_instruction(texts: Sequence[str], at: int, source: _Stream) -> str:
     """Something in place of `texts[at]` that a filter ought to drop."""
-    choice = source.below(len(_DIRT) + 4)
-    if choice < len(_DIRT):
-        return _DIRT[choice].fill({}, source)
-    if choice == len(_DIRT):
+    choice = source.below(len(DIRT) + 4)
+    if choice < len(DIRT):
+        return _dirt()[choice].fill({}, source)
+    if choice == len(DIRT):
         return " ".join(texts[at] for _ in range(150 // texts[at].count(" ") + 1))  # too long
     return f"{texts[at - 1]} Please." if at else texts[at + 1]  # too similar
 
@@ -242,9 +245,7 @@ def _dirty_instances(
 def _stand_in(kind: Kind, source: _Stream) -> Family:
     """A family whose instances answer an instruction that is not of the grammar."""
     fitting = [
-        family
-        for family in grammar.families()
-        if family.has_input and family.is_classification is (kind is Kind.OUTPUT_FIRST)
+        family for family in families() if family.has_input and family.is_classification is (kind is Kind.OUTPUT_FIRST)
     ]
     return fitting[source.below(len(fitting))]
 

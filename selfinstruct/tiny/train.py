@@ -24,6 +24,7 @@ from selfinstruct.prompts import PromptSet, load_prompts
 from selfinstruct.records import Kind, SeedTask
 from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
 from selfinstruct.tiny import dialect, grammar
+from selfinstruct.tiny.templates import Task
 
 END, PAD = "<|endoftext|>", "<|pad|>"
 CONTEXT = 1024
@@ -126,7 +127,7 @@ class Examples:
     def _instances(self, kind: Kind) -> Example:
         wanted = kind is Kind.OUTPUT_FIRST
         source = self._seed if not self._rolls.below(16) else lambda: grammar.sample(self._rolls)
-        task: SeedTask | grammar.Task = source()
+        task: SeedTask | Task = source()
         while task.is_classification is not wanted:
             task = source()
         made = dialect.output_first(task.instances) if wanted else dialect.input_first(task.instances)

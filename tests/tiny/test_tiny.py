@@ -15,6 +15,7 @@ from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
 from selfinstruct.steps.readers.base import BaseReader
 from selfinstruct.steps.screen import Screen, ScreenSettings
 from selfinstruct.tiny import MODEL, grammar
+from selfinstruct.tiny.templates import opening
 
 PROMPTS = load_prompts("tiny")
 SEEDS = load_seeds(SEED_TASKS)
@@ -85,7 +86,7 @@ def test_proposals_are_tasks_of_the_grammars_kind(model: Model) -> None:
         texts = READER.proposals(text)
         assert len(texts) == 8
         assert sum(screen(text) is None for text in texts) >= 7
-        openings = {grammar.opening(text) for text in texts}
+        openings = {opening(text) for text in texts}
         assert len(openings) >= 4
 
 
