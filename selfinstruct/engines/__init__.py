@@ -4,119 +4,35 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any, Protocol, cast
 
+from selfinstruct.engines.settings import (
+    EMBEDDED,
+    EngineSettings,
+    OpenAIOptions,
+    TemplateOptions,
+    TransformersOptions,
+    VLLMOptions,
+)
 from selfinstruct.errors import InputError
 from selfinstruct.prompts import PromptSet
 from selfinstruct.protocols import Engine
 
-EMBEDDED = "tiny"
-"""The name under which `--model` finds the embedded demonstration model."""
-
-
-@dataclass(frozen=True)
-class TransformersOptions:
-    """Options of the transformers engine.
-
-    Args:
-        dtype: Number format of weights and activations (auto: as the checkpoint says, float32 on a CPU).
-        device: Where the model runs (auto: the first GPU, else the CPU).
-        tokens_per_batch: Tokens that the requests under way hold at most, padding and room for completions included;
-            what all prompts of a kind begin with counts once (default: as many as half of the GPU's memory that the
-            model leaves free holds, on a CPU 2 GiB).
-        revision: Branch, tag or commit of a model from the hub.
-        trust_remote_code: Run code that comes with the model.
-    """
-
-    dtype: str = "auto"
-    device: str = "auto"
-    tokens_per_batch: int | None = None
-    revision: str = "main"
-    trust_remote_code: bool = False
-
-
-@dataclass(frozen=True)
-class TemplateOptions:
-    """Options of the template engine, which fills a grammar's templates without a model.
-
-    Args:
-        latency: Seconds that one batch takes.
-        token_latency: Seconds that it takes besides for each token of its longest completion.
-        batch: Requests in one batch.
-        failure_rate: Share of requests that fail.
-        cut_rate: Share of completions that are cut by length.
-        words: Size of a made-up vocabulary in place of the grammar's (0: the grammar), for runs of millions.
-        diversity: With words: decimal logarithm of how many different tasks there are.
-    """
-
-    latency: float = 0.0
-    token_latency: float = 0.0
-    batch: int = 32
-    failure_rate: float = 0.0
-    cut_rate: float = 0.0
-    words: int = 0
-    diversity: float = 12.0
-
-
-@dataclass(frozen=True)
-class OpenAIOptions:
-    """Options of the engine that asks a server with OpenAI's HTTP protocol. The key itself is no option.
-
-    Args:
-        url: The server's address, most often ending with /v1.
-        key_env: Name of the environment variable that holds the key, where the replicas run.
-        key_file: File that holds the key, where the replicas run.
-        endpoint: Which of the server's endpoints is asked: completions or chat (auto: chat for chat prompt sets).
-        body: Fields of each request's body as name=value, in place of those of the same names; null leaves one out.
-        structured: Ask the server to hold its answers to the prompt set's JSON schemas (response_format).
-        concurrency: Requests that each replica has under way at the server at most.
-        timeout: Seconds in which the server must have answered a request whole.
-        retries: How often a request is made again before its replica gives up.
-    """
-
-    url: str = "http://127.0.0.1:8000/v1"
-    key_env: str | None = None
-    key_file: Path | None = None
-    endpoint: str = "auto"
-    body: tuple[str, ...] = ()
-    structured: bool = False
-    concurrency: int = 32
-    timeout: float = 120.0
-    retries: int = 8
-
-
-@dataclass(frozen=True)
-class VLLMOptions:
-    """Options of the engine that runs a model with vLLM in the replica's process.
-
-    Args:
-        args: vLLM's own engine arguments as name=value (quantization=fp8 tensor_parallel_size=2 ...).
-        revision: Branch, tag or commit of a model from the hub.
-        trust_remote_code: Run code that comes with the model.
-    """
-
-    args: tuple[str, ...] = ()
-    revision: str = "main"
-    trust_remote_code: bool = False
-
-
-@dataclass(frozen=True)
-class EngineSettings:
-    """Which engine serves a stage, and how."""
-
-    engine: str = "transformers"
-    model: str = EMBEDDED
-    transformers: TransformersOptions = field(default_factory=TransformersOptions)
-    template: TemplateOptions = field(default_factory=TemplateOptions)
-    openai: OpenAIOptions = field(default_factory=OpenAIOptions)
-    vllm: VLLMOptions = field(default_factory=VLLMOptions)
-
-    @property
-    def source(self) -> TransformersOptions | VLLMOptions:
-        """The options that say which revision of a checkpoint is meant, and whether its code may run."""
-        return self.vllm if self.engine == "vllm" else self.transformers
+__all__ = [
+    "EMBEDDED",
+    "ENGINES",
+    "EngineSettings",
+    "OpenAIOptions",
+    "TemplateOptions",
+    "TransformersOptions",
+    "VLLMOptions",
+    "devices",
+    "fetch",
+    "identify",
+    "open_engine",
+    "pinned",
+]
 
 
 class _EngineModule(Protocol):

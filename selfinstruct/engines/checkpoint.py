@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from fnmatch import fnmatch
 from pathlib import Path
 
-from selfinstruct.engines import EMBEDDED, EngineSettings, weights
+from selfinstruct.engines import weights
+from selfinstruct.engines.settings import EMBEDDED, EngineSettings
 from selfinstruct.errors import InputError
 from selfinstruct.storage.blobs import REMOTE
 

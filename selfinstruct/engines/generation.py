@@ -19,12 +19,12 @@ from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 from transformers.utils import logging as library_logging
 
-from selfinstruct.engines import EngineSettings, TransformersOptions
 from selfinstruct.engines.attention import Unsupported
 from selfinstruct.engines.drafts import Draft, Ending
 from selfinstruct.engines.encoding import EncodedRequest
 from selfinstruct.engines.expanded import ExpandedDecoder
 from selfinstruct.engines.lanes import Decoder, SharedDecoder
+from selfinstruct.engines.settings import EngineSettings, TransformersOptions
 from selfinstruct.errors import InputError
 from selfinstruct.prompts import PromptSet, Sampling
 from selfinstruct.records import Completion, Kind

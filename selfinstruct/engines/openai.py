@@ -40,7 +40,7 @@ from typing import Any
 import httpx2
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from selfinstruct.engines import EMBEDDED, EngineSettings, OpenAIOptions
+from selfinstruct.engines.settings import EMBEDDED, EngineSettings, OpenAIOptions
 from selfinstruct.errors import FailureError, InputError
 from selfinstruct.prompts import PromptSet, Sampling
 from selfinstruct.records import Completion, Finish, Request, mended

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
-from selfinstruct.engines import EngineSettings, TemplateOptions
+from selfinstruct.engines.settings import EngineSettings, TemplateOptions
 from selfinstruct.engines.wide import WideTasks
 from selfinstruct.errors import InputError
 from selfinstruct.prompts import Prompt, PromptSet

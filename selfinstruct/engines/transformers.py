@@ -22,9 +22,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from selfinstruct.engines import EngineSettings
 from selfinstruct.engines.checkpoint import fingerprint, locate
 from selfinstruct.engines.encoding import EncodedRequest, PromptEncoder
+from selfinstruct.engines.settings import EngineSettings
 from selfinstruct.errors import InputError
 from selfinstruct.prompts import PromptSet
 from selfinstruct.records import Completion, Finish, Kind, Request

@@ -27,9 +27,9 @@ from dataclasses import fields
 from difflib import get_close_matches
 from typing import Any
 
-from selfinstruct.engines import EngineSettings
 from selfinstruct.engines.checkpoint import fingerprint, locate
 from selfinstruct.engines.encoding import PromptEncoder
+from selfinstruct.engines.settings import EngineSettings
 from selfinstruct.errors import InputError
 from selfinstruct.prompts import PromptSet, Sampling
 from selfinstruct.records import Completion, Finish, Request
