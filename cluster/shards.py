@@ -67,7 +67,7 @@ class Shard:
 
 
 class ShardedIndex:
-    """A `protocols.NoveltyIndex` made of shards. The same answers as one index with the same settings.
+    """A `protocols.PoolIndex` made of shards. The same answers as one index with the same settings.
 
     Args:
         count: Number of shards.

@@ -23,7 +23,7 @@ from selfinstruct.steps.screen import Screen, ScreenSettings
 
 if TYPE_CHECKING:
     from selfinstruct.novelty.dedup import Verdict
-    from selfinstruct.protocols import NoveltyIndex
+    from selfinstruct.protocols import PoolIndex
 
 VERDICTS = "verdicts.parquet"
 
@@ -85,7 +85,7 @@ def dedup(settings: DedupSettings) -> int:
 
 
 @contextmanager
-def _index(settings: DedupSettings) -> Iterator[NoveltyIndex]:
+def _index(settings: DedupSettings) -> Iterator[PoolIndex]:
     if settings.shards == 0:
         from selfinstruct.novelty.check import make_index
 

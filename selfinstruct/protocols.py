@@ -25,7 +25,7 @@ class Engine(Protocol):
         """
 
 
-class NoveltyIndex(Protocol):
+class PoolIndex(Protocol):
     """The pool's texts, numbered from 0 in the order in which they were accepted (their ordinals)."""
 
     def insert(self, first: int, texts: Sequence[str]) -> None:

@@ -158,7 +158,7 @@ def _of_kind(settings: NoveltyBenchSettings, kind: Any) -> NoveltySettings:
 
 
 class BruteForce(LocalIndex):
-    """A `protocols.NoveltyIndex` whose shortlist is the whole pool; its answers are None or above the threshold."""
+    """A `protocols.PoolIndex` whose shortlist is the whole pool; its answers are None or above the threshold."""
 
     @property
     def nbytes(self) -> int:

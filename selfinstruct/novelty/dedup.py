@@ -11,7 +11,7 @@ from itertools import islice
 
 from selfinstruct.novelty.check import admit
 from selfinstruct.novelty.index import NoveltySettings
-from selfinstruct.protocols import NoveltyIndex
+from selfinstruct.protocols import PoolIndex
 from selfinstruct.records import Reason
 
 BATCH = 20_000
@@ -33,7 +33,7 @@ class Verdict:
 def judge(
     texts: Iterable[tuple[str, str]],
     pool: Sequence[tuple[str, str]],
-    index: NoveltyIndex,
+    index: PoolIndex,
     novelty: NoveltySettings,
     screen: Callable[[str], Reason | None] | None,
 ) -> Iterator[Verdict]:

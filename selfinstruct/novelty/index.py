@@ -54,7 +54,7 @@ class Entry:
 
 
 class LocalIndex(ABC):
-    """A `protocols.NoveltyIndex` in this process: what the kinds of index have in common.
+    """A `protocols.PoolIndex` in this process: what the kinds of index have in common.
 
     A kind says how it finds the nearest of a text that has words; the exact score is `lcs.TokenStore`'s.
     """

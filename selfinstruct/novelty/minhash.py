@@ -49,7 +49,7 @@ def bands_for(threshold: float, rows: int, recall: float) -> int:
 
 
 class MinHashIndex(LocalIndex):
-    """A `protocols.NoveltyIndex` that misses a duplicate with a small, known probability.
+    """A `protocols.PoolIndex` that misses a duplicate with a small, known probability.
 
     `nearest` names the highest ROUGE-L among the texts that share a band with the question, duplicates or not.
 

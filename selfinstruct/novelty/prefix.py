@@ -53,7 +53,7 @@ What is longer falls into the last class, which has no upper bound.
 
 
 class PrefixIndex(LocalIndex):
-    """A `protocols.NoveltyIndex` without false negatives; its answers are None or above the threshold.
+    """A `protocols.PoolIndex` without false negatives; its answers are None or above the threshold.
 
     Holds up to 2 ** 27 texts.
     """

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from selfinstruct.protocols import NoveltyIndex
+from selfinstruct.protocols import PoolIndex
 from selfinstruct.records import Candidate, Label, Proposal, RoundFile, Table
 from selfinstruct.run.loop import restore, settle
 from selfinstruct.run.rounds import Run
@@ -30,7 +30,7 @@ class StoredRound:
     """Of the proposals, `dialect` among them; the labels get the dialect alone."""
 
 
-def replay(run: Run, store: RunStore, index: NoveltyIndex, facts: Facts, rounds: Iterable[StoredRound]) -> None:
+def replay(run: Run, store: RunStore, index: PoolIndex, facts: Facts, rounds: Iterable[StoredRound]) -> None:
     """Write all rounds; what is committed stays, so a second call goes on after a first that was killed.
 
     Args:

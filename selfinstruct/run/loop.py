@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from typing import Any, Protocol
 
-from selfinstruct.protocols import Engine, NoveltyIndex
+from selfinstruct.protocols import Engine, PoolIndex
 from selfinstruct.records import Completion, Request, RoundFile, Table
 from selfinstruct.run.facts import ORIGIN, check_facts
 from selfinstruct.run.rounds import Check, Effect, Insert, Run, Stage, Write
@@ -118,7 +118,7 @@ def feed(run: Run, lines: Sequence[tuple[Line, Sequence[Stage]]]) -> None:
 def drive(
     run: Run,
     store: RunStore,
-    index: NoveltyIndex,
+    index: PoolIndex,
     lines: Sequence[tuple[Line, Sequence[Stage]]],
     facts: Facts,
     hands: Executor | None = None,
@@ -158,20 +158,20 @@ def drive(
     store.sweep()
 
 
-def settle(run: Run, store: RunStore, index: NoveltyIndex, mark: str) -> None:
+def settle(run: Run, store: RunStore, index: PoolIndex, mark: str) -> None:
     """Do all that can be done without completions."""
     while effects := run.effects():
         for effect in effects:
             _report(run, effect, _outcome(effect, store, index, mark), Watch())
 
 
-def _perform(effect: Effect, store: RunStore, index: NoveltyIndex, mark: str) -> tuple[Any, float]:
+def _perform(effect: Effect, store: RunStore, index: PoolIndex, mark: str) -> tuple[Any, float]:
     begun = time.perf_counter()
     outcome = _outcome(effect, store, index, mark)
     return outcome, time.perf_counter() - begun
 
 
-def _outcome(effect: Effect, store: RunStore, index: NoveltyIndex, mark: str) -> Any:
+def _outcome(effect: Effect, store: RunStore, index: PoolIndex, mark: str) -> Any:
     match effect:
         case Insert(first, texts):
             return index.insert(first, texts)

@@ -138,7 +138,7 @@ class Replicas:
 
 
 class Index:
-    """A `NoveltyIndex` whose calls are repeated, and which is lost and fed again."""
+    """A `PoolIndex` whose calls are repeated, and which is lost and fed again."""
 
     def __init__(self, world: World, settings: NoveltySettings, trouble: float) -> None:
         self._world, self._settings, self._trouble = world, settings, trouble
