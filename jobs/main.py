@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0 if arguments else 2
     name, *rest = arguments
     if name == "--version":
-        from selfinstruct import __version__
+        from selfinstruct.version import __version__
 
         print(f"selfinstruct {__version__}")
         return 0

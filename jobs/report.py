@@ -63,7 +63,6 @@ def report(settings: ReportSettings) -> int:
     """Read the run once, compute, write."""
     import json
 
-    from selfinstruct import __version__
     from selfinstruct.records import Table
     from selfinstruct.report.figures import make_figures, verb_figures
     from selfinstruct.report.gather import DrawSettings, gather
@@ -71,6 +70,7 @@ def report(settings: ReportSettings) -> int:
     from selfinstruct.report.page import render
     from selfinstruct.report.verbs import open_tagger
     from selfinstruct.storage.store import open_run
+    from selfinstruct.version import __version__
 
     _check(settings)
     find, method = open_tagger(settings.tagger, settings.spacy_model)

@@ -4,4 +4,4 @@ Read `rounds.py` first. Nothing in this package knows of Ray; `cluster/` impleme
 `protocols.py` on a cluster and `jobs/` holds what people run.
 """
 
-__version__ = "0.1.0"
+from selfinstruct.version import __version__ as __version__

@@ -14,11 +14,11 @@ from typing import Any
 
 import yaml
 
-from selfinstruct import __version__
 from selfinstruct.export.forms import FORMS, ORIGINAL
 from selfinstruct.export.provenance import Licences, Makers
 from selfinstruct.records import Table
 from selfinstruct.settings import Facts
+from selfinstruct.version import __version__
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from selfinstruct import __version__
 from selfinstruct.errors import InputError
 from selfinstruct.export.card import Contents, axolotl, card, llama_factory
 from selfinstruct.export.folder import MARK, replaced
@@ -23,6 +22,7 @@ from selfinstruct.export.sieve import Sieve, generation_summary
 from selfinstruct.records import Origin, Table
 from selfinstruct.sources.contamination import Contamination
 from selfinstruct.storage.store import RunStore
+from selfinstruct.version import __version__
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,12 +33,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from selfinstruct import __version__
 from selfinstruct.errors import CorruptError, FailureError, HeldError, InputError, SelfInstructError
 from selfinstruct.records import RoundFile, Table, round_name
 from selfinstruct.storage.accounts import tally
 from selfinstruct.storage.blobs import Blobs, open_blobs
 from selfinstruct.storage.tables import SCHEMAS, content_digest, to_arrow, to_rows
+from selfinstruct.version import __version__
 
 FORMAT = 1
 KEY = b"selfinstruct"
