@@ -8,13 +8,13 @@ No driver may be at work meanwhile. Killed in between, the run is as good as bef
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from selfinstruct.errors import InputError
 from selfinstruct.records import Table
 from selfinstruct.storage.blobs import Blobs, open_blobs
 from selfinstruct.storage.store import FIRST, NAME, RunStore
-from selfinstruct.storage.verify import verify
+from selfinstruct.storage.verify import BEGINNING, verify
 
 _FILE = re.compile(r"(\w+)/(\d{6})\.parquet")
 
@@ -69,7 +69,7 @@ def doomed(store: RunStore, to_round: int | None) -> list[str]:
         ends = with_followers(damaged_from(verify(store)))
     else:
         ends = {table: max(FIRST[table], to_round + 1) for table in Table}
-    if ends.get(Table.CANDIDATES) == 0:
+    if ends.get(Table.CANDIDATES) == 0 and not _only_begun(names):
         raise InputError(f"{store.blobs.url}: nothing is good, not even round 0; begin a new run with another --out")
     foreign = [f"{table}/{name}" for table, found in names.items() for name in found if not NAME.fullmatch(name)]
     going = [
@@ -79,6 +79,12 @@ def doomed(store: RunStore, to_round: int | None) -> list[str]:
         if match and not FIRST[table] <= int(match[1]) < ends.get(table, 10**6)
     ]
     return foreign + [f"{table}/{number:06d}.parquet" for number, table in _sorted(going)]
+
+
+def _only_begun(names: Mapping[Table, Sequence[str]]) -> bool:
+    """Whether the first file of a run is all there is of it: it goes, and the run can be begun anew."""
+    table, number = BEGINNING
+    return {table: list(found) for table, found in names.items() if found} == {table: [f"{number:06d}.parquet"]}
 
 
 def _sorted(going: list[tuple[int, Table]]) -> list[tuple[int, Table]]:

@@ -16,6 +16,15 @@ from selfinstruct.storage.store import FIRST, NAME, Metadata, RunStore, decode, 
 from selfinstruct.storage.tables import content_digest, to_arrow
 
 
+BEGINNING = (Table.CANDIDATES, 0)
+"""The first file of a run; the instances that came with its tasks follow at once."""
+
+INCOMPLETE = (
+    "the run's beginning is incomplete, instances/000000.parquet is missing; the same command goes on, and"
+    " `selfinstruct repair` takes it back"
+)
+
+
 def digest(store: RunStore) -> str:
     """SHA-256 (hex) over the content of all tables: equal for runs with the same data. CorruptError as of `read`."""
     total = hashlib.sha256()
@@ -53,6 +62,8 @@ class _Walk:
 
     def problems(self) -> Iterator[str]:
         yield from self._foreign()
+        if self.present == {BEGINNING}:
+            yield f"{name_of(*BEGINNING)}: {INCOMPLETE}"
         needed = self._needed()
         for number in range(max((number for _, number in self.present), default=-1) + 1):
             files = {}

@@ -204,6 +204,24 @@ def test_nothing_good_is_said(damaged: Path, tmp_path: Path, capsys: pytest.Capt
     assert command("repair", damaged, "--to_round", -1) == 2
 
 
+@pytest.mark.parametrize("torn", [False, True])
+def test_an_incomplete_beginning_is_named_and_taken_back(
+    run: Path, damaged: Path, torn: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in files(run) - {"candidates/000000.parquet"}:
+        (damaged / name).unlink()
+    begun = damaged / "candidates/000000.parquet"
+    if torn:
+        begun.write_bytes(begun.read_bytes()[:-100])
+    assert command("verify", damaged) == 6
+    assert "candidates/000000.parquet: the run's beginning is incomplete" in capsys.readouterr().err
+    assert command("repair", damaged) == 0
+    assert files(damaged) == set()
+    assert files(damaged.with_name("run-removed-1")) == {"candidates/000000.parquet"}
+    whole_run(str(damaged), target=12)
+    assert digest(RunStore(str(damaged))) == digest(RunStore(str(run)))
+
+
 def test_a_run_in_a_bucket_is_repaired(bucket: str, run: Path) -> None:
     whole_run(bucket, target=12)
     assert command("repair", bucket, "--to_round", 1) == 0
