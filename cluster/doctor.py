@@ -14,7 +14,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from cluster.connect import connected
 from cluster.placement import resources_of
-from cluster.settings import GenerateSettings, check
+from cluster.settings import GenerateSettings
 from selfinstruct.engines import open_engine
 from selfinstruct.errors import InputError, SelfInstructError
 from selfinstruct.run.inputs import Inputs, read_inputs
@@ -77,7 +77,6 @@ def examine(settings: GenerateSettings, load: bool) -> Iterator[Finding]:
 
 def _inputs(settings: GenerateSettings) -> tuple[Inputs | None, Finding]:
     try:
-        check(settings)
         inputs = read_inputs(settings)
     except InputError as error:
         return None, Finding(Grade.BAD, "options", str(error), "mend what is named")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 
-from selfinstruct.errors import InputError
 from selfinstruct.run.inputs import InputSettings, LabelSettings
-from selfinstruct.settings import unaltering
+from selfinstruct.settings import group, option
 
 IN_FLIGHT = {"cpu": 64, "gpu": 512}
 """Requests that a replica holds at most, by where it runs: a GPU's step takes about as long for few as for many."""
@@ -25,9 +25,9 @@ class RaySettings:
     """
 
     address: str | None = None
-    gpus: float | None = None
-    cpus: float = 1
-    memory: float = 0
+    gpus: float | None = option(None, least=0)
+    cpus: float = option(1, least=0)
+    memory: float = option(0, least=0)
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,9 @@ class TimeoutSettings:
         answer: Seconds in which its process must answer, whatever its engine is at.
     """
 
-    load: float = 7200
-    request: float = 1800
-    answer: float = 120
+    load: float = option(7200, least=1)
+    request: float = option(1800, least=1)
+    answer: float = option(120, least=10)
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,14 @@ class BudgetSettings:
         price: Money per replica and hour, for this and to be shown.
     """
 
-    hours: float | None = None
-    cost: float | None = None
-    price: float | None = None
+    hours: float | None = option(None, least=0)
+    cost: float | None = option(None, least=0)
+    price: float | None = option(None, least=0)
+
+    def problems(self) -> Iterator[str]:
+        """What is wrong with the options together."""
+        if self.cost is not None and self.price is None:
+            yield "cost: needs --budget.price, the money that a replica takes per hour"
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,7 @@ class LabelPoolSettings(LabelSettings):
         replicas: Replicas of the labelling model, if it is another one.
     """
 
-    replicas: int = 1
+    replicas: int = option(1, least=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,54 +90,17 @@ class GenerateSettings(InputSettings):
         wait_for_space: Seconds to wait when the disk of the run is full; then the run stops.
     """
 
-    out: str = unaltering("")
-    replicas: int = unaltering(2)
-    shards: int = unaltering(2)
-    in_flight: int | None = unaltering(None)
-    wait_for_space: float = unaltering(600.0)
-    label: LabelPoolSettings = field(default_factory=LabelPoolSettings, metadata={"alters_data": False})
-    ray: RaySettings = field(default_factory=RaySettings, metadata={"alters_data": False})
-    timeouts: TimeoutSettings = field(default_factory=TimeoutSettings, metadata={"alters_data": False})
-    budget: BudgetSettings = field(default_factory=BudgetSettings, metadata={"alters_data": False})
+    out: str = option("", alters_data=False)
+    replicas: int = option(2, least=1, alters_data=False)
+    shards: int = option(2, least=1, alters_data=False)
+    in_flight: int | None = option(None, least=1, alters_data=False)
+    wait_for_space: float = option(600.0, least=0, alters_data=False)
+    label: LabelPoolSettings = group(LabelPoolSettings, alters_data=False)
+    ray: RaySettings = group(RaySettings, alters_data=False)
+    timeouts: TimeoutSettings = group(TimeoutSettings, alters_data=False)
+    budget: BudgetSettings = group(BudgetSettings, alters_data=False)
 
-
-def check(settings: GenerateSettings) -> None:
-    """InputError for what the types of the options let through."""
-    least = {
-        "target": (settings.target, 1),
-        "replicas": (settings.replicas, 1),
-        "shards": (settings.shards, 1),
-        "in_flight": (1 if settings.in_flight is None else settings.in_flight, 1),
-        "wait_for_space": (settings.wait_for_space, 0),
-        "label.replicas": (settings.label.replicas, 1),
-        "propose.seeds": (settings.propose.seeds, 1),
-        "propose.generated": (settings.propose.generated, 0),
-        "ngram": (settings.ngram, 2),
-        "instances.most": (settings.instances.most, 1),
-        "rounds.lag": (settings.rounds.lag, 1),
-        "rounds.least": (settings.rounds.least, 1),
-        "rounds.most": (settings.rounds.most, settings.rounds.least),
-        "rounds.label_lag": (settings.rounds.label_lag, 1),
-        "rounds.patience": (settings.rounds.patience, 1),
-        "novelty.bands": (settings.novelty.bands, 2),
-        "novelty.rows": (settings.novelty.rows, 1),
-        "novelty.threshold": (settings.novelty.threshold, 0),
-        "ray.cpus": (settings.ray.cpus, 0),
-        "ray.gpus": (settings.ray.gpus or 0, 0),
-        "ray.memory": (settings.ray.memory, 0),
-        "budget.hours": (settings.budget.hours or 0, 0),
-        "budget.cost": (settings.budget.cost or 0, 0),
-        "budget.price": (settings.budget.price or 0, 0),
-        "timeouts.load": (settings.timeouts.load, 1),
-        "timeouts.request": (settings.timeouts.request, 1),
-        "timeouts.answer": (settings.timeouts.answer, 10),
-    }
-    problems = [
-        f"--{key}: is {value}, must be at least {bound}" for key, (value, bound) in least.items() if value < bound
-    ]
-    if settings.budget.cost is not None and settings.budget.price is None:
-        problems.append("--budget.cost: needs --budget.price, the money that a replica takes per hour")
-    if not settings.out:
-        problems.append("--out: is missing; name the run's folder, for example --out runs/first")
-    if problems:
-        raise InputError(*problems)
+    def problems(self) -> Iterator[str]:
+        """What is wrong with the options together."""
+        if not self.out:
+            yield "out: is missing; name the run's folder, for example --out runs/first"

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import tyro
 
 from selfinstruct.errors import InputError, SelfInstructError
+from selfinstruct.settings import problems_of
 
 T = TypeVar("T")
 
@@ -47,12 +48,19 @@ def run(name: str, settings: type[T], do: Callable[[T], int], argv: Sequence[str
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, lambda *_: _terminate(name, told_to_end))
     try:
-        return do(_parse(name, settings, arguments))
+        return do(_checked(_parse(name, settings, arguments)))
     except BaseException as error:
         if told_to_end.is_set():  # then it does not matter as what the end arrives here: Ray's own code turns it about
             _tell_terminated(name)
             return 128 + signal.SIGTERM
         return _explained(name, error)
+
+
+def _checked(settings: T) -> T:
+    """The options, if all are within their bounds. InputError otherwise."""
+    if problems := problems_of(settings):
+        raise InputError(*problems)
+    return settings
 
 
 def _explained(name: str, error: BaseException) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from cluster.settings import GenerateSettings
 from jobs.command_line import run
-from selfinstruct.settings import unaltering
+from selfinstruct.settings import option
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +19,7 @@ class DoctorSettings(GenerateSettings):
         load: Load the model in a replica, too.
     """
 
-    load: bool = unaltering(True)
+    load: bool = option(True, alters_data=False)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

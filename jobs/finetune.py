@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tyro.conf import Positional
@@ -15,7 +15,7 @@ from jobs.command_line import run
 from selfinstruct.engines import EMBEDDED, EngineSettings, TransformersOptions
 from selfinstruct.errors import InputError
 from selfinstruct.finetune.settings import TuneSettings
-from selfinstruct.settings import unaltering
+from selfinstruct.settings import group, option
 
 if TYPE_CHECKING:
     from selfinstruct.finetune.folder import ModelFolder
@@ -40,16 +40,16 @@ class FinetuneSettings(TuneSettings):
         retries: How often workers may die before the command gives up.
     """
 
-    data: Positional[tuple[str, ...]] = unaltering(())
-    model: str = unaltering(EMBEDDED)
-    out: str = unaltering("")
-    revision: str = unaltering("main")
-    trust_remote_code: bool = unaltering(False)
-    workers: int = unaltering(1)
-    storage: str | None = unaltering(None)
-    keep_checkpoints: bool = unaltering(False)
-    retries: int = unaltering(3)
-    ray: RaySettings = field(default_factory=RaySettings, metadata={"alters_data": False})
+    data: Positional[tuple[str, ...]] = option((), alters_data=False)
+    model: str = option(EMBEDDED, alters_data=False)
+    out: str = option("", alters_data=False)
+    revision: str = option("main", alters_data=False)
+    trust_remote_code: bool = option(False, alters_data=False)
+    workers: int = option(1, alters_data=False)
+    storage: str | None = option(None, alters_data=False)
+    keep_checkpoints: bool = option(False, alters_data=False)
+    retries: int = option(3, alters_data=False)
+    ray: RaySettings = group(RaySettings, alters_data=False)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from cluster.settings import GenerateSettings, check
+from cluster.settings import GenerateSettings
 from jobs.command_line import run
 
 
@@ -22,7 +22,6 @@ def generate(settings: GenerateSettings) -> int:
     from selfinstruct.run.inputs import read_inputs
     from selfinstruct.sources import seeds
 
-    check(settings)
     inputs = read_inputs(settings)
     shown = settings.propose.seeds + settings.propose.generated
     for warning in seeds.warnings(inputs.seeds, shown):

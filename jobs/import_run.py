@@ -56,7 +56,7 @@ def import_run(settings: ImportSettings) -> int:
     from selfinstruct.records import Table
     from selfinstruct.reuse.imports import read_original, read_set, rounds_of
     from selfinstruct.reuse.replay import replay
-    from selfinstruct.run.facts import ORIGIN, tasks_digest
+    from selfinstruct.run.facts import ALGORITHMS, ORIGIN, tasks_digest
     from selfinstruct.run.rounds import Run
     from selfinstruct.run.settings import RunSettings
     from selfinstruct.settings import facts_of
@@ -74,7 +74,8 @@ def import_run(settings: ImportSettings) -> int:
         instances=settings.instances,
     )
     # how requests are planned is left open: these were not planned here
-    facts = {key: fact for key, fact in facts_of(run_settings).items() if not key.startswith(("propose.", "rounds."))}
+    facts = {**facts_of(run_settings), **ALGORITHMS}
+    facts = {key: fact for key, fact in facts.items() if not key.startswith(("planner", "propose.", "rounds."))}
     facts["seeds"] = tasks_digest(seeds)
     given = Path(settings.source[0]).expanduser()
     if len(settings.source) == 1 and given.is_dir():

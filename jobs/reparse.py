@@ -45,12 +45,13 @@ def reparse_run(settings: ReparseSettings) -> int:
     from selfinstruct.novelty.index import NoveltySettings
     from selfinstruct.records import Table
     from selfinstruct.reuse.reparse import reparse
+    from selfinstruct.run.facts import filled
     from selfinstruct.settings import with_facts
     from selfinstruct.sources.contamination import Contamination, read_evaluation
     from selfinstruct.storage.store import RunStore, open_run
 
     source = open_run(settings.run)
-    facts = source.metadata(Table.CANDIDATES, 0).notes["facts"]
+    facts = filled(source.metadata(Table.CANDIDATES, 0).notes["facts"])
     changes = parse_changes(settings.change, facts)
     evaluation = None
     if settings.decontaminate:

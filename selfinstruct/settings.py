@@ -1,15 +1,17 @@
-"""How an option says whether it alters a run's data.
+"""What an option says of itself, beside its default: its bounds, and whether it alters a run's data.
 
-Every field of a settings dataclass counts as altering data unless it is declared with `unaltering`: a forgotten mark
-then refuses a resume that would have been fine, and never mixes two kinds of data in one run.
+Every field of a settings dataclass counts as altering data unless it is declared otherwise: a forgotten mark then
+refuses a resume that would have been fine, and never mixes two kinds of data in one run.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import math
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, field, fields, is_dataclass, replace
 from typing import Any, TypeVar
 
 from selfinstruct.errors import InputError
@@ -20,35 +22,117 @@ Facts = Mapping[str, Any]
 """What a run's data depends on: dotted option or input -> JSON value."""
 
 
-def unaltering(default: T) -> T:
-    """A dataclass field whose value never changes what a run writes."""
-    return dataclasses.field(default=default, metadata={"alters_data": False})
+def option(
+    default: T,
+    *,
+    least: float | None = None,
+    most: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+    alters_data: bool = True,
+    before: Any = MISSING,
+) -> T:
+    """A dataclass field that is an option of a command.
+
+    Args:
+        least, most: Bounds that a number may reach, each number of a tuple too. None is within all bounds.
+        above, below: Bounds that it may not reach.
+        alters_data: Whether its value may change what a run writes.
+        before: What a run begun before there was this option is taken to have been told: a run is carried on with
+            this value, and refused with another. Every option added to a run's settings says it.
+    """
+    bounds = {"at least": least, "above": above, "at most": most, "below": below}
+    told = {word: bound for word, bound in bounds.items() if bound is not None}
+    return field(default=default, metadata={"bounds": told, "alters_data": alters_data, "before": before})
+
+
+def group(settings: type[T], *, alters_data: bool = True) -> T:
+    """A dataclass field that holds options of a kind: a settings dataclass with its defaults."""
+    return field(default_factory=settings, metadata={"alters_data": alters_data})
+
+
+def problems_of(settings: Any, prefix: str = "") -> list[str]:
+    """One line for each option of a (nested) settings dataclass that is out of its bounds or no finite number.
+
+    Options that depend on each other are told by a method `problems` of the dataclass, if it has one: it yields lines
+    that begin with an option's name.
+    """
+    problems = []
+    for each in fields(settings):
+        value, key = getattr(settings, each.name), f"{prefix}{each.name}"
+        if is_dataclass(value):
+            problems += problems_of(value, f"{key}.")
+        else:
+            numbers = value if isinstance(value, tuple) else (value,)
+            problems += [f"--{key}: {wrong}" for number in numbers if (wrong := _out_of(each.metadata, number))]
+    own = getattr(settings, "problems", tuple)
+    return problems + [f"--{prefix}{problem}" for problem in own()]
+
+
+_HOLDS: Mapping[str, Callable[[float, float], bool]] = {
+    "at least": operator.ge,
+    "above": operator.gt,
+    "at most": operator.le,
+    "below": operator.lt,
+}
+
+
+def _out_of(metadata: Mapping[str, Any], value: object) -> str:
+    """What is wrong with one value of an option, if anything is."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return ""
+    if not math.isfinite(value):
+        return f"is {value}, must be a finite number"
+    bounds: Mapping[str, float] = metadata.get("bounds", {})
+    if all(_HOLDS[word](value, bound) for word, bound in bounds.items()):
+        return ""
+    return f"is {value}, must be {' and '.join(f'{word} {bound}' for word, bound in bounds.items())}"
 
 
 def facts_of(settings: Any, prefix: str = "") -> dict[str, Any]:
     """The options of a (nested) settings dataclass that alter data, by dotted key."""
     facts: dict[str, Any] = {}
-    for field in dataclasses.fields(settings):
-        value = getattr(settings, field.name)
-        if not field.metadata.get("alters_data", True):
+    for each in fields(settings):
+        value = getattr(settings, each.name)
+        if not each.metadata.get("alters_data", True):
             continue
-        if dataclasses.is_dataclass(value):
-            facts |= facts_of(value, f"{prefix}{field.name}.")
+        if is_dataclass(value):
+            facts |= facts_of(value, f"{prefix}{each.name}.")
         else:
-            facts[prefix + field.name] = list(value) if isinstance(value, tuple) else value
+            facts[prefix + each.name] = _fact(value)
     return facts
 
 
+def facts_before(settings: Any, prefix: str = "") -> dict[str, Any]:
+    """The options that were added later (`option`), with what older runs are taken to have for them, by dotted key."""
+    facts: dict[str, Any] = {}
+    for each in fields(settings):
+        value, before = getattr(settings, each.name), each.metadata.get("before", MISSING)
+        if is_dataclass(value):
+            facts |= facts_before(value, f"{prefix}{each.name}.")
+        elif before is not MISSING:
+            facts[prefix + each.name] = _fact(before)
+    return facts
+
+
+def _fact(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
 def with_facts(settings: T, facts: Facts, prefix: str = "") -> T:
-    """The settings with the values that the facts have for them: the inverse of `facts_of`."""
+    """The settings with the values that a run's facts have for them: the inverse of `facts_of`."""
+    return _with({**facts_before(settings, prefix), **facts}, settings, prefix)
+
+
+def _with(facts: Facts, settings: T, prefix: str) -> T:
     values: dict[str, Any] = {}
-    for field in dataclasses.fields(settings):  # type: ignore[arg-type]
-        value, key = getattr(settings, field.name), prefix + field.name
-        if dataclasses.is_dataclass(value):
-            values[field.name] = with_facts(value, facts, f"{key}.")
+    for each in fields(settings):  # type: ignore[arg-type]
+        value, key = getattr(settings, each.name), prefix + each.name
+        if is_dataclass(value):
+            values[each.name] = _with(facts, value, f"{key}.")
         elif key in facts:
-            values[field.name] = tuple(facts[key]) if isinstance(value, tuple) else facts[key]
-    return dataclasses.replace(settings, **values)  # type: ignore[type-var]
+            values[each.name] = tuple(facts[key]) if isinstance(value, tuple) else facts[key]
+    return replace(settings, **values)  # type: ignore[type-var]
 
 
 def digest_of(value: object) -> str:

@@ -7,13 +7,14 @@ with this project, and have to be given for everything else.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 
 from selfinstruct.errors import InputError
 from selfinstruct.export.settings import LicenceSettings
 from selfinstruct.records import Table
-from selfinstruct.settings import Facts, digest_of
+from selfinstruct.run.facts import tasks_digest
+from selfinstruct.settings import Facts
 from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
 from selfinstruct.storage.history import facts_by_round, prompts_name
 from selfinstruct.storage.store import RunStore
@@ -174,4 +175,4 @@ def _own_seeds(store: RunStore) -> bool:
 @cache
 def shipped_seeds_digest() -> str:
     """The fact `seeds` of runs that begin with the shipped seed tasks."""
-    return digest_of([asdict(seed) for seed in load_seeds(SEED_TASKS)])
+    return tasks_digest(load_seeds(SEED_TASKS))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from selfinstruct.errors import InputError
-from selfinstruct.settings import unaltering
+from selfinstruct.settings import option
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class TuneSettings:
     epochs: float = 2.0
     steps: int | None = None
     batch: int = 32
-    device_batch: int = unaltering(0)
+    device_batch: int = option(0, alters_data=False)
     rate: float | None = None
     schedule: Literal["linear", "cosine", "constant"] = "linear"
     warmup: float = 0.03
@@ -66,10 +66,10 @@ class TuneSettings:
     seeds: bool = True
     seed: int = 0
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
-    gradient_checkpointing: bool | None = unaltering(None)
+    gradient_checkpointing: bool | None = option(None, alters_data=False)
     fsdp: bool = False
-    save_every: int = unaltering(200)
-    log_every: int = unaltering(10)
+    save_every: int = option(200, alters_data=False)
+    log_every: int = option(10, alters_data=False)
     lora: LoraSettings = field(default_factory=LoraSettings)
 
     @property

@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from selfinstruct.novelty.rouge import tokenise
 from selfinstruct.records import Neighbour
+from selfinstruct.settings import option
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+
+MOST_PERMUTATIONS = 4096
+"""Bands times rows: eight bytes each of every text, and as many hashes of every word."""
 
 
 @dataclass(frozen=True)
@@ -30,12 +34,17 @@ class NoveltySettings:
         seed: Seed of the MinHash permutations.
     """
 
-    threshold: float = 0.7
+    threshold: float = option(0.7, least=0, most=1)
     index: Literal["minhash", "prefix"] = "minhash"
     tokeniser: Literal["rouge", "unicode"] = "rouge"
-    bands: int = 79
-    rows: int = 4
-    seed: int = 1
+    bands: int = option(79, least=2)
+    rows: int = option(4, least=1)
+    seed: int = option(1, least=0, most=2**32 - 1)
+
+    def problems(self) -> Iterator[str]:
+        """What is wrong with the options together."""
+        if self.bands * self.rows > MOST_PERMUTATIONS:
+            yield f"bands: {self.bands} of {self.rows} --novelty.rows each, together more than {MOST_PERMUTATIONS:,}"
 
     @property
     def any_script(self) -> bool:

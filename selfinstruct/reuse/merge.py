@@ -27,7 +27,7 @@ from selfinstruct.records import (
     Table,
     round_name,
 )
-from selfinstruct.run.facts import ORIGIN, check_facts
+from selfinstruct.run.facts import ORIGIN, check_facts, filled
 from selfinstruct.settings import Facts, facts_of, fingerprint
 from selfinstruct.storage.history import complete_rounds, dialect_of, facts_by_round, is_of_makers
 from selfinstruct.storage.store import RunStore
@@ -41,9 +41,11 @@ def merge(sources: Sequence[RunStore], out: RunStore, novelty: NoveltySettings) 
         CorruptError: a file of a source is missing or torn.
     """
     facts = merged_facts(sources, novelty)
+    mark = fingerprint(facts)
     if out.rounds(Table.CANDIDATES):
         check_facts(out, facts)
-    merged = _Merged(out, novelty, fingerprint(facts))
+        mark = out.metadata(Table.CANDIDATES, 0).fingerprint
+    merged = _Merged(out, novelty, mark)
     names = merged.begin(sources, facts)
     for source, rename in zip(sources, names, strict=True):
         merged.append(source, rename)
@@ -52,7 +54,7 @@ def merge(sources: Sequence[RunStore], out: RunStore, novelty: NoveltySettings) 
 def merged_facts(sources: Sequence[RunStore], novelty: NoveltySettings) -> Facts:
     """What all sources agree in, and the settings of the check. The rest, models and prompts with it, is left open."""
     begun = [source.metadata(Table.CANDIDATES, 0) for source in sources]
-    first, *others = (metadata.notes["facts"] for metadata in begun)
+    first, *others = (filled(metadata.notes["facts"]) for metadata in begun)
     agreed = {
         key: value
         for key, value in first.items()

@@ -27,7 +27,7 @@ from selfinstruct.records import (
     Table,
 )
 from selfinstruct.reuse.replay import StoredRound, replay
-from selfinstruct.run.facts import ORIGIN
+from selfinstruct.run.facts import ALGORITHMS, ORIGIN, filled
 from selfinstruct.run.rounds import Run
 from selfinstruct.run.settings import RunSettings
 from selfinstruct.settings import Facts, with_facts
@@ -60,9 +60,10 @@ def reparse(
 
 
 def reparsed_facts(source: RunStore, changes: Mapping[str, Any], evaluation: Contamination | None) -> Facts:
-    """The facts of the new run."""
+    """The facts of the new run: requests are as they were planned, all else is made by today's code."""
     begun = source.metadata(Table.CANDIDATES, 0)
-    facts: dict[str, Any] = {**begun.notes["facts"], **changes}
+    facts = dict(filled(begun.notes["facts"]))
+    facts |= {**ALGORITHMS, "planner": facts["planner"], **changes}
     if evaluation:
         facts["evaluation"] = evaluation.digest
     elif "evaluation" in facts:

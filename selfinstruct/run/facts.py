@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from selfinstruct.errors import FingerprintError, InputError
 from selfinstruct.prompts import PromptSet
 from selfinstruct.records import ImportedTask, SeedTask, Table
 from selfinstruct.run.settings import RunSettings
-from selfinstruct.settings import Facts, differences, digest_of, facts_of
+from selfinstruct.settings import Facts, differences, digest_of, facts_before, facts_of
 from selfinstruct.sources.contamination import Contamination
 
 if TYPE_CHECKING:
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 ORIGIN = "origin"
 """The fact by which a run made from stored answers is known: the command that made it, of what, and how many rounds."""
+
+ALGORITHMS: Mapping[str, int] = {"planner": 1, "reader": 1, "filters": 1, "tokeniser": 1, "novelty": 1}
+"""The algorithms that no option names, as they are now: how requests are planned and answers read, which texts are
+dropped, what counts as a word, and what as similar. One that comes to give other data gets the next number."""
 
 
 def gather_facts(
@@ -35,6 +39,7 @@ def gather_facts(
     """The facts of a run that begins with these inputs. `proposer` and `labeller` are what `engines.identify` says."""
     return {
         **facts_of(settings),
+        **ALGORITHMS,
         "seeds": tasks_digest(seeds),
         "pool": tasks_digest(imported),
         "prompts": prompts.digest,
@@ -42,6 +47,11 @@ def gather_facts(
         **{f"proposer.{key}": value for key, value in proposer.items()},
         **{f"labeller.{key}": value for key, value in labeller.items()},
     }
+
+
+def filled(facts: Facts) -> Facts:
+    """The facts of a run, with those that there were not yet when it was begun as they were then."""
+    return {**facts_before(RunSettings()), **dict.fromkeys(ALGORITHMS, 1), **facts}
 
 
 def tasks_digest(tasks: Sequence[SeedTask] | Sequence[ImportedTask]) -> str:
@@ -53,7 +63,7 @@ def check_facts(store: RunStore, facts: Facts) -> None:
     """FingerprintError, naming the keys, unless the run was begun with the same facts.
 
     Where a run was made from stored answers, the first round generated after them settles what those left open: model
-    and prompts, for instance.
+    and prompts, for instance. A fact from after the run's beginning is as it was then.
     """
     begun: Facts = store.metadata(Table.CANDIDATES, 0).notes["facts"]
     if (origin := begun.get(ORIGIN)) and ORIGIN not in facts:
@@ -65,9 +75,22 @@ def check_facts(store: RunStore, facts: Facts) -> None:
         first = origin["rounds"] + 1
         settled = first in store.rounds(Table.PROPOSALS)
         begun = {**(store.metadata(Table.PROPOSALS, first).notes["facts"] if settled else facts), **begun}
-    different = differences(facts, begun)
-    if different:
+    ours, theirs = filled(facts), filled(begun)
+    _check_algorithms(store.blobs.url, ours, theirs)
+    if different := differences(ours, theirs):
         raise FingerprintError(
             f"{store.blobs.url}: this run was begun with other options that alter data; give those, or another --out",
             *different,
         )
+
+
+def _check_algorithms(url: str, ours: Facts, theirs: Mapping[str, Any]) -> None:
+    """FingerprintError, with the way on, for a run that goes on by code that is not here any more, or not yet."""
+    for key in ALGORITHMS:
+        if theirs[key] < ours[key]:
+            raise FingerprintError(
+                f"{url}: this run goes by {key} {theirs[key]}, which is gone (there is {ours[key]});"
+                f" `selfinstruct generate --pool {url} --out NEW` begins another one with what it has accepted"
+            )
+        if theirs[key] > ours[key]:
+            raise FingerprintError(f"{url}: this run goes by {key} {theirs[key]}, which a newer version has; upgrade")

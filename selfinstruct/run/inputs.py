@@ -5,7 +5,7 @@ No heavy imports, so that `--help` starts at once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from selfinstruct.engines import (
@@ -18,11 +18,12 @@ from selfinstruct.engines import (
     identify,
     pinned,
 )
+from selfinstruct.errors import InputError
 from selfinstruct.prompts import PromptSet, load_prompts
 from selfinstruct.records import ImportedTask, SeedTask
 from selfinstruct.run.facts import gather_facts
 from selfinstruct.run.settings import RunSettings
-from selfinstruct.settings import Facts, named_values, unaltering
+from selfinstruct.settings import Facts, group, named_values, option, problems_of
 from selfinstruct.sources.contamination import NGRAM, Contamination, read_evaluation
 from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
 from selfinstruct.sources.texts import read_tasks
@@ -62,19 +63,19 @@ class InputSettings(RunSettings):
             (tiny: the embedded demonstration model).
     """
 
-    seeds: Path = unaltering(SEED_TASKS)
-    pool: tuple[str, ...] = unaltering(())
-    decontaminate: tuple[str, ...] = unaltering(())
-    ngram: int = unaltering(NGRAM)
-    prompts: str = unaltering("auto")
-    chat_template_kwargs: tuple[str, ...] = unaltering(())
-    engine: str = unaltering("transformers")
-    model: str = unaltering(EMBEDDED)
-    label: LabelSettings = field(default_factory=LabelSettings, metadata={"alters_data": False})
-    transformers: TransformersOptions = field(default_factory=TransformersOptions, metadata={"alters_data": False})
-    template: TemplateOptions = field(default_factory=TemplateOptions, metadata={"alters_data": False})
-    openai: OpenAIOptions = field(default_factory=OpenAIOptions, metadata={"alters_data": False})
-    vllm: VLLMOptions = field(default_factory=VLLMOptions, metadata={"alters_data": False})
+    seeds: Path = option(SEED_TASKS, alters_data=False)
+    pool: tuple[str, ...] = option((), alters_data=False)
+    decontaminate: tuple[str, ...] = option((), alters_data=False)
+    ngram: int = option(NGRAM, least=2, alters_data=False)
+    prompts: str = option("auto", alters_data=False)
+    chat_template_kwargs: tuple[str, ...] = option((), alters_data=False)
+    engine: str = option("transformers", alters_data=False)
+    model: str = option(EMBEDDED, alters_data=False)
+    label: LabelSettings = group(LabelSettings, alters_data=False)
+    transformers: TransformersOptions = group(TransformersOptions, alters_data=False)
+    template: TemplateOptions = group(TemplateOptions, alters_data=False)
+    openai: OpenAIOptions = group(OpenAIOptions, alters_data=False)
+    vllm: VLLMOptions = group(VLLMOptions, alters_data=False)
 
     @property
     def proposer(self) -> EngineSettings:
@@ -104,8 +105,10 @@ def read_inputs(settings: InputSettings) -> Inputs:
     """Read seeds and prompts, find the model, and say what the run's data depends on.
 
     Raises:
-        InputError: something of it is wrong.
+        InputError: an option is out of its bounds, or something that they name is wrong.
     """
+    if problems := problems_of(settings):
+        raise InputError(*problems)
     seeds = load_seeds(settings.seeds)
     imported = read_tasks(settings.pool)
     variables = named_values("chat_template_kwargs", settings.chat_template_kwargs)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from selfinstruct.novelty.index import NoveltySettings
-from selfinstruct.settings import unaltering
+from selfinstruct.settings import group, option
 from selfinstruct.steps.instantiate import InstanceSettings
 from selfinstruct.steps.screen import ScreenSettings
 from selfinstruct.steps.strategies import ProposeSettings
@@ -24,12 +25,17 @@ class RoundSettings:
         max_failed: Share of a round's requests that may fail (one may always); above it nothing is committed.
     """
 
-    lag: int = 2
-    least: int = unaltering(16)
-    most: int = unaltering(2048)
-    label_lag: int = unaltering(4)
-    patience: int = unaltering(5)
-    max_failed: float = unaltering(0.01)
+    lag: int = option(2, least=1)
+    least: int = option(16, least=1, alters_data=False)
+    most: int = option(2048, least=1, alters_data=False)
+    label_lag: int = option(4, least=1, alters_data=False)
+    patience: int = option(5, least=1, alters_data=False)
+    max_failed: float = option(0.01, least=0, most=1, alters_data=False)
+
+    def problems(self) -> Iterator[str]:
+        """What is wrong with the options together."""
+        if self.most < self.least:
+            yield f"most: is {self.most}, must be at least --rounds.least, {self.least}"
 
 
 @dataclass(frozen=True)
@@ -43,10 +49,10 @@ class RunSettings:
     """
 
     seed: int = 0
-    target: int = unaltering(1000)
+    target: int = option(1000, least=1, alters_data=False)
     check_pool: bool = True
-    propose: ProposeSettings = field(default_factory=ProposeSettings)
-    screen: ScreenSettings = field(default_factory=ScreenSettings)
-    novelty: NoveltySettings = field(default_factory=NoveltySettings)
-    instances: InstanceSettings = field(default_factory=InstanceSettings)
-    rounds: RoundSettings = field(default_factory=RoundSettings)
+    propose: ProposeSettings = group(ProposeSettings)
+    screen: ScreenSettings = group(ScreenSettings)
+    novelty: NoveltySettings = group(NoveltySettings)
+    instances: InstanceSettings = group(InstanceSettings)
+    rounds: RoundSettings = group(RoundSettings)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from selfinstruct.draws import Draws
 from selfinstruct.records import Candidate, Instance, InstanceRow, Kind, Reason
+from selfinstruct.settings import option
 
 Verdict = tuple[Instance, Reason | None]
 
@@ -24,7 +25,7 @@ class InstanceSettings:
         most: Instances kept per instruction, chosen at random among the valid ones.
     """
 
-    most: int = 5
+    most: int = option(5, least=1)
 
 
 def kind_for(is_classification: bool | None) -> Kind:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from selfinstruct.records import Reason
+from selfinstruct.settings import option
 
 
 @dataclass(frozen=True)
@@ -21,8 +22,8 @@ class ScreenSettings:
         ascii_start: Drop instructions that begin with a non-ASCII character.
     """
 
-    shortest: int = 4
-    longest: int = 150
+    shortest: int = option(4, least=0)
+    longest: int = option(150, least=1)
     banned: tuple[str, ...] = (
         "image",
         "images",
@@ -39,6 +40,11 @@ class ScreenSettings:
         "go to",
     )
     ascii_start: bool = True
+
+    def problems(self) -> Iterator[str]:
+        """What is wrong with the options together."""
+        if self.longest < self.shortest:
+            yield f"longest: is {self.longest}, must be at least --screen.shortest, {self.shortest}"
 
 
 class Screen:

@@ -14,6 +14,7 @@ from selfinstruct.draws import Draws, seed_of
 from selfinstruct.pool import Pool
 from selfinstruct.prompts import PromptSet
 from selfinstruct.records import Kind, Request
+from selfinstruct.settings import option
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,8 @@ class ProposeSettings:
         generated: Demonstrations drawn from the instructions the run has accepted; seeds stand in while it has none.
     """
 
-    seeds: int = 6
-    generated: int = 2
+    seeds: int = option(6, least=1)
+    generated: int = option(2, least=0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,9 @@ import pytest
 import tyro
 import yaml
 
-from cluster.settings import GenerateSettings, check
+from cluster.settings import GenerateSettings
 from cluster.watch.metrics import COUNTERS, FROM_POOLS, GAUGES
+from selfinstruct.settings import problems_of
 
 ROOT = Path(__file__).parents[2]
 PINS = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line)
@@ -88,7 +89,7 @@ def test_the_manifests_command_is_one_that_we_take(job: dict[str, Any]) -> None:
     program, command, *options = shlex.split(re.sub("<[^>]*>", "x", job["spec"]["entrypoint"]))
     assert (program, command) == ("selfinstruct", "generate")
     settings = tyro.cli(GenerateSettings, args=options, use_underscores=True)
-    check(settings)
+    assert problems_of(settings) == []
     assert settings.replicas == job["spec"]["rayClusterSpec"]["workerGroupSpecs"][0]["maxReplicas"]
 
 

@@ -116,9 +116,9 @@ def test_all_is_well_on_a_cluster_of_our_own(tmp_path: Path, capsys: pytest.Capt
     shown = capsys.readouterr().out
     assert "a local cluster, without a dashboard" in shown
     assert "loads, and its context holds the prompts" in shown
-    assert main([*options, "--target", "0"]) == 2
+    assert main([*options, "--seeds", str(tmp_path / "none.jsonl")]) == 2
     shown = capsys.readouterr().out
-    assert "wrong    options   --target: is 0, must be at least 1" in shown
+    assert "wrong    options   --seeds:" in shown
     assert "-> mend what is named" in shown
 
 

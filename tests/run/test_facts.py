@@ -1,0 +1,57 @@
+"""What a run's data depends on, when the run was begun by another version of the program."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from selfinstruct.errors import FingerprintError
+from selfinstruct.records import Candidate, Origin, RoundFile, Table
+from selfinstruct.run import facts as module
+from selfinstruct.run.facts import ALGORITHMS, check_facts, filled
+from selfinstruct.run.settings import RunSettings
+from selfinstruct.settings import facts_of, fingerprint
+from selfinstruct.storage.store import RunStore
+
+NOW = {**facts_of(RunSettings()), **ALGORITHMS, "prompts": "p"}
+OLDER = {key: fact for key, fact in NOW.items() if key not in ALGORITHMS}
+
+
+def begun(folder: Path, facts: Mapping[str, Any]) -> RunStore:
+    """A run of one seed task."""
+    store = RunStore(str(folder))
+    seed = Candidate("seed/a", 0, None, None, Origin.SEED, "Name a colour.", True, None, None, None)
+    store.commit(RoundFile(Table.CANDIDATES, 0, (seed,), {"facts": facts}), fingerprint(facts))
+    return store
+
+
+def test_a_fact_that_came_later_counts_as_it_was_before(tmp_path: Path) -> None:
+    check_facts(begun(tmp_path / "older", OLDER), NOW)
+    check_facts(begun(tmp_path / "now", NOW), NOW)
+    with pytest.raises(FingerprintError, match="prompts: the run has 'p', this command 'q'") as caught:
+        check_facts(RunStore(str(tmp_path / "older")), {**NOW, "prompts": "q"})
+    assert len(caught.value.problems) == 2
+    assert filled(OLDER) == NOW
+
+
+@pytest.mark.parametrize("facts", [NOW, OLDER])
+def test_code_that_is_gone_is_named_with_the_way_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, facts: Mapping[str, Any]
+) -> None:
+    store = begun(tmp_path / "run", facts)
+    monkeypatch.setattr(module, "ALGORITHMS", {**ALGORITHMS, "reader": 2})
+    with pytest.raises(FingerprintError) as caught:
+        check_facts(store, {**NOW, "reader": 2})
+    assert str(caught.value) == (
+        f"{store.blobs.url}: this run goes by reader 1, which is gone (there is 2);"
+        f" `selfinstruct generate --pool {store.blobs.url} --out NEW` begins another one with what it has accepted"
+    )
+
+
+def test_a_run_of_a_newer_algorithm_is_left_alone(tmp_path: Path) -> None:
+    store = begun(tmp_path / "run", {**NOW, "tokeniser": 2})
+    with pytest.raises(FingerprintError, match=r"tokeniser 2, which a newer version has; upgrade$"):
+        check_facts(store, NOW)
