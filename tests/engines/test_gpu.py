@@ -8,12 +8,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from random_models import SHARED, make_model
 
 from selfinstruct.engines import kernels
 from selfinstruct.engines.graphs import MOST, recorded_size
 from selfinstruct.engines.lanes import SharedDecoder
-from tests.engines.test_shared_prefix import GREEDY, PREFIXES, SAMPLED, make_requests, run
+from tests.tools.decoding import GREEDY, PREFIXES, SAMPLED, make_requests, run
+from tests.tools.random_models import SHARED, make_model
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -12,29 +12,17 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from random_models import CONFIGS, OTHERS, SHARED, make_model, make_tokenizer
 
 from selfinstruct.engines import kernels, lanes
 from selfinstruct.engines.attention import Layer, Prefix, Rows, Segment, Store, Unsupported
-from selfinstruct.engines.drafts import Draft, Ending
 from selfinstruct.engines.encoding import EncodedRequest
 from selfinstruct.engines.expanded import ExpandedDecoder
-from selfinstruct.engines.lanes import SHARED_FROM, Decoder, SharedDecoder, parts
-from selfinstruct.prompts import TWO_STEPS, Sampling
-from selfinstruct.records import Kind, Request
+from selfinstruct.engines.lanes import Decoder, SharedDecoder, parts
+from selfinstruct.records import Kind
+from tests.tools.decoding import GREEDY, PREFIXES, SAMPLED, TOKENS, make_requests, run
+from tests.tools.random_models import CONFIGS, OTHERS, SHARED, make_model
 
-TOKENIZER = make_tokenizer()
-TOKENS = 12
 TIED = 1e-5
-GREEDY = {kind: Sampling(0.0, 0.0, 0.0, 0.0, TOKENS, ()) for kind in TWO_STEPS}
-SAMPLED = {kind: Sampling(1.0, 0.9, 0.4, 0.7, TOKENS, ()) for kind in TWO_STEPS}
-ROLLS = random.Random(0)
-PREFIXES = {
-    Kind.PROPOSE: [5, 6, 7],  # too short to be shared
-    Kind.CLASSIFY: [ROLLS.randrange(3, len(TOKENIZER)) for _ in range(SHARED_FROM)],
-    Kind.INPUT_FIRST: [ROLLS.randrange(3, len(TOKENIZER)) for _ in range(SHARED_FROM + 11)],
-    Kind.OUTPUT_FIRST: [],
-}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -43,38 +31,6 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
-
-
-def make_requests(count: int, seed: int, kinds: Sequence[Kind] = TWO_STEPS) -> list[EncodedRequest]:
-    rolls = random.Random(seed)
-    made = []
-    for at in range(count):
-        kind = rolls.choice(kinds)
-        suffix = [rolls.randrange(3, len(TOKENIZER)) for _ in range(rolls.choice((1, 2, 5, 13, 24)))]
-        made.append(EncodedRequest(Request(f"r{at}", kind, "", seed * 1000 + at), [*PREFIXES[kind], *suffix], TOKENS))
-    return made
-
-
-def run(decoder: Decoder, requests: Sequence[EncodedRequest], rolls: random.Random) -> dict[str, list[int]]:
-    """Requests join at random times, in random groups of one kind; gives the tokens of each."""
-    ending = Ending(TOKENIZER, {1}, ())
-    waiting = rolls.sample(requests, len(requests))
-    found: dict[str, list[int]] = {}
-
-    def leave(ended: Sequence[Draft]) -> None:
-        for draft in ended:
-            assert draft.encoded.request.id not in found
-            found[draft.encoded.request.id] = draft.tokens
-
-    while len(found) < len(requests):
-        kind = waiting[0].request.kind if waiting else Kind.PROPOSE
-        if waiting and decoder.takes(kind) and rolls.random() < 0.5:
-            group = [one for one in waiting if one.request.kind is kind][: rolls.randint(1, 6)]
-            waiting = [one for one in waiting if one not in group]
-            leave(decoder.join([Draft(one, ending) for one in group]))
-        leave(decoder.step())
-    assert decoder.step() == []
-    return found
 
 
 def assert_same_but_for_ties(model: Any, one: EncodedRequest, found: list[int], wanted: list[int]) -> None:

@@ -15,7 +15,6 @@ import pytest
 import torch
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from random_models import CONTEXT, make_model, make_tokenizer
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
@@ -28,6 +27,7 @@ from selfinstruct.engines.transformers import TransformersEngine
 from selfinstruct.errors import InputError
 from selfinstruct.prompts import TWO_STEPS, Prompt, PromptSet, Sampling
 from selfinstruct.records import Completion, Finish, Kind, Request
+from tests.tools.random_models import CONTEXT, make_model, make_tokenizer
 
 GREEDY = Sampling(0.0, 0.0, 0.0, 0.0, 12, ())
 SUFFIXES = ["a", "Task: name a river.\n", "Write about the sea and the cat on a mat in Vienna", "1. où\n2.", "the the"]

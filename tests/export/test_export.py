@@ -18,20 +18,15 @@ import datasets
 import pytest
 import yaml
 
-from cluster.settings import GenerateSettings
 from jobs.main import main
-from selfinstruct.engines import EngineSettings, TemplateOptions, identify, open_engine
+from selfinstruct.engines import EngineSettings, identify
 from selfinstruct.export import shuffle
 from selfinstruct.export.dataset import export
 from selfinstruct.export.settings import LicenceSettings
-from selfinstruct.novelty.check import make_index
 from selfinstruct.records import Origin, Table
-from selfinstruct.run.inputs import read_inputs
-from selfinstruct.run.loop import SingleLine, drive
-from selfinstruct.run.rounds import Run, Stage
-from selfinstruct.run.settings import RoundSettings
 from selfinstruct.storage.store import RunStore
 from selfinstruct.tiny import MODEL
+from tests.tools.runs import make_run
 
 STAGES = ("proposer", "labeller")
 CONFIGS = ("default", "messages", "prompt_completion", "alpaca")
@@ -43,26 +38,6 @@ def offline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path_factory.mktemp("cache"))
         patch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
         yield
-
-
-def make_run(
-    folder: Path, target: int = 120, seed: int = 0, decontaminate: tuple[str, ...] = (), **facts: str
-) -> RunStore:
-    settings = GenerateSettings(
-        out=str(folder),
-        seed=seed,
-        target=target,
-        decontaminate=decontaminate,
-        engine="template",
-        rounds=RoundSettings(least=6, most=8, max_failed=1.0),
-        template=TemplateOptions(failure_rate=0.05, cut_rate=0.05),
-    )
-    inputs, store = read_inputs(settings), RunStore(str(folder))
-    engine = open_engine(inputs.proposer, inputs.prompts)
-    lines = [(SingleLine(engine, 64), (Stage.PROPOSE, Stage.LABEL))]
-    run = Run(settings, inputs.prompts, inputs.seeds, evaluation=inputs.evaluation)
-    drive(run, store, make_index(settings.novelty), lines, {**inputs.facts, **facts})
-    return store
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from jobs.main import main
-from tests.novelty.test_novelty import brute_force, make_texts
+from tests.tools.texts import one_by_one, reworded_seeds
 
-TEXTS = make_texts(400, seed=5)
+TEXTS = reworded_seeds(400, seed=5)
 
 
 def write_set(folder: Path, ending: str) -> Path:
@@ -41,7 +41,7 @@ def test_verdicts_are_those_of_brute_force_in_input_order(tmp_path: Path, ending
     path = write_set(tmp_path, ending)
     rows = dedup(tmp_path / "out", str(path), "--seeds", "none", "--no_screen")
     assert [row["text"] for row in rows] == TEXTS
-    assert [row["accepted"] for row in rows] == [new for new, _ in brute_force(TEXTS)]
+    assert [row["accepted"] for row in rows] == [new for new, _ in one_by_one(TEXTS)]
     assert all(row["reason"] == (None if row["accepted"] else "similar") for row in rows)
     ids = {row["id"] for row in rows}
     assert all(row["nearest_id"] in ids for row in rows if not row["accepted"])

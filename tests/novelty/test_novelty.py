@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-
 import pytest
 from datasketch import MinHash, MinHashLSH
 from hypothesis import given, settings
@@ -15,47 +13,15 @@ from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.novelty.minhash import MinHashIndex, bands_for, sign
 from selfinstruct.novelty.rouge import rouge_l, tokenise
 from selfinstruct.records import Neighbour
-from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
+from tests.tools.texts import SEEDS, one_by_one, reworded_seeds
 
 SETTINGS = NoveltySettings()
 SCORER = RougeScorer(["rougeL"], use_stemmer=False)
-SEEDS = [task.instruction for task in load_seeds(SEED_TASKS)]
-SEED_WORDS = sorted({word for text in SEEDS for word in text.split()})
 WORDS = st.lists(st.sampled_from(["a", "b", "c", "d", "it's", "x1", "é"]), max_size=30)
 
 
 def reference(a: str, b: str) -> float:
     return float(SCORER.score(a, b)["rougeL"].fmeasure)
-
-
-def make_texts(count: int, seed: int = 0) -> list[str]:
-    """Seed instructions, each with words dropped, doubled, swapped and replaced: many pairs near the threshold."""
-    draw = random.Random(seed)
-    texts = []
-    while len(texts) < count:
-        text = draw.choice(SEEDS).split()
-        for _ in range(draw.randint(0, len(text) // 2)):
-            at = draw.randrange(len(text))
-            text[at : at + 1] = draw.choice([[], [text[at]] * 2, [draw.choice(SEED_WORDS)], [text[at - 1]]])
-            if not text:
-                text = [draw.choice(SEED_WORDS)]
-        texts.append(" ".join(text))
-    return texts
-
-
-def brute_force(texts: list[str]) -> list[tuple[bool, Neighbour | None]]:
-    """The paper's loop: each text against everything accepted before, by `rouge_score`'s own arithmetic."""
-    pool: list[list[str]] = []
-    verdicts = []
-    for text in texts:
-        tokens = tokenise(text, "rouge")
-        scored = [Neighbour(ordinal, rouge_l(tokens, other)) for ordinal, other in enumerate(pool)]
-        nearest = max(scored, key=lambda near: (near.rouge_l, -near.ordinal), default=None)
-        new = nearest is None or nearest.rouge_l <= 0.7
-        if new:
-            pool.append(tokens)
-        verdicts.append((new, nearest))
-    return verdicts
 
 
 @given(WORDS, WORDS)
@@ -77,9 +43,9 @@ def test_rouge_l_on_exact_ties() -> None:
                 assert (rouge_l(a, b) > 0.7) == (reference(" ".join(a), " ".join(b)) > 0.7)
 
 
-def test_verdicts_are_those_of_brute_force() -> None:
-    texts = make_texts(3000)
-    expected = brute_force(texts)
+def test_verdicts_are_those_of_one_by_one() -> None:
+    texts = reworded_seeds(3000)
+    expected = one_by_one(texts)
     actual = admit(SETTINGS, 0, texts, [None] * len(texts))
     assert [new for new, _ in actual] == [new for new, _ in expected]
     assert 0.1 < sum(new for new, _ in expected) / len(texts) < 0.9
@@ -93,7 +59,7 @@ def test_verdicts_are_those_of_brute_force() -> None:
 @settings(max_examples=30)
 @given(st.integers(0, 10_000), st.lists(st.integers(1, 40), min_size=1, max_size=5), st.integers(1, 4))
 def test_admission_equals_a_one_by_one_loop_for_any_rounds_and_shards(seed: int, sizes: list[int], shards: int) -> None:
-    texts = make_texts(sum(sizes), seed)
+    texts = reworded_seeds(sum(sizes), seed)
     single = MinHashIndex(SETTINGS)
     expected = []
     for text in texts:
@@ -131,7 +97,7 @@ def test_admission_equals_a_one_by_one_loop_for_any_rounds_and_shards(seed: int,
 
 
 def test_inserting_again_changes_nothing_and_a_gap_is_refused() -> None:
-    texts = make_texts(50)
+    texts = reworded_seeds(50)
     index = MinHashIndex(SETTINGS)
     for first in (0, 0, 20, 49):
         index.insert(first, texts[first:])
@@ -166,7 +132,7 @@ def test_the_unicode_tokeniser_compares_words_of_any_script() -> None:
 
 def test_signatures_are_those_of_datasketch() -> None:
     empty = MinHash(num_perm=316, seed=1)
-    for text in [*make_texts(300), "", "a a a b a b"]:
+    for text in [*reworded_seeds(300), "", "a a a b a b"]:
         words = tokenise(text, "rouge")
         minhash = empty.copy()
         minhash.update_batch([f"{word} {words[:at].count(word)}".encode() for at, word in enumerate(words)])
@@ -181,7 +147,7 @@ def test_a_fixed_sentence_keeps_its_signature() -> None:
 
 def test_shortlists_are_those_of_stock_datasketch() -> None:
     """By the compiled tables, by datasketch's own code on our storages, and by its own storages."""
-    texts = make_texts(1500)
+    texts = reworded_seeds(1500)
     index = index_of(texts[:1400])
     stock = MinHashLSH(num_perm=316, params=(79, 4))
     entries = list(index.encode(texts))

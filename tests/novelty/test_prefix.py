@@ -17,24 +17,7 @@ from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.novelty.prefix import PrefixIndex
 from selfinstruct.novelty.rouge import rouge_l, tokenise
 from selfinstruct.records import Neighbour
-
-WORDS = [f"w{i}" for i in range(40)]
-
-
-def make_texts(count: int, draw: random.Random) -> list[str]:
-    """Texts of 0 to 90 words, short ones more often, of common and rare words, half of them close to another."""
-    texts: list[str] = []
-    while len(texts) < count:
-        if texts and draw.random() < 0.5:
-            words = draw.choice(texts).split()
-            for _ in range(draw.randrange(len(words) // 3 + 2)):
-                at = draw.randrange(len(words) + 1)
-                words[at : at + draw.randrange(3)] = draw.choice([[], ["w0"], ["w0", "w0"], [f"n{draw.random()}"]])
-        else:
-            length = draw.choice([0, 1, 2, 3, 5, 8, 12, 20, 30, 90])
-            words = [WORDS[int(40 * draw.random() ** draw.choice([1, 3]))] for _ in range(length)]
-        texts.append(" ".join(words))
-    return texts
+from tests.tools.texts import zipf_texts
 
 
 def brute_force(texts: list[str], query: str, threshold: float) -> Neighbour | None:
@@ -58,7 +41,7 @@ def test_answers_are_those_of_brute_force(tail: int, seed: int, threshold: float
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(prefix, "TAIL", tail)
         draw = random.Random(seed)
-        texts = make_texts(300, draw)
+        texts = zipf_texts(300, draw)
         pool, queries = texts[:240], texts[200:]
         index = index_of(pool, threshold)
         assert index.nearest(240, queries) == [brute_force(pool, query, threshold) for query in queries]
@@ -106,7 +89,7 @@ def test_lengths_beyond_every_class(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_segments_grow_like_a_binary_counter_and_cover_the_pool(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prefix, "TAIL", 4)
-    index = index_of(make_texts(403, random.Random(0)), 0.7)
+    index = index_of(zipf_texts(403, random.Random(0)), 0.7)
     firsts = [segment.first for segment in index._segments]
     assert firsts[0] == 0
     assert firsts == sorted(set(firsts))
@@ -116,7 +99,7 @@ def test_segments_grow_like_a_binary_counter_and_cover_the_pool(monkeypatch: pyt
 @pytest.mark.parametrize("shards", [1, 2, 5])
 def test_admission_by_rounds_and_shards_equals_the_one_by_one_loop(shards: int) -> None:
     novelty = NoveltySettings(index="prefix")
-    texts = make_texts(900, random.Random(3))
+    texts = zipf_texts(900, random.Random(3))
     pool: list[str] = []
     expected = []
     for text in texts:
@@ -150,10 +133,10 @@ if sys.argv[1] == "plain":
 from selfinstruct.novelty import compiled, prefix
 from selfinstruct.novelty.check import admit, make_index
 from selfinstruct.novelty.index import NoveltySettings
-from tests.novelty.test_prefix import make_texts
+from tests.tools.texts import zipf_texts
 assert compiled.COMPILED == (sys.argv[1] != "plain")
 prefix.TAIL = 64
-texts = make_texts(240, random.Random(1))
+texts = zipf_texts(240, random.Random(1))
 for kind in ("minhash", "prefix"):
     settings = NoveltySettings(index=kind, bands=20)
     index = make_index(settings)

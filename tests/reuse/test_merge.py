@@ -18,7 +18,7 @@ from selfinstruct.records import Table
 from selfinstruct.steps.readers.base import BaseReader
 from selfinstruct.storage.store import RunStore
 from selfinstruct.storage.verify import digest, verify
-from tests.export.test_export import make_run
+from tests.tools.runs import make_run
 
 
 def rows(store: RunStore, table: str) -> list[dict[str, Any]]:

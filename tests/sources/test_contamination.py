@@ -19,7 +19,7 @@ from selfinstruct.records import Candidate, InstanceRow, Origin, Reason, Table
 from selfinstruct.sources.contamination import SHORTEST, Contamination, EvaluationTask, read_evaluation
 from selfinstruct.storage.store import RunStore
 from selfinstruct.storage.verify import digest, verify
-from tests.export.test_export import make_run
+from tests.tools.runs import make_run
 
 TOKENS = st.lists(st.sampled_from("abc"), max_size=14)
 
