@@ -1,16 +1,43 @@
-"""The rules of the house that a reader cannot see from one file."""
+"""The rules of the house that a reader cannot see from one file.
+
+An import counts wherever it stands: at a file's top, late in a function, for types only, or by `import_module` with
+the name written out.
+"""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from graphlib import TopologicalSorter
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parent.parent
-BELOW = {"selfinstruct": {"selfinstruct"}, "cluster": {"cluster", "selfinstruct"}}
+
+LAYERS = 11
+"""The longest chain of modules that import each other at their tops."""
+
+HOUSES = ("selfinstruct", "cluster", "jobs")
+"""From the ground up; a house imports itself and those below."""
+
+FLOORS: tuple[tuple[str, ...], ...] = (
+    ("records", "errors", "settings", "draws", "protocols", "pool", "version"),
+    ("novelty", "prompts"),
+    ("sources", "steps", "storage"),
+    ("tiny",),
+    ("engines",),
+    ("run",),
+    ("reuse", "export", "report", "evaluation", "finetune"),
+    ("face",),
+)
+"""The floors of `selfinstruct`, from the ground up: a module imports its own part and the floors below, and none beside
+it but on the ground."""
+
+UPWARDS = {"selfinstruct.face"}
+"""What may import upwards, late and in functions: the Python face runs what the commands run."""
 
 
 def modules(package: str) -> Iterator[tuple[str, ast.Module]]:
@@ -19,20 +46,71 @@ def modules(package: str) -> Iterator[tuple[str, ast.Module]]:
         yield name, ast.parse(path.read_text())
 
 
-def imports(nodes: Iterator[ast.AST] | list[ast.stmt]) -> Iterator[str]:
+TREES = {name: tree for package in HOUSES for name, tree in modules(package)}
+
+
+def imports(nodes: Iterable[ast.AST]) -> Iterator[str]:
+    """Names of modules; of `from package import name` what is a module, the package or the name."""
     for node in nodes:
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        match node:
+            case ast.Import(names=names):
+                yield from (alias.name for alias in names)
+            case ast.ImportFrom(module=str(module), names=names, level=0):
+                for name in (f"{module}.{alias.name}" for alias in names):
+                    yield name if name in TREES else module
+            case ast.ImportFrom():
+                raise AssertionError(f"a relative import in line {node.lineno}")
+            case ast.Call(func=ast.Attribute(attr="import_module"), args=[ast.Constant(value=str(module)), *_]):
+                yield module
 
 
-def test_imports_run_one_way() -> None:
-    for package, allowed in BELOW.items():
-        for name, tree in modules(package):
-            ours = {module.split(".")[0] for module in imports(ast.walk(tree))} & {"selfinstruct", "cluster", "jobs"}
-            assert ours <= allowed, name
+def ours(nodes: Iterable[ast.AST]) -> set[str]:
+    return {module for module in imports(nodes) if module in TREES}
+
+
+ALL = {name: ours(ast.walk(tree)) - {name} for name, tree in TREES.items()}
+AT_TOP = {name: ours(tree.body) - {name} for name, tree in TREES.items()}
+
+
+def floor(module: str) -> int:
+    """Of a module of `selfinstruct`."""
+    part = module.split(".")[1] if "." in module else "face"  # the package itself is the face's door
+    return next(number for number, parts in enumerate(FLOORS) if part in parts)
+
+
+def test_nothing_imports_upwards() -> None:
+    for name, needs in ALL.items():
+        house = HOUSES.index(name.split(".")[0])
+        for other in needs:
+            if HOUSES.index(other.split(".")[0]) > house:
+                assert ".".join(name.split(".")[:2]) in UPWARDS, f"{name} imports {other}"
+                assert other not in AT_TOP[name], f"{name} imports {other} at its top"
+
+
+def test_the_floors_of_the_algorithm_are_kept() -> None:
+    for name, needs in ALL.items():
+        for other in needs:
+            if {name.split(".")[0], other.split(".")[0]} == {"selfinstruct"}:
+                beside = name.split(".")[:2] != other.split(".")[:2] and floor(name) > 0
+                assert floor(other) + beside <= floor(name), f"{name} imports {other}"
+
+
+def test_there_is_no_circle_of_any_kind() -> None:
+    list(TopologicalSorter(ALL).static_order())
+
+
+def test_the_chain_of_imports_is_short() -> None:
+    layers: dict[str, int] = {}
+    for name in TopologicalSorter(AT_TOP).static_order():
+        layers[name] = 1 + max((layers[other] for other in AT_TOP[name]), default=0)
+    assert max(layers.values()) <= LAYERS, chain(layers)
+
+
+def chain(layers: Mapping[str, int]) -> str:
+    found = [max(layers, key=layers.__getitem__)]
+    while needs := AT_TOP[found[-1]]:
+        found.append(max(needs, key=layers.__getitem__))
+    return " <- ".join(found)
 
 
 def test_only_the_cluster_knows_ray() -> None:
@@ -40,12 +118,25 @@ def test_only_the_cluster_knows_ray() -> None:
         assert "ray" not in {module.split(".")[0] for module in imports(ast.walk(tree))}, name
 
 
-def test_there_is_no_circle_of_imports() -> None:
-    everything = {name: tree for package in ("selfinstruct", "cluster", "jobs") for name, tree in modules(package)}
-    graph = {
-        name: {module for module in imports(tree.body) if module in everything} for name, tree in everything.items()
-    }
-    list(TopologicalSorter({name: needs - {name} for name, needs in graph.items()}).static_order())
+def test_no_test_imports_another() -> None:
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        for module in imports(ast.walk(ast.parse(path.read_text()))):
+            assert not module.split(".")[-1].startswith("test_"), path
+            if module.startswith("tests"):
+                assert module.startswith("tests.tools"), path
+
+
+@pytest.mark.parametrize(
+    ("wrong", "seen"),
+    [
+        ("import cluster.driver", {"cluster.driver"}),
+        ("def late():\n    from cluster.driver import generate", {"cluster.driver"}),
+        ("if TYPE_CHECKING:\n    from cluster import driver", {"cluster.driver"}),
+        ("importlib.import_module('cluster.driver')", {"cluster.driver"}),
+    ],
+)
+def test_imports_are_seen_wherever_they_stand(wrong: str, seen: set[str]) -> None:
+    assert ours(ast.walk(ast.parse(wrong))) == seen
 
 
 def test_looking_at_a_run_needs_neither_ray_nor_torch() -> None:
