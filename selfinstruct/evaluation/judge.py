@@ -18,7 +18,6 @@ from selfinstruct.evaluation.ratings import Ratings
 
 PROMPT = Path(__file__).with_name("judge.txt")
 PLACEHOLDERS = ("{instruction}", "{input}", "{target}", "{response}")
-MAX_TOKENS = 16
 NONE = "(none)"
 
 _LEVEL = re.compile(

@@ -14,7 +14,6 @@ sent through the permutations a h + b modulo 2 ** 32, of which the minimum is ke
 from __future__ import annotations
 
 import hashlib
-import math
 from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
@@ -31,21 +30,6 @@ from selfinstruct.novelty.lcs import Ordinals
 from selfinstruct.records import Neighbour
 
 Signature: TypeAlias = npt.NDArray[np.uint32]
-
-
-def bands_for(threshold: float, rows: int, recall: float) -> int:
-    """The fewest bands that shortlist a pair at the threshold's bound with probability `recall`.
-
-    At the bound the Jaccard similarity is J = t / (2 - t), a band of r rows agrees with probability J ** r, and one of
-    b bands with 1 - (1 - J ** r) ** b. Pairs above the bound are found more often.
-
-    Args:
-        threshold: Of ROUGE-L F, in (0, 1).
-        rows: Rows per band.
-        recall: In (0, 1).
-    """
-    agree = (threshold / (2 - threshold)) ** rows
-    return max(2, math.ceil(math.log(1 - recall) / math.log1p(-agree)))
 
 
 class MinHashIndex(LocalIndex):
