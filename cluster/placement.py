@@ -10,7 +10,7 @@ import ray
 from ray._private.state import state
 
 from cluster.settings import RaySettings
-from selfinstruct.engines import EngineSettings, devices
+from selfinstruct.engines import EngineSettings, traits
 
 GIB = 2**30
 
@@ -23,9 +23,7 @@ def resources_of(engine: EngineSettings, settings: RaySettings) -> dict[str, flo
 
 def _gpus(engine: EngineSettings, settings: RaySettings) -> float:
     """For each device of the model as told, else one where the cluster has or may get any."""
-    count, gpus = devices(engine), settings.gpus
-    if engine.engine == "transformers" and engine.transformers.device == "cpu":
-        count = 0
+    count, gpus = traits(engine).devices, settings.gpus
     if gpus is None:
         gpus = 1.0 if count and max(_there().get("GPU", 0), _to_come().get("GPU", 0)) >= 1 else 0.0
     return gpus * max(1, count)

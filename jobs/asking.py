@@ -19,9 +19,6 @@ from selfinstruct.settings import Facts
 if TYPE_CHECKING:
     from selfinstruct.storage.blobs import Blobs
 
-SERVED_ELSEWHERE = ("openai", "template")
-"""Engines whose model has no configuration here."""
-
 LOG_EVERY = 30.0
 """Seconds between two lines about how far it is."""
 
@@ -31,7 +28,8 @@ class AskedModel(EngineSettings):
     """The model that is asked.
 
     Args:
-        engine: What answers: transformers, openai (a server), or template (a grammar, no model).
+        engine: What answers: transformers, vllm, openai (a server), template (a grammar, no model), or one of your own
+            as package.module:Name.
         model: Name or folder of the model, or its name on the server (tiny: the embedded demonstration model).
         replicas: Copies of the model, each in a Ray actor of its own; 0 is one in this process, without Ray.
         in_flight: Requests that each replica holds at most (default: 512 in a replica on a GPU, else 64).
@@ -89,10 +87,11 @@ def answers_of(
 
 def _check_room(engine: EngineSettings, prompts: PromptSet) -> None:
     """InputError if a prompt of no length at all would be too long already."""
-    if engine.engine in SERVED_ELSEWHERE:
-        return
+    from selfinstruct.engines import traits
     from selfinstruct.engines.checkpoint import context
 
+    if not traits(engine).checkpoint:
+        return
     room, asked = context(engine), max(prompt.sampling.max_tokens for prompt in prompts.prompts.values())
     if room is not None and asked >= room:
         raise InputError(

@@ -39,7 +39,8 @@ class TrySettings:
         prompts: A shipped prompt set (base, chat, instruct, tiny) or a folder of one's own (auto: tiny for the embedded
             model).
         chat_template_kwargs: Variables of a chat model's template as name=value (enable_thinking=true ...).
-        engine: What completes the requests: transformers, vllm, openai (a server), or template.
+        engine: What completes the requests: transformers, vllm, openai (a server), template, or one of your own as
+            package.module:Name.
         model: Name or folder of the model, or its name on the server.
         prefixes: Show the constant part of each prompt too.
     """

@@ -9,13 +9,14 @@ from typing import Any, Protocol, cast
 
 from selfinstruct.engines.settings import (
     EMBEDDED,
+    ENGINES,
     EngineSettings,
     OpenAIOptions,
     TemplateOptions,
+    Traits,
     TransformersOptions,
     VLLMOptions,
 )
-from selfinstruct.errors import InputError
 from selfinstruct.prompts import PromptSet
 from selfinstruct.protocols import Engine
 
@@ -25,25 +26,36 @@ __all__ = [
     "EngineSettings",
     "OpenAIOptions",
     "TemplateOptions",
+    "Traits",
     "TransformersOptions",
     "VLLMOptions",
-    "devices",
+    "checked",
     "fetch",
     "identify",
+    "identity_of",
     "open_engine",
     "pinned",
+    "traits",
 ]
 
 
 class _EngineModule(Protocol):
-    """What each module in this folder offers."""
+    """What each module of an engine in this folder offers, `own` for all that are not this project's."""
+
+    def traits(self, settings: EngineSettings) -> Traits: ...
 
     def open_engine(self, settings: EngineSettings, prompts: PromptSet) -> Engine: ...
 
     def identify(self, settings: EngineSettings) -> dict[str, str]: ...
 
 
-ENGINES = ("transformers", "vllm", "openai", "template")
+def traits(settings: EngineSettings) -> Traits:
+    """What others must know of an engine without opening it. Nobody needs to ask for its name.
+
+    Raises:
+        InputError: no such engine, or an option is wrong.
+    """
+    return _module(settings).traits(settings)
 
 
 def open_engine(settings: EngineSettings, prompts: PromptSet) -> Engine:
@@ -62,7 +74,7 @@ def fetch(settings: EngineSettings) -> None:
     Raises:
         InputError, FailureError: as `open_engine`.
     """
-    if settings.engine in ("transformers", "vllm"):
+    if traits(settings).checkpoint:
         from selfinstruct.engines import checkpoint
 
         checkpoint.locate(settings)
@@ -79,29 +91,36 @@ def identify(settings: EngineSettings) -> dict[str, str]:
     return _module(settings).identify(settings)
 
 
+def identity_of(engine: Engine, model: str = "") -> dict[str, str]:
+    """The same of an engine of the user's own that is open already.
+
+    Args:
+        model: The name of the model that it was opened with, if it has one.
+
+    Raises:
+        InputError: it is no engine, or names no identity.
+    """
+    from selfinstruct.engines import own
+
+    return own.identity_of(engine, model)
+
+
+def checked(engine: Engine) -> Engine:
+    """The same engine, held to the protocol: its first wrong completion is an `InputError` that says so."""
+    from selfinstruct.engines import own
+
+    return own.checked(engine)
+
+
 def pinned(settings: EngineSettings, identity: Mapping[str, str]) -> EngineSettings:
     """The same engine, held to what `identify` has found: a branch of the hub, or a prefix, may change meanwhile."""
     elsewhere = "model" in identity or "://" in settings.model  # a local folder has no commits
-    if settings.engine not in ("transformers", "vllm") or not elsewhere:
+    if not elsewhere or not traits(settings).checkpoint:
         return settings
     changes: dict[str, Any] = {settings.engine: replace(settings.source, revision=identity["weights"])}
     return replace(settings, **changes)
 
 
-def devices(settings: EngineSettings) -> int:
-    """How many GPUs a replica of this engine makes use of, where there are any: none for those without a model.
-
-    Raises:
-        InputError: an option is wrong.
-    """
-    if settings.engine == "vllm":
-        from selfinstruct.engines import vllm
-
-        return vllm.devices(settings)
-    return 1 if settings.engine == "transformers" else 0
-
-
 def _module(settings: EngineSettings) -> _EngineModule:
-    if settings.engine not in ENGINES:
-        raise InputError(f"--engine: there is no engine {settings.engine!r} (there are: {', '.join(ENGINES)})")
-    return cast(_EngineModule, importlib.import_module(f"selfinstruct.engines.{settings.engine}"))
+    name = settings.engine if settings.engine in ENGINES else "own"
+    return cast(_EngineModule, importlib.import_module(f"selfinstruct.engines.{name}"))

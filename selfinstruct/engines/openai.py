@@ -18,6 +18,8 @@
   server says is searched for it before it is shown.
 
 Requests run on an event loop in a thread of their own, so the server stays busy between two steps.
+
+This file imports no HTTP client until one is needed: its traits are asked for by commands that ask no server.
 """
 
 from __future__ import annotations
@@ -35,16 +37,17 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import httpx2
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
-
-from selfinstruct.engines.settings import EMBEDDED, EngineSettings, OpenAIOptions
+from selfinstruct.engines.settings import EMBEDDED, EngineSettings, OpenAIOptions, Traits
 from selfinstruct.errors import FailureError, InputError
 from selfinstruct.prompts import PromptSet, Sampling
 from selfinstruct.records import Completion, Finish, Request, mended
 from selfinstruct.settings import named_values
+
+if TYPE_CHECKING:
+    import httpx2
+    from tenacity import RetryCallState
 
 ENDPOINTS = ("auto", "completions", "chat")
 
@@ -62,6 +65,11 @@ PATIENCE = 600.0
 
 GREETING = 10.0
 """Seconds in which a server must say something before any work is begun."""
+
+
+def traits(settings: EngineSettings) -> Traits:
+    """The model is the server's affair."""
+    return Traits()
 
 
 def identify(settings: EngineSettings) -> dict[str, str]:
@@ -90,6 +98,8 @@ def open_engine(settings: EngineSettings, prompts: PromptSet) -> OpenAIEngine:
         InputError: an option is wrong, the server refuses the key, or says that its context cannot hold the prompts.
         FailureError: the server cannot be reached.
     """
+    import httpx2
+
     _check_context(settings.model, _greet(settings), prompts)
     options = settings.openai
     api = Api(settings, prompts)
@@ -207,6 +217,8 @@ class _Worker:
         self.answers.put(answer)
 
     async def _complete(self, request: Request) -> Completion:
+        from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
+
         attempts = AsyncRetrying(
             stop=stop_after_attempt(1 + self._options.retries),
             retry=retry_if_exception(lambda error: isinstance(error, UnavailableError) and error.asked <= PATIENCE),
@@ -222,6 +234,8 @@ class _Worker:
             ) from error
 
     async def _ask(self, request: Request) -> Completion:
+        import httpx2
+
         try:
             async with asyncio.timeout(self._options.timeout):  # the client's own begins anew with each byte
                 response = await self._client.post(self._api.url, json=self._api.body(request))
@@ -372,6 +386,8 @@ def _words(text: str) -> int:
 
 def _pause(state: RetryCallState) -> float:
     """Seconds until the next attempt: as the server asks, spread over a moment, else exponential with full jitter."""
+    from tenacity import wait_random_exponential
+
     error = state.outcome.exception() if state.outcome else None
     if isinstance(error, UnavailableError) and error.asked:
         return error.asked + random.uniform(0, FIRST_WAIT)
@@ -411,6 +427,8 @@ def _greet(settings: EngineSettings) -> httpx2.Response:
         InputError: an option is wrong, or the server refuses the key.
         FailureError: it cannot be reached.
     """
+    import httpx2
+
     _check(settings)
     options, url = settings.openai, _url(settings.openai) + "/models"
     try:
@@ -473,6 +491,8 @@ def _url(options: OpenAIOptions) -> str:
 @cache
 def _tls() -> ssl.SSLContext:
     """Reading the certificates takes longer than asking."""
+    import httpx2
+
     return httpx2.create_ssl_context()
 
 

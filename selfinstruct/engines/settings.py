@@ -1,4 +1,4 @@
-"""The options of engines. No heavy imports, so that `--help` starts at once."""
+"""The options of engines, and what others must know of one. No heavy imports, so that `--help` starts at once."""
 
 from __future__ import annotations
 
@@ -7,6 +7,28 @@ from pathlib import Path
 
 EMBEDDED = "tiny"
 """The name under which `--model` finds the embedded demonstration model."""
+
+ENGINES = ("transformers", "vllm", "openai", "template")
+"""The engines of this project: each is a module in this folder, and has its options in `EngineSettings` by its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What others must know of an engine without opening it.
+
+    Args:
+        checkpoint: It reads a model's files (`checkpoint`), at the revision that its options name.
+        devices: GPUs that a replica makes use of, where there are any.
+        prompts: The prompt set that `auto` means; empty: that of the embedded model for the embedded model, else base.
+        writer: Under which name its texts go where no model writes them; empty: under the model's.
+        revision: The key of its identity that tells one state of the model, or of the writer, from another.
+    """
+
+    checkpoint: bool = False
+    devices: int = 0
+    prompts: str = ""
+    writer: str = ""
+    revision: str = "weights"
 
 
 @dataclass(frozen=True)
@@ -109,4 +131,5 @@ class EngineSettings:
     @property
     def source(self) -> TransformersOptions | VLLMOptions:
         """The options that say which revision of a checkpoint is meant, and whether its code may run."""
-        return self.vllm if self.engine == "vllm" else self.transformers
+        options: TransformersOptions | VLLMOptions = getattr(self, self.engine)
+        return options

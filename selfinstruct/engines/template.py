@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
-from selfinstruct.engines.settings import EngineSettings, TemplateOptions
+from selfinstruct.engines.settings import EngineSettings, TemplateOptions, Traits
 from selfinstruct.engines.wide import WideTasks
 from selfinstruct.errors import InputError
 from selfinstruct.prompts import Prompt, PromptSet
@@ -27,6 +27,15 @@ GRAMMAR = "8c1e75449371e6d40522c151c6a97b288554c063273fd0183f97eefd9e01f1aa"
 
 DIRTY = 12
 """One instruction, and one answer with instances, in this many is dirty."""
+
+
+WRITER = "selfinstruct-template"
+"""What goes by the name of a model where the grammar wrote."""
+
+
+def traits(settings: EngineSettings) -> Traits:
+    """No model: the grammar stands in its place."""
+    return Traits(writer=WRITER, revision="grammar")
 
 
 def open_engine(settings: EngineSettings, prompts: PromptSet) -> TemplateEngine:

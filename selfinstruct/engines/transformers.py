@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 from selfinstruct.engines.checkpoint import fingerprint, locate
 from selfinstruct.engines.encoding import EncodedRequest, PromptEncoder
-from selfinstruct.engines.settings import EngineSettings
+from selfinstruct.engines.settings import EngineSettings, Traits
 from selfinstruct.errors import InputError
 from selfinstruct.prompts import PromptSet
 from selfinstruct.records import Completion, Finish, Kind, Request
@@ -35,6 +35,11 @@ if TYPE_CHECKING:
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 SHARE = 8
 """A step ends when one in so many requests has ended: new ones come in time, and the stepping costs little."""
+
+
+def traits(settings: EngineSettings) -> Traits:
+    """A checkpoint, on one GPU unless it is to run elsewhere."""
+    return Traits(checkpoint=True, devices=0 if settings.transformers.device == "cpu" else 1)
 
 
 def identify(settings: EngineSettings) -> dict[str, str]:

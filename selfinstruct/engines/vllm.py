@@ -29,7 +29,7 @@ from typing import Any
 
 from selfinstruct.engines.checkpoint import fingerprint, locate
 from selfinstruct.engines.encoding import PromptEncoder
-from selfinstruct.engines.settings import EngineSettings
+from selfinstruct.engines.settings import EngineSettings, Traits
 from selfinstruct.errors import InputError
 from selfinstruct.prompts import PromptSet, Sampling
 from selfinstruct.records import Completion, Finish, Request
@@ -98,6 +98,15 @@ part of the run's fingerprint.
 """
 
 
+def traits(settings: EngineSettings) -> Traits:
+    """A checkpoint, spread over the GPUs of its parallel arguments.
+
+    Raises:
+        InputError: one of those is wrong.
+    """
+    return Traits(checkpoint=True, devices=_devices(named_values("vllm.args", settings.vllm.args)))
+
+
 def identify(settings: EngineSettings) -> dict[str, str]:
     """The model's content (a hub repository's commit), and the arguments that alter the data.
 
@@ -106,16 +115,6 @@ def identify(settings: EngineSettings) -> dict[str, str]:
     """
     altering = {name: value for name, value in _arguments(settings).items() if name not in NEUTRAL}
     return {"engine": "vllm", **fingerprint(settings), "args": json.dumps(altering, sort_keys=True)}
-
-
-def devices(settings: EngineSettings) -> int:
-    """How many GPUs one replica is spread over.
-
-    Raises:
-        InputError: an argument is wrong.
-    """
-    arguments = _arguments(settings)
-    return math.prod(arguments.get(name, 1) for name in PARALLEL)
 
 
 def open_engine(settings: EngineSettings, prompts: PromptSet) -> VLLMEngine:
@@ -139,7 +138,7 @@ def open_engine(settings: EngineSettings, prompts: PromptSet) -> VLLMEngine:
             f"--engine: vllm cannot be imported where the replica runs ({error}); pip install 'selfinstruct[vllm]'"
         ) from error
     trust = settings.vllm.trust_remote_code
-    if devices(settings) > 1:
+    if _devices(arguments) > 1:
         arguments["distributed_executor_backend"] = "mp"
     try:
         encoder = PromptEncoder(AutoTokenizer.from_pretrained(folder, trust_remote_code=trust), prompts)
@@ -243,9 +242,7 @@ def _arguments(settings: EngineSettings) -> dict[str, Any]:
     """The engine arguments given, checked against those of the installed vLLM, if there is one."""
     arguments = named_values("vllm.args", settings.vllm.args)
     problems = [f"--vllm.args: {name!r} is not for here; {OURS[name]}" for name in arguments.keys() & OURS.keys()]
-    for name in PARALLEL:
-        if not isinstance(size := arguments.get(name, 1), int) or size < 1:
-            problems.append(f"--vllm.args: {name}={size} must be a whole number of at least 1")
+    problems += _wrong_sizes(arguments)
     known = _known() if arguments else {}
     for name in sorted(arguments.keys() - known.keys() - OURS.keys()) if known else ():
         close = get_close_matches(name.replace("-", "_"), known, n=1)
@@ -255,6 +252,21 @@ def _arguments(settings: EngineSettings) -> dict[str, Any]:
     if problems:
         raise InputError(*problems)
     return arguments
+
+
+def _devices(arguments: Mapping[str, Any]) -> int:
+    """How many GPUs one replica is spread over."""
+    if problems := _wrong_sizes(arguments):
+        raise InputError(*problems)
+    return math.prod(arguments.get(name, 1) for name in PARALLEL)
+
+
+def _wrong_sizes(arguments: Mapping[str, Any]) -> list[str]:
+    return [
+        f"--vllm.args: {name}={size} must be a whole number of at least 1"
+        for name in PARALLEL
+        if not isinstance(size := arguments.get(name, 1), int) or size < 1
+    ]
 
 
 def _known() -> Mapping[str, Any]:

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from selfinstruct.engines import ENGINES, EngineSettings, Traits, traits
+from selfinstruct.engines.template import WRITER
 from selfinstruct.errors import InputError
 from selfinstruct.export.settings import LicenceSettings
 from selfinstruct.records import Table
@@ -20,14 +22,12 @@ from selfinstruct.storage.history import facts_by_round, prompts_name
 from selfinstruct.storage.store import RunStore
 
 EMBEDDED_NAME = "selfinstruct-tiny"
-TEMPLATE_NAME = "selfinstruct-template"
 OURS = "apache-2.0"
 
 _KNOWN = {
     EMBEDDED_NAME: "Apache-2.0 lays no condition on outputs. It is a demonstration model; its card advises against"
     " training on what it writes.",
-    TEMPLATE_NAME: "No model: a grammar filled at random, shipped with the program. Apache-2.0 lays no condition on"
-    " outputs.",
+    WRITER: "No model: a grammar filled at random, shipped with the program. Apache-2.0 lays no condition on outputs.",
 }
 
 
@@ -95,17 +95,16 @@ def makers_by_round(store: RunStore, names: Sequence[str]) -> dict[int, Makers |
 def _model(facts: Facts, stage: str) -> Model:
     """The model of a stage; one from a folder has no name unless it is the embedded one."""
     of = {key.removeprefix(f"{stage}."): str(value) for key, value in facts.items() if key.startswith(f"{stage}.")}
-    if of["engine"] == "template":
-        return Model(TEMPLATE_NAME, of["grammar"])
-    revision = of.get("weights", "")
+    known = traits(EngineSettings(of["engine"])) if of["engine"] in ENGINES else Traits()
+    revision = of.get(known.revision, "")
     if "model" not in of and revision == _embedded():
         return Model(EMBEDDED_NAME, revision)
-    return Model(of.get("model", ""), revision)
+    nameless = of["engine"] if not revision else ""  # an engine of the user's own need not name a model
+    return Model(known.writer or of.get("model", nameless), revision)
 
 
 @cache
 def _embedded() -> str:
-    from selfinstruct.engines import EngineSettings
     from selfinstruct.engines.checkpoint import fingerprint
 
     return fingerprint(EngineSettings())["weights"]

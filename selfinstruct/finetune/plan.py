@@ -99,7 +99,7 @@ def prepare(data: Sequence[str], base: EngineSettings, settings: TuneSettings, w
     """
     check(settings, workers)
     identity = fingerprint(base)
-    base = _absolute(pinned(base, {"engine": "transformers", **identity}))
+    base = _absolute(pinned(base, identity))
     folder = locate(base)
     tokenizer = load_tokenizer(folder, base.transformers.trust_remote_code)
     _check_context(folder, settings.max_length)

@@ -17,6 +17,7 @@ from selfinstruct.engines import (
     VLLMOptions,
     identify,
     pinned,
+    traits,
 )
 from selfinstruct.errors import InputError
 from selfinstruct.prompts import PromptSet, load_prompts
@@ -58,7 +59,8 @@ class InputSettings(RunSettings):
         prompts: A shipped prompt set (base, chat, instruct, tiny) or a folder of one's own (auto: tiny for the embedded
             model and the template engine, else base).
         chat_template_kwargs: Variables of a chat model's template as name=value (enable_thinking=true ...).
-        engine: What completes the requests: transformers, vllm, openai (a server), or template (a grammar, no model).
+        engine: What completes the requests: transformers, vllm, openai (a server), template (a grammar, no model), or
+            one of your own as package.module:Name.
         model: Name or folder of the model, a prefix that holds it (s3://, gs://, az://), or its name on the server
             (tiny: the embedded demonstration model).
     """
@@ -132,4 +134,4 @@ def prompt_set_for(prompts: str, engine: EngineSettings) -> str:
     """The prompt set meant by `auto`."""
     if prompts != "auto":
         return prompts
-    return "tiny" if engine.model == EMBEDDED else "base"
+    return traits(engine).prompts or ("tiny" if engine.model == EMBEDDED else "base")

@@ -23,7 +23,7 @@ import pytest
 from cluster.settings import GenerateSettings
 from jobs.main import main
 from selfinstruct.draws import seed_of
-from selfinstruct.engines import EngineSettings, VLLMOptions, devices, identify, open_engine, pinned, vllm
+from selfinstruct.engines import EngineSettings, VLLMOptions, identify, open_engine, pinned, traits, vllm
 from selfinstruct.errors import InputError
 from selfinstruct.prompts import Prompt, PromptSet, Sampling, load_prompts
 from selfinstruct.protocols import Engine
@@ -78,9 +78,10 @@ def test_the_identity_is_the_models_content_and_what_alters_the_data() -> None:
 
 
 def test_how_many_gpus_a_replica_is_spread_over() -> None:
-    assert devices(settings_for("tensor_parallel_size=4", "pipeline_parallel_size=2")) == 8
-    assert devices(settings_for()) == devices(EngineSettings()) == 1
-    assert devices(EngineSettings("openai")) == devices(EngineSettings("template")) == 0
+    assert traits(settings_for("tensor_parallel_size=4", "pipeline_parallel_size=2")).devices == 8
+    assert traits(settings_for()).devices == 1
+    with pytest.raises(InputError, match="tensor_parallel_size=many must be a whole number"):
+        traits(settings_for("tensor_parallel_size=many"))
 
 
 def test_the_options_reach_the_engine_also_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
