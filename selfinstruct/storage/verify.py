@@ -15,7 +15,6 @@ from selfinstruct.storage.accounts import tally
 from selfinstruct.storage.store import FIRST, NAME, Metadata, RunStore, decode, name_of, one_line, sha256, source_of
 from selfinstruct.storage.tables import content_digest, to_arrow
 
-
 BEGINNING = (Table.CANDIDATES, 0)
 """The first file of a run; the instances that came with its tasks follow at once."""
 

@@ -168,7 +168,7 @@ def test_an_entry_takes_two_kilobytes() -> None:
 
 
 def test_the_default_bands_are_the_fewest_that_miss_one_in_a_thousand_at_the_bound() -> None:
-    """A pair at the threshold t has a Jaccard similarity of t / (2 - t) at least; a band of r rows finds J ** r of them."""
+    """A pair at the threshold t has a Jaccard similarity of at least t / (2 - t); a band of r rows finds J ** r."""
     bound = SETTINGS.threshold / (2 - SETTINGS.threshold)
     missed = [(1 - bound**SETTINGS.rows) ** bands for bands in (SETTINGS.bands, SETTINGS.bands - 1)]
     assert missed[0] <= 0.001 < missed[1]
