@@ -19,7 +19,8 @@ from selfinstruct.errors import FailureError
 def connected(settings: RaySettings, replicas: int, *, show_logs: bool = True) -> Iterator[str]:
     """Be connected to a cluster for a while; a local one is started with a core for each replica.
 
-    Gives the address at which the cluster's dashboard listens, empty if it has none.
+    Gives the address at which the cluster's dashboard listens, empty if it has none. A process that is connected
+    already, as one that uses Ray by itself, stays so, whatever the settings say.
 
     Args:
         show_logs: Print here what actors print.
@@ -27,6 +28,9 @@ def connected(settings: RaySettings, replicas: int, *, show_logs: bool = True) -
     Raises:
         FailureError: there is no cluster at the address.
     """
+    if ray.is_initialized():
+        yield ""
+        return
     address = os.environ.get("RAY_ADDRESS") or settings.address
     logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)  # that tokens are on is no warning
     # Ray would otherwise start Python in the workers through a package manager that it finds in the environment.

@@ -6,8 +6,7 @@ import dataclasses
 import io
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +22,6 @@ from selfinstruct.steps.screen import Screen, ScreenSettings
 
 if TYPE_CHECKING:
     from selfinstruct.novelty.dedup import Verdict
-    from selfinstruct.protocols import PoolIndex
 
 VERDICTS = "verdicts.parquet"
 
@@ -59,7 +57,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def dedup(settings: DedupSettings) -> int:
     """Check all texts in order and write the verdicts."""
-    from selfinstruct.novelty.dedup import judge
+    from cluster.indexing import indexing
+    from selfinstruct.novelty.dedup import judge, with_ids
     from selfinstruct.sources.texts import read_rows
     from selfinstruct.storage.blobs import open_blobs
 
@@ -70,32 +69,17 @@ def dedup(settings: DedupSettings) -> int:
         raise InputError(f"{settings.out}/{VERDICTS}: is there already; take another --out")
     blobs.check_writable()
     seeds = [] if settings.seeds == "none" else load_seeds(Path(settings.seeds))
-    pool = [(f"seed/{seed.id}", seed.instruction) for seed in seeds]
     rows = read_rows(settings.files, settings.field, [settings.field])
     texts = ((row.id, str(row.values[settings.field])) for row in rows)
     screen = Screen(settings.limits, any_script=settings.novelty.any_script) if settings.screen else None
-    with _index(settings) as index:
-        verdicts = list(judge(texts, pool, index, settings.novelty, screen))
+    with indexing(settings.novelty, settings.shards, settings.ray) as index:
+        verdicts = list(judge(texts, with_ids(seeds), index, settings.novelty, screen))
     if not blobs.put(VERDICTS, _parquet(verdicts)):
         raise InputError(f"{settings.out}/{VERDICTS}: was written by another process; take another --out")
     reasons = Counter(str(verdict.reason or "accepted") for verdict in verdicts)
     print(f"{len(verdicts)} texts: " + ", ".join(f"{count} {reason}" for reason, count in reasons.most_common()))
     print(f"verdicts are in {settings.out}/{VERDICTS}")
     return 0
-
-
-@contextmanager
-def _index(settings: DedupSettings) -> Iterator[PoolIndex]:
-    if settings.shards == 0:
-        from selfinstruct.novelty.check import make_index
-
-        yield make_index(settings.novelty)
-        return
-    from cluster.connect import connected
-    from cluster.shards import ShardedIndex
-
-    with connected(settings.ray, replicas=0):
-        yield ShardedIndex(settings.novelty, settings.shards)
 
 
 def _parquet(verdicts: Sequence[Verdict]) -> bytes:

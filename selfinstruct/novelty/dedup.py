@@ -12,7 +12,7 @@ from itertools import islice
 from selfinstruct.novelty.check import admit
 from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.protocols import PoolIndex
-from selfinstruct.records import Reason
+from selfinstruct.records import Reason, SeedTask
 
 BATCH = 20_000
 """Texts that are checked together. The verdicts do not depend on it."""
@@ -26,8 +26,13 @@ class Verdict:
     text: str
     accepted: bool
     reason: Reason | None
-    nearest_id: str | None
-    rouge_l: float | None
+    nearest_id: str | None = None
+    nearest: str | None = None
+    rouge_l: float | None = None
+
+
+Screening = Callable[[str], Reason | None]
+"""Why a text is dropped whatever the pool holds, or None."""
 
 
 def judge(
@@ -35,7 +40,7 @@ def judge(
     pool: Sequence[tuple[str, str]],
     index: PoolIndex,
     novelty: NoveltySettings,
-    screen: Callable[[str], Reason | None] | None,
+    screen: Screening | None,
 ) -> Iterator[Verdict]:
     """The verdicts in order; equal to checking and inserting one text after the other.
 
@@ -45,23 +50,39 @@ def judge(
         index: Empty, with the same settings; holds the pool and all accepted texts in the end.
         screen: None leaves the heuristic filters out.
     """
-    ids = [id for id, _ in pool]  # by ordinal
-    index.insert(0, [text for _, text in pool])
+    held = list(pool)
+    index.insert(0, [text for _, text in held])
     remaining = iter(texts)
     while batch := list(islice(remaining, BATCH)):
-        reasons = [screen(text) if screen else None for _, text in batch]
-        survivors = [text for (_, text), reason in zip(batch, reasons, strict=True) if reason is None]
-        size = len(ids)
-        outcomes = iter(admit(novelty, size, survivors, index.nearest(size, survivors)))
-        admitted = []
-        for (id, text), reason in zip(batch, reasons, strict=True):
-            if reason is not None:
-                yield Verdict(id, text, False, reason, None, None)
-                continue
-            new, nearest = next(outcomes)
-            nearest_id, score = (ids[nearest.ordinal], nearest.rouge_l) if nearest else (None, None)
-            yield Verdict(id, text, new, None if new else Reason.SIMILAR, nearest_id, score)
-            if new:
-                ids.append(id)
-                admitted.append(text)
-        index.insert(size, admitted)
+        yield from judge_batch(batch, held, index, novelty, screen)
+
+
+def judge_batch(
+    batch: Sequence[tuple[str, str]],
+    held: list[tuple[str, str]],
+    index: PoolIndex,
+    novelty: NoveltySettings,
+    screen: Screening | None = None,
+) -> list[Verdict]:
+    """The verdicts on one batch. What is accepted goes into the index and behind `held`, which says what it holds."""
+    reasons = [screen(text) if screen else None for _, text in batch]
+    survivors = [text for (_, text), reason in zip(batch, reasons, strict=True) if reason is None]
+    size = len(held)
+    outcomes = iter(admit(novelty, size, survivors, index.nearest(size, survivors)))
+    verdicts = []
+    for (id, text), reason in zip(batch, reasons, strict=True):
+        if reason is not None:
+            verdicts.append(Verdict(id, text, False, reason))
+            continue
+        new, nearest = next(outcomes)
+        near = (*held[nearest.ordinal], nearest.rouge_l) if nearest else (None, None, None)
+        verdicts.append(Verdict(id, text, new, None if new else Reason.SIMILAR, *near))
+        if new:
+            held.append((id, text))
+    index.insert(size, [text for _, text in held[size:]])
+    return verdicts
+
+
+def with_ids(seeds: Iterable[SeedTask]) -> list[tuple[str, str]]:
+    """The ids and texts under which seed tasks are in a pool."""
+    return [(f"seed/{seed.id}", seed.instruction) for seed in seeds]

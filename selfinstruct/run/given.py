@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from selfinstruct.novelty.check import make_index
-from selfinstruct.novelty.dedup import judge
+from selfinstruct.novelty.dedup import judge, with_ids
 from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.records import Candidate, ImportedTask, Instance, InstanceRow, Origin, Reason, SeedTask
 from selfinstruct.steps.instantiate import instance_row
@@ -14,7 +14,7 @@ from selfinstruct.steps.instantiate import instance_row
 
 def seed_candidates(seeds: Sequence[SeedTask]) -> Iterable[Candidate]:
     """The seed tasks as they are, unscreened."""
-    return (_given(f"seed/{seed.id}", Origin.SEED, seed.instruction) for seed in seeds)
+    return (_given(id, Origin.SEED, text) for id, text in with_ids(seeds))
 
 
 def imported_candidates(
@@ -27,7 +27,6 @@ def imported_candidates(
     texts = [(f"imported/{task.id}", task.instruction) for task in tasks]
     if screen is None:
         return [_given(id, Origin.IMPORTED, text) for id, text in texts]
-    pool = [(f"seed/{seed.id}", seed.instruction) for seed in seeds]
     return [
         replace(
             _given(verdict.id, Origin.IMPORTED, verdict.text),
@@ -36,7 +35,7 @@ def imported_candidates(
             nearest_id=verdict.nearest_id,
             rouge_l=verdict.rouge_l,
         )
-        for verdict in judge(texts, pool, make_index(novelty), novelty, screen)
+        for verdict in judge(texts, with_ids(seeds), make_index(novelty), novelty, screen)
     ]
 
 

@@ -32,7 +32,7 @@ class Blobs(Protocol):
         """Write a new file, durably, whole or not at all. False, and nothing changed, when the name exists."""
 
     def replace(self, name: str, data: bytes) -> None:
-        """Write a file whole, in place of one of the same name. Only for what no data depends on."""
+        """Write a file whole, durably, in place of one of the same name. Never for a run's tables."""
 
     def get(self, name: str) -> bytes:
         """The whole file. KeyError when absent."""

@@ -81,9 +81,12 @@ class LocalBlobs:
                 ) from None
 
     def replace(self, name: str, data: bytes) -> None:
+        final = self.root / name
         with self._failures(name):
-            temporary = self._temporary(self.root / name, data)
-            self._os.replace(temporary, self.root / name)
+            self._settle(final.parent)
+            self._os.replace(self._temporary(final, data), final)
+            self._sync(final.parent)
+            self._discard_left(final)
 
     def get(self, name: str) -> bytes:
         with self._failures(name):
@@ -139,10 +142,14 @@ class LocalBlobs:
             finally:
                 self._discard(temporary)
             self._sync(final.parent)
-            for left in self._listed(final.parent):  # of killed processes, or of some that come too late
-                if left.startswith(f".{final.name}."):
-                    self._discard(final.parent / left)
+            self._discard_left(final)
             return won
+
+    def _discard_left(self, final: Path) -> None:
+        """Remove temporary files of killed processes, or of some that come too late."""
+        for left in self._listed(final.parent):
+            if left.startswith(f".{final.name}."):
+                self._discard(final.parent / left)
 
     def _temporary(self, final: Path, data: bytes) -> Path:
         """A temporary file beside the final name, its bytes on disk."""

@@ -1,0 +1,40 @@
+"""What `import selfinstruct as si` offers: a thin face over the parts that the commands are made of.
+
+Modules of this folder are the only ones of this package that reach up, late and in functions, into `cluster` and
+`jobs`: an index over Ray shards and a run on replicas begin here as they do on the command line.
+"""
+
+from selfinstruct.errors import (
+    CorruptError,
+    FailureError,
+    FingerprintError,
+    HeldError,
+    InputError,
+    SelfInstructError,
+    YieldError,
+)
+from selfinstruct.face.index import NearestText, NoveltyIndex
+from selfinstruct.face.texts import read_seeds
+from selfinstruct.novelty.dedup import Verdict
+from selfinstruct.records import Completion, Finish, Instance, Kind, Reason, Request, SeedTask
+
+__all__ = [
+    "Completion",
+    "CorruptError",
+    "FailureError",
+    "FingerprintError",
+    "Finish",
+    "HeldError",
+    "InputError",
+    "Instance",
+    "Kind",
+    "NearestText",
+    "NoveltyIndex",
+    "Reason",
+    "Request",
+    "SeedTask",
+    "SelfInstructError",
+    "Verdict",
+    "YieldError",
+    "read_seeds",
+]
