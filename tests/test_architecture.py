@@ -24,7 +24,7 @@ HOUSES = ("selfinstruct", "cluster", "jobs")
 """From the ground up; a house imports itself and those below."""
 
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("records", "errors", "settings", "draws", "protocols", "pool", "version"),
+    ("records", "errors", "settings", "draws", "protocols", "pool", "version", "loading"),
     ("novelty", "prompts"),
     ("sources", "steps", "storage"),
     ("tiny",),
@@ -74,8 +74,9 @@ AT_TOP = {name: ours(tree.body) - {name} for name, tree in TREES.items()}
 
 def floor(module: str) -> int:
     """Of a module of `selfinstruct`."""
-    part = module.split(".")[1] if "." in module else "face"  # the package itself is the face's door
-    return next(number for number, parts in enumerate(FLOORS) if part in parts)
+    if module == "selfinstruct":  # the door to the face
+        return len(FLOORS)
+    return next(number for number, parts in enumerate(FLOORS) if module.split(".")[1] in parts)
 
 
 def test_nothing_imports_upwards() -> None:

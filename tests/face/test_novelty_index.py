@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import selfinstruct as si
 from selfinstruct.novelty import saved
-from tests.novelty.test_novelty import brute_force, make_texts
+from tests.tools.texts import brute_force, make_texts
 
 TEXTS = make_texts(300, seed=8)
 EXPECTED = [new for new, _ in brute_force(TEXTS)]
