@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 import selfinstruct as si
 from selfinstruct.novelty import saved
-from tests.tools.texts import brute_force, make_texts
+from tests.tools.texts import one_by_one, reworded_seeds
 
-TEXTS = make_texts(300, seed=8)
-EXPECTED = [new for new, _ in brute_force(TEXTS)]
+TEXTS = reworded_seeds(300, seed=8)
+EXPECTED = [new for new, _ in one_by_one(TEXTS)]
 
 
 def in_batches(index: si.NoveltyIndex, texts: list[str], cuts: list[int]) -> list[si.Verdict]:
