@@ -195,23 +195,6 @@ def _option(key: str, value: Any) -> list[str]:
     return [f"--{key}", *map(str, value if isinstance(value, list) else [value])]
 
 
-def write_file(path: Path, data: str) -> None:
-    """Write a local file whole or not at all, in place of one that was there.
-
-    Raises:
-        InputError: it cannot be written.
-    """
-    path = path.expanduser()
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(data, encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise InputError(f"{path}: cannot be written ({error.strerror or error}); name another file") from error
-
-
 def plain(text: str) -> str:
     """Generated text made safe for a terminal, on one line: white space collapses, control characters are shown."""
     return _printable(" ".join(text.split()))

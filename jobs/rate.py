@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from tyro.conf import Positional
 
 from jobs.asking import AskedModel, answers_of, json_text, put_derived
-from jobs.command_line import choose, plain, run, write_file
+from jobs.command_line import choose, plain, run
 
 if TYPE_CHECKING:
     from selfinstruct.evaluation.ratings import Agreement
@@ -103,6 +103,7 @@ def page(settings: PageSettings) -> int:
     from selfinstruct.draws import Draws
     from selfinstruct.evaluation.page import rating_page
     from selfinstruct.evaluation.predictions import read_predictions
+    from selfinstruct.storage.files import write_file
 
     predictions = read_predictions(settings.predictions)
     asked = list(dict.fromkeys(each.asked for each in predictions))
@@ -154,6 +155,7 @@ def read(settings: ReadSettings) -> int:
     from selfinstruct.evaluation.chart import check_chart, draw_chart
     from selfinstruct.evaluation.predictions import read_predictions
     from selfinstruct.evaluation.ratings import agreements, count_levels, mean_counts, read_ratings
+    from selfinstruct.storage.files import write_file
 
     check_chart(settings.chart)
     predictions = read_predictions(settings.predictions)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tyro.conf import Positional
 
-from jobs.command_line import plain, run, write_file
+from jobs.command_line import plain, run
 from selfinstruct.errors import InputError
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def score(settings: ScoreSettings) -> int:
     import json
 
     from selfinstruct.evaluation.scoring import figures, grouped
+    from selfinstruct.storage.files import write_file
 
     scored = _scores(settings)
     overall = figures([scores for _, scores in scored])

@@ -8,4 +8,5 @@ figures.py     all numbers of a report as values, with histograms.py
 charts.py      numbers to the geometry of small drawings
 common.py      what two texts have in common, for marking
 page.py        figures to HTML: escaped text, a strict content-security policy, no network (templates/)
+making.py      all of it, from a run's files to its page
 """

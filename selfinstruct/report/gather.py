@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from selfinstruct.draws import key_of
 from selfinstruct.records import Kind, Reason, Table
 from selfinstruct.report.lots import Lot
+from selfinstruct.report.settings import FigureSettings
 from selfinstruct.storage.lineage import Row, find_texts
 from selfinstruct.storage.store import RunStore
 
@@ -31,27 +32,6 @@ MOST_LABELS = 100_000
 
 CANDIDATE = ["id", "text", "accepted", "reason", "nearest_id", "rouge_l"]
 INSTANCE = ["id", "instruction_id", "instruction", "is_classification", "input", "output", "accepted", "reason"]
-
-
-@dataclass(frozen=True)
-class DrawSettings:
-    """How many rows are drawn by lot; what is counted or summed is so over all rows.
-
-    Args:
-        seed: Seed of the draws.
-        rows: Accepted instructions to browse.
-        rejected: Rejected rows to browse, of each reason; of similar ones three times as many.
-        review: Instances on the quality-review sheet.
-        verbs: Instructions whose verb and object are looked for.
-        overlap: Instructions whose nearest texts are looked for.
-    """
-
-    seed: int = 0
-    rows: int = 100
-    rejected: int = 20
-    review: int = 200
-    verbs: int = 20_000
-    overlap: int = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +100,7 @@ class Gathered:
         return sum(each.counts[table][key] for each in self.rounds)
 
 
-def gather(store: RunStore, draws: DrawSettings, to_pool: Callable[[list[str]], None]) -> Gathered:
+def gather(store: RunStore, draws: FigureSettings, to_pool: Callable[[list[str]], None]) -> Gathered:
     """Read a run once. Each round's accepted texts are handed to `to_pool` in the order of the pool.
 
     Raises:
@@ -147,7 +127,7 @@ def identity(store: RunStore) -> str:
 class _Reader:
     """The pass, table by table."""
 
-    def __init__(self, store: RunStore, draws: DrawSettings, to_pool: Callable[[list[str]], None]) -> None:
+    def __init__(self, store: RunStore, draws: FigureSettings, to_pool: Callable[[list[str]], None]) -> None:
         self.there = {table: store.rounds(table) for table in Table}
         self._store, self._draws, self._to_pool = store, draws, to_pool
         counts = [RoundCounts(number, self._counts(number)) for number in self.there[Table.CANDIDATES]]
@@ -183,8 +163,8 @@ class _Reader:
         accepted = pool.filter(pc.invert(seeds))
         gathered.words["instruction"] += _words(accepted["text"])
         self._lot("rows", draws.rows).offer(accepted, number)
-        self._lot("verbs", draws.verbs).offer(accepted.select(["text"]), number)
-        self._lot("overlap", draws.overlap).offer(accepted.select(["ordinal"]), number)
+        self._lot("verbs", draws.verb_rows).offer(accepted.select(["text"]), number)
+        self._lot("overlap", draws.overlap_rows).offer(accepted.select(["ordinal"]), number)
         for reason in pc.unique(rows["reason"].drop_null()).to_pylist():
             if reason not in WHOLE_REQUEST:
                 most = draws.rejected * (3 if reason == Reason.SIMILAR else 1)
@@ -210,7 +190,7 @@ class _Reader:
         self._labels(valid.filter(valid["is_classification"]))
         for row in valid.filter(pc.is_in(valid["instruction_id"], self._drawn)).to_pylist():
             gathered.instances_of[row["instruction_id"]].append(row)
-        self._lot("review", self._draws.review).offer(valid, number)
+        self._lot("review", self._draws.review_rows).offer(valid, number)
         for reason in pc.unique(rows["reason"].drop_null()).to_pylist():
             if reason not in WITHOUT_INSTANCES:
                 of_reason = rows.filter(pc.equal(rows["reason"], reason))

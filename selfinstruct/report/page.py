@@ -19,8 +19,9 @@ from selfinstruct.errors import InputError
 from selfinstruct.report import charts
 from selfinstruct.report.common import mark_common
 from selfinstruct.report.figures import Figures
-from selfinstruct.report.gather import DrawSettings, Gathered
+from selfinstruct.report.gather import Gathered
 from selfinstruct.report.review import ALL, PAPER, QUESTIONS
+from selfinstruct.report.settings import FigureSettings
 from selfinstruct.storage.lineage import Row
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ _HARMLESS = {"\n", "\t", "\u00a0", "\u200c", "\u200d"}  # the last two join lett
 _SHOWN_BY_NUMBER = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
-def render(figures: Figures, gathered: Gathered, draws: DrawSettings, tokeniser: str, version: str) -> str:
+def render(figures: Figures, gathered: Gathered, draws: FigureSettings, tokeniser: str, version: str) -> str:
     """The page. InputError if Jinja2 is not installed."""
     try:
         import jinja2

@@ -32,11 +32,12 @@ from selfinstruct.report.figures import (
     make_figures,
     verb_figures,
 )
-from selfinstruct.report.gather import DrawSettings, Gathered, gather
+from selfinstruct.report.gather import Gathered, gather
 from selfinstruct.report.histograms import histogram_of_scores, histogram_of_words
 from selfinstruct.report.lots import Lot
 from selfinstruct.report.overlap import Overlap
 from selfinstruct.report.review import PAPER, read_answers, summarise, wilson
+from selfinstruct.report.settings import FigureSettings
 from selfinstruct.report.verbs import VerbObject, open_tagger
 from selfinstruct.run.loop import SingleLine, drive
 from selfinstruct.run.rounds import Run, Stage, Write
@@ -67,7 +68,9 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> RunStore:
 
 @pytest.fixture(scope="module")
 def gathered(store: RunStore) -> Gathered:
-    return gather(store, DrawSettings(rows=20, rejected=5, review=30, verbs=40, overlap=25), lambda texts: None)
+    return gather(
+        store, FigureSettings(rows=20, rejected=5, review_rows=30, verb_rows=40, overlap_rows=25), lambda texts: None
+    )
 
 
 def rows(store: RunStore, table: Table) -> list:
@@ -105,7 +108,7 @@ def test_figures_are_those_of_plain_counting(store: RunStore, gathered: Gathered
 
 def test_too_many_labels_are_said_to_be(store: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("selfinstruct.report.gather.MOST_LABELS", 2)
-    classes = figures_of(gather(store, DrawSettings(), lambda texts: None)).classes
+    classes = figures_of(gather(store, FigureSettings(), lambda texts: None)).classes
     valid = [row for row in rows(store, Table.INSTANCES) if row.accepted and row.is_classification]
     assert classes.labels_at_least
     assert classes.labelled_instances == len(valid) > sum(classes.labels.values())

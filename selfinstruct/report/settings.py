@@ -1,0 +1,34 @@
+"""How a report is made. No heavy imports, so that `--help` starts at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class FigureSettings:
+    """How many rows of a run are drawn by lot; what is counted or summed is so over all rows.
+
+    Args:
+        review: A filled-in review sheet (.json or .csv, as the page saves it) to read back.
+        seed: Seed of what is drawn by lot.
+        rows: Accepted instructions to browse.
+        rejected: Rejected rows to browse, of each reason (of similar ones three times as many).
+        review_rows: Instances on the review sheet.
+        verb_rows: Instructions whose verb and object are looked for.
+        overlap_rows: Instructions whose nearest texts are looked for, each in the whole pool.
+        tagger: What finds verbs and objects: textblob (its built-in lexicon) or spacy (to be installed, with a model).
+        spacy_model: Name or folder of the spaCy model.
+    """
+
+    review: Path | None = None
+    seed: int = 0
+    rows: int = 100
+    rejected: int = 20
+    review_rows: int = 200
+    verb_rows: int = 20_000
+    overlap_rows: int = 500
+    tagger: Literal["textblob", "spacy"] = "textblob"
+    spacy_model: str = "en_core_web_sm"
