@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,12 +14,14 @@ from selfinstruct.export.folder import MARK, replaced
 from selfinstruct.export.forms import FORMS
 from selfinstruct.export.provenance import licences, makers_by_round
 from selfinstruct.export.rows import rows_of_run
-from selfinstruct.export.settings import LicenceSettings
+from selfinstruct.export.settings import DatasetSettings
 from selfinstruct.export.shards import SIZE, Shards
 from selfinstruct.export.shuffle import TRAIN, VALIDATION, Shuffled
 from selfinstruct.export.sieve import Sieve, generation_summary
-from selfinstruct.records import Origin, Table
-from selfinstruct.sources.contamination import Contamination
+from selfinstruct.novelty.index import NoveltySettings
+from selfinstruct.records import Table
+from selfinstruct.settings import Facts, with_facts
+from selfinstruct.sources.contamination import Contamination, read_evaluation
 from selfinstruct.storage.store import RunStore
 from selfinstruct.version import __version__
 
@@ -29,63 +30,53 @@ from selfinstruct.version import __version__
 class Exported:
     """What an export has written."""
 
+    folder: Path
     rows: dict[str, int]  # by split
 
 
 def export(
-    store: RunStore,
-    out: Path,
-    *,
-    name: str,
-    origins: Sequence[Origin],
-    seed: int,
-    validation: float,
-    licence_settings: LicenceSettings,
-    evaluation: Contamination | None = None,
-    shard_size: int = SIZE,
+    store: RunStore, out: Path, settings: DatasetSettings, *, name: str | None = None, shard_size: int = SIZE
 ) -> Exported:
     """Write the complete rounds of a run as a dataset to the folder `out`, all at once.
 
     Args:
-        name: How the card calls the dataset: a folder's name, or owner/name of a repository.
-        origins: Which rows are exported.
-        seed: Of the shuffle and the split.
-        validation: Share of the instructions that are set aside, in [0, 1).
-        evaluation: Evaluation sets that rows are kept clear of.
+        name: How the card calls the dataset, as owner/name of a repository (default: the folder's name).
 
     Raises:
         InputError: licences or names are missing, nothing is to be exported, or `out` is something else.
         CorruptError: a file of the run is missing or torn.
         FailureError: the disk failed.
     """
+    _check(settings)
+    out = out.expanduser().absolute()
     identity = store.metadata(Table.CANDIDATES, 0).writer.id
-    makers = makers_by_round(store, licence_settings.model_name)
-    known = licences(store, makers, licence_settings)
+    makers = makers_by_round(store, settings.model_name)
+    known = licences(store, makers, settings)
     facts, totals = store.metadata(Table.CANDIDATES, 0).notes["facts"], store.totals()
-    sieve = Sieve(evaluation) if evaluation else None
+    sieve = _sieve(settings, facts)
     expected = sum(totals[Table.INSTANCES][key] for key in ("instances.accepted", "instances.seed"))
     with replaced(out, identity) as folder, TemporaryDirectory(dir=folder) as scratch:
-        shuffled = Shuffled(Path(scratch), expected, seed, validation)
-        tables = rows_of_run(store, makers, origins)
+        shuffled = Shuffled(Path(scratch), expected, settings.seed, settings.validation)
+        tables = rows_of_run(store, makers, settings.origins)
         shuffled.spread(sieve(tables) if sieve else tables)
         rows = {split: shuffled.counts[split] for split in (TRAIN, VALIDATION) if shuffled.counts[split]}
         if TRAIN not in rows:
-            there = ", ".join(origins)
+            there = ", ".join(settings.origins)
             raise InputError(f"{store.blobs.url}: there are no rows of origin {there}; see --origins and --validation")
         write_shards(folder, shuffled, rows, shard_size)
         edition = _edition(folder / "default")
         contents = Contents(
-            name=name,
+            name=name or out.name,
             edition=edition,
             rows=rows,
-            origins=[str(origin) for origin in origins],
+            origins=[str(origin) for origin in settings.origins],
             makers=list(dict.fromkeys(each for each in makers.values() if each)),
             licences=known,
             facts=facts,
             totals=totals,
             finished_rounds=len(store.rounds(Table.INSTANCES)) - 1,
-            seed=seed,
-            validation=validation,
+            seed=settings.seed,
+            validation=settings.validation,
             contamination=[
                 text for text in (generation_summary(facts, totals), sieve.summary() if sieve else None) if text
             ],
@@ -94,8 +85,8 @@ def export(
             "run": identity,
             "edition": edition,
             "rows": rows,
-            "seed": seed,
-            "validation": validation,
+            "seed": settings.seed,
+            "validation": settings.validation,
             "program": __version__,
         }
         texts = {
@@ -106,7 +97,26 @@ def export(
         }
         for file, text in texts.items():
             (folder / file).write_text(text, encoding="utf-8")
-    return Exported(rows)
+    return Exported(out, rows)
+
+
+def _check(settings: DatasetSettings) -> None:
+    """InputError for what the types of the options let through."""
+    problems = []
+    if not 0 <= settings.validation < 1:
+        problems.append(f"--validation: is {settings.validation}, must be at least 0 and below 1")
+    if settings.ngram < 2:
+        problems.append(f"--ngram: is {settings.ngram}, must be at least 2")
+    if problems:
+        raise InputError(*problems)
+
+
+def _sieve(settings: DatasetSettings, facts: Facts) -> Sieve | None:
+    """What keeps rows clear of the evaluation sets that were named."""
+    if not settings.decontaminate:
+        return None
+    novelty = with_facts(NoveltySettings(), facts, "novelty.")
+    return Sieve(Contamination(read_evaluation(settings.decontaminate), novelty, settings.ngram))
 
 
 def write_shards(folder: Path, shuffled: Shuffled, rows: dict[str, int], size: int) -> None:

@@ -31,37 +31,48 @@ PROVENANCE = {
 }
 """Where a row comes from; of seed tasks and imported ones there are no models, prompts and demonstrations."""
 
+MAKERS = ("proposer", "proposer_revision", "labeller", "labeller_revision", "prompts")
+"""The columns that say who made a row."""
+
 SCHEMA = pa.schema(TEXTS | PROVENANCE)
+ACCEPTED = pa.schema([field for field in SCHEMA if field.name not in MAKERS])
 
 _INSTANCES = ["id", "round", "instruction_id", "instruction", "is_classification", "input", "output"]
 _CANDIDATES = ["id", "request_id", "origin", "nearest_id", "rouge_l"]
 
 
-def rows_of_run(store: RunStore, makers: Mapping[int, Makers | None], origins: Collection[Origin]) -> Iterator[Any]:
-    """A `pa.Table` of `SCHEMA` for each complete round, in the run's order.
+def accepted_rows(store: RunStore, origins: Collection[Origin]) -> Iterator[Any]:
+    """The accepted instances of a run, a `pa.Table` of `ACCEPTED` for each complete round, in the run's order.
 
     Raises:
         CorruptError: a file is missing or torn.
     """
+    for number in store.rounds(Table.INSTANCES):
+        yield _accepted(store, number, origins)
+
+
+def rows_of_run(store: RunStore, makers: Mapping[int, Makers | None], origins: Collection[Origin]) -> Iterator[Any]:
+    """The same with who made them, a `pa.Table` of `SCHEMA` for each round. CorruptError as `accepted_rows`."""
     current = None
     for number in store.rounds(Table.INSTANCES):
         current = makers.get(number, current)
-        yield _rows(store, number, current, origins)
+        rows = _accepted(store, number, origins)
+        columns = {name: rows[name] for name in ACCEPTED.names} | _made_by(current if number > 0 else None, len(rows))
+        yield pa.table({name: columns[name] for name in SCHEMA.names}).cast(SCHEMA)
 
 
-def _rows(store: RunStore, number: int, makers: Makers | None, origins: Collection[Origin]) -> Any:
+def _accepted(store: RunStore, number: int, origins: Collection[Origin]) -> Any:
     instances = store.read_columns(Table.INSTANCES, number, _INSTANCES, accepted_only=True)
     candidates = store.read_columns(Table.CANDIDATES, number, _CANDIDATES, accepted_only=True)
     candidates = _matching(candidates, "id", instances["instruction_id"])
     columns = {name: instances[name] for name in _INSTANCES}
     columns |= {name: candidates[name] for name in ("origin", "nearest_id", "rouge_l")}
-    columns |= _made_by(makers if number > 0 else None, len(instances))
     if number > 0:
         proposals = store.read_columns(Table.PROPOSALS, number, ["request_id", "demonstrations"])
         columns["demonstrations"] = _matching(proposals, "request_id", candidates["request_id"])["demonstrations"]
     else:
         columns["demonstrations"] = pa.nulls(len(instances), pa.list_(pa.string()))
-    table = pa.table({name: columns[name] for name in SCHEMA.names}).cast(SCHEMA)
+    table = pa.table({name: columns[name] for name in ACCEPTED.names}).cast(ACCEPTED)
     return table.filter(pc.is_in(table["origin"], value_set=pa.array([str(each) for each in origins])))
 
 
@@ -71,9 +82,8 @@ def _matching(table: Any, key: str, wanted: Any) -> Any:
 
 
 def _made_by(makers: Makers | None, count: int) -> dict[str, Any]:
-    names = ("proposer", "proposer_revision", "labeller", "labeller_revision", "prompts")
     if makers is None:
-        return {name: pa.nulls(count, pa.string()) for name in names}
+        return {name: pa.nulls(count, pa.string()) for name in MAKERS}
     values = (
         makers.proposer.name,
         makers.proposer.revision,
@@ -81,4 +91,4 @@ def _made_by(makers: Makers | None, count: int) -> dict[str, Any]:
         makers.labeller.revision,
         makers.prompts,
     )
-    return {name: pa.repeat(value, count) for name, value in zip(names, values, strict=True)}
+    return {name: pa.repeat(value, count) for name, value in zip(MAKERS, values, strict=True)}

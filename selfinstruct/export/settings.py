@@ -1,8 +1,11 @@
-"""What only a person can say about a dataset. No heavy imports, so that `--help` starts at once."""
+"""What a dataset holds, and what only a person can say about it. No heavy imports, so that `--help` starts at once."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from selfinstruct.records import Origin
+from selfinstruct.sources.contamination import NGRAM
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,3 +27,23 @@ class LicenceSettings:
     model_outputs: tuple[str, ...] = ()
     seeds_license: str | None = None
     pool_license: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetSettings(LicenceSettings):
+    """What is exported. Values for several models are given as NAME=VALUE each; a plain value is that of all models.
+
+    Args:
+        origins: Rows to export: those of the model, imported ones, seed tasks.
+        validation: Share of the instructions that are set aside as the split validation.
+        seed: Seed of the shuffle and the split.
+        decontaminate: Evaluation sets that rows are kept clear of: .jsonl, .json, .parquet, or folders of
+            natural-instructions tasks.
+        ngram: Tokens in a row that a text may not share with an evaluation set.
+    """
+
+    origins: tuple[Origin, ...] = (Origin.MODEL, Origin.IMPORTED)
+    validation: float = 0.01
+    seed: int = 0
+    decontaminate: tuple[str, ...] = ()
+    ngram: int = NGRAM

@@ -22,7 +22,7 @@ from jobs.main import main
 from selfinstruct.engines import EngineSettings, identify
 from selfinstruct.export import shuffle
 from selfinstruct.export.dataset import export
-from selfinstruct.export.settings import LicenceSettings
+from selfinstruct.export.settings import DatasetSettings
 from selfinstruct.records import Origin, Table
 from selfinstruct.storage.store import RunStore
 from selfinstruct.tiny import MODEL
@@ -220,16 +220,8 @@ def test_the_embedded_model_is_known_with_its_licence(tmp_path: Path) -> None:
 
 
 def test_large_sets_are_cut_into_files_of_one_size(store: RunStore, tmp_path: Path) -> None:
-    export(
-        store,
-        tmp_path / "set",
-        name="set",
-        origins=[Origin.MODEL],
-        seed=0,
-        validation=0.0,
-        licence_settings=LicenceSettings(),
-        shard_size=4000,
-    )
+    settings = DatasetSettings(origins=(Origin.MODEL,), validation=0.0)
+    export(store, tmp_path / "set", settings, shard_size=4000)
     for config in CONFIGS:
         files = sorted((tmp_path / "set" / config / "train").iterdir())
         assert len(files) > 2
