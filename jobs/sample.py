@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import random
 import sys
 import time
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tyro.conf import Positional
 
@@ -58,7 +56,7 @@ def sample(settings: SampleSettings) -> int:
     while True:
         rounds = [number for number in store.rounds(table) if number > 0 and number >= shown]
         if rejected:
-            show_rejected(store, rounds, settings.number, settings.reason, settings.seed)
+            show_rejected(store, settings.number, settings.seed, rounds, settings.reason)
         else:
             show(store, settings.number, settings.seed, rounds)
         if not settings.follow:
@@ -69,47 +67,28 @@ def sample(settings: SampleSettings) -> int:
 
 def show(store: RunStore, number: int, seed: int = 0, rounds: Sequence[int] | None = None) -> None:
     """Print random accepted tasks with their accepted instances, of the given rounds or of all generated ones."""
-    if rounds is None:
-        rounds = [number for number in store.rounds(Table.INSTANCES) if number > 0]
-    columns = ["instruction_id", "instruction", "is_classification", "input", "output"]
-    tasks: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in _rows(store, Table.INSTANCES, rounds, columns, accepted_only=True):
-        tasks[row["instruction_id"]].append(row)
-    if not tasks:
+    from selfinstruct.storage.sample import sample_tasks
+
+    tasks = sample_tasks(store, number, seed, rounds)
+    if not tasks and number:
         print("(no instruction has a valid instance yet)\n")
-    for id in _choose(list(tasks), number, seed):
-        first = tasks[id][0]
-        kind = ", classification" if first["is_classification"] else ""
-        print(f"[{id}{kind}] {plain(first['instruction'])}")
-        for instance in tasks[id]:
-            if instance["input"]:
-                print(f"    input:  {plain(instance['input'])}")
-            print(f"    output: {plain(instance['output'])}")
+    for task in tasks:
+        kind = ", classification" if task.is_classification else ""
+        print(f"[{task.id}{kind}] {plain(task.instruction)}")
+        for instance in task.instances:
+            if instance.input:
+                print(f"    input:  {plain(instance.input)}")
+            print(f"    output: {plain(instance.output)}")
         print()
 
 
-def show_rejected(store: RunStore, rounds: Sequence[int], number: int, reason: Reason | None, seed: int) -> None:
+def show_rejected(store: RunStore, number: int, seed: int, rounds: Sequence[int], reason: Reason | None) -> None:
     """Print random rejected candidates; of a whole request that gave none there is no text."""
-    columns = ["id", "text", "accepted", "reason", "nearest_id", "rouge_l"]
-    rows = [
-        row
-        for row in _rows(store, Table.CANDIDATES, rounds, columns, accepted_only=False)
-        if not row["accepted"] and reason in (None, row["reason"])
-    ]
-    for row in _choose(rows, number, seed):
+    from selfinstruct.storage.sample import sample_rejected
+
+    for row in sample_rejected(store, number, seed, rounds, reason):
         near = f" ({row['rouge_l']:.2f} to {row['nearest_id']})" if row["reason"] == Reason.SIMILAR else ""
         print(f"[{row['id']}] {row['reason']}{near}: {plain(row['text'])}")
-
-
-def _choose(population: list[Any], number: int, seed: int) -> list[Any]:
-    return random.Random(seed).sample(population, min(number, len(population)))
-
-
-def _rows(
-    store: RunStore, table: Table, rounds: Sequence[int], columns: list[str], accepted_only: bool
-) -> Iterator[dict[str, Any]]:
-    for number in rounds:
-        yield from store.read_columns(table, number, columns, accepted_only=accepted_only).to_pylist()
 
 
 if __name__ == "__main__":
