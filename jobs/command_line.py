@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import tyro
 
 from selfinstruct.errors import InputError, SelfInstructError
-from selfinstruct.settings import problems_of
+from selfinstruct.settings import problems_of, with_options
+from selfinstruct.sources.options import Kind, kinds_of, read_options
+from selfinstruct.sources.yaml_files import read_yaml
 
 T = TypeVar("T")
 
@@ -38,17 +38,23 @@ class Terminated(BaseException):
     """SIGTERM came. Like KeyboardInterrupt, nothing but the command line catches it."""
 
 
-def run(name: str, settings: type[T], do: Callable[[T], int], argv: Sequence[str] | None) -> int:
+def run(
+    name: str, settings: type[T], do: Callable[[T], int], argv: Sequence[str] | None, recipe: str | None = None
+) -> int:
     """Parse the options of a command, do it, and turn errors into a line on stderr and an exit code.
 
     `--config FILE` reads options from a YAML file; those on the command line come after it and win.
+
+    Args:
+        recipe: The recipe that is taken when none is given, for commands that take one: `--recipe NAME|FILE`, of which
+            config and command line win.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     told_to_end = threading.Event()
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, lambda *_: _terminate(name, told_to_end))
     try:
-        return do(_checked(_parse(name, settings, arguments)))
+        return do(_checked(_parse(name, settings, arguments, recipe)))
     except BaseException as error:
         if told_to_end.is_set():  # then it does not matter as what the end arrives here: Ray's own code turns it about
             _tell_terminated(name)
@@ -119,80 +125,87 @@ def choose(
     return 0 if asked else 2
 
 
-def _parse(name: str, settings: type[T], arguments: list[str]) -> T:
-    return tyro.cli(
-        settings,
+def _parse(name: str, settings: type[T], arguments: list[str], recipe: str | None) -> T:
+    """The settings: what a field has for itself, a recipe over it, then config files, then options."""
+    rest, files = _files(arguments, ("config", "recipe") if recipe else ("config",))
+    command = _command(settings, recipe)
+    begun = with_options(_blank(command), _given(settings, files, recipe))
+    parsed = tyro.cli(
+        command,
         prog=f"selfinstruct {name}",
-        args=_with_config(settings, arguments),
+        args=rest,
+        default=begun,
         use_underscores=True,
         config=(tyro.conf.EnumChoicesFromValues,),
     )
+    return settings(**{name: getattr(parsed, name) for name in _names(settings)})
 
 
-def _with_config(settings: type, arguments: list[str]) -> list[str]:
-    """Replace `--config FILE` by the options in it, ahead of all others."""
+def _files(arguments: list[str], names: Sequence[str]) -> tuple[list[str], dict[str, list[str]]]:
+    """The arguments without `--NAME FILE` and `--NAME=FILE`, and the files of each name.
+
+    Raises:
+        InputError: no file follows one of the names.
+    """
     rest: list[str] = []
-    given: list[str] = []
+    files: dict[str, list[str]] = {name: [] for name in names}
     remaining = iter(arguments)
     for argument in remaining:
         option, equals, value = argument.partition("=")
-        if option != "--config":
+        if (name := option.removeprefix("--")) not in names or not option.startswith("--"):
             rest.append(argument)
             continue
-        path = value if equals else next(remaining, "")
-        given += _read_config(Path(path), settings)
-    return given + rest
+        files[name].append(value if equals else next(remaining, ""))
+        if not files[name][-1]:
+            raise InputError(f"{option}: is without a value; name a file")
+    return rest, files
 
 
-def _read_config(path: Path, settings: type) -> list[str]:
-    """A YAML file as command-line options: `rounds: {lag: 3}` is `--rounds.lag 3`."""
-    import yaml
+def _given(settings: type, files: Mapping[str, Sequence[str]], recipe: str | None) -> dict[str, Any]:
+    """The options that the files give, by dotted key. A config file may name the recipe, too."""
+    kinds = kinds_of(settings) | ({"recipe": Kind(str)} if recipe else {})
+    options: dict[str, Any] = {}
+    for path in files["config"]:
+        options |= read_options(read_yaml(Path(path)), kinds)
+    if recipe is None:
+        return options
+    from selfinstruct.recipes import read_recipe
 
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"--config: {path} cannot be read: {' '.join(str(error).split())}") from error
-    if not isinstance(data, dict):
-        raise InputError(f"--config: {path} must hold options as 'key: value', not a {type(data).__name__}")
-    known = set(_keys(settings))
-    flat = dict(_flatten(data, known))
-    problems = [_unknown(path, key, known) for key in flat if key not in known]
-    if problems:
-        raise InputError(*problems)
-    return [text for key, value in flat.items() if value is not None for text in _option(key, value)]
+    named = options.pop("recipe", recipe)
+    return {**read_recipe([named, *files["recipe"]][-1]), **options}
 
 
-def _unknown(path: Path, key: str, known: set[str]) -> str:
-    close = get_close_matches(key, known, n=1)
-    return f"{path}: unknown option {key!r}" + (f"; did you mean {close[0]!r}?" if close else "")
+def _command(settings: type, recipe: str | None) -> type:
+    """The settings with the options that name files, which are read before all others: here for `--help`."""
+    files = [("config", "FILE", "YAML file of options; those on the command line win. Of several the last one does.")]
+    if recipe:
+        text = f"Recipe under both, from a file or by a name that `selfinstruct recipes` lists. (default: {recipe})"
+        files.append(("recipe", "NAME|FILE", text))
+    fields = [
+        (
+            name,
+            Annotated[str, tyro.conf.arg(metavar=metavar, help=text, help_behavior_hint="")],
+            dataclasses.field(default="", kw_only=True),
+        )
+        for name, metavar, text in files
+    ]
+    return dataclasses.make_dataclass(
+        settings.__name__, fields, bases=(settings,), frozen=True, namespace={"__doc__": settings.__doc__}
+    )
 
 
-def _keys(settings: type, prefix: str = "") -> Iterator[str]:
-    for field in dataclasses.fields(settings):
-        nested = field.default_factory
-        if dataclasses.is_dataclass(nested):
-            yield from _keys(nested, f"{prefix}{field.name}.")
-        else:
-            yield prefix + field.name
+def _names(settings: type) -> list[str]:
+    return [field.name for field in dataclasses.fields(settings)]
 
 
-def _flatten(data: dict[Any, Any], known: set[str], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted options and their values. A mapping under an option's own name is `name=value name=value ...`."""
-    for key, value in data.items():
-        option = f"{prefix}{key}"
-        if not isinstance(value, dict):
-            yield option, value
-        elif option in known:
-            yield option, [f"{name}={json.dumps(each)}" for name, each in value.items()]
-        else:
-            yield from _flatten(value, known, f"{option}.")
-
-
-def _option(key: str, value: Any) -> list[str]:
-    if isinstance(value, bool):
-        group, dot, name = key.rpartition(".")
-        return [f"--{key}" if value else f"--{group}{dot}no_{name}"]
-    return [f"--{key}", *map(str, value if isinstance(value, list) else [value])]
+def _blank(settings: type) -> Any:
+    """The settings as they are without any option, those that must be given still missing."""
+    required = [
+        each.name
+        for each in dataclasses.fields(settings)
+        if each.default is dataclasses.MISSING and each.default_factory is dataclasses.MISSING
+    ]
+    return settings(**dict.fromkeys(required, tyro.MISSING))
 
 
 def plain(text: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from cluster.settings import GenerateSettings
 from jobs.command_line import run
+from selfinstruct.recipes import RECOMMENDED
 from selfinstruct.settings import option
 
 
@@ -24,7 +25,7 @@ class DoctorSettings(GenerateSettings):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Examine; returns 2 if something is wrong."""
-    return run("doctor", DoctorSettings, doctor, argv)
+    return run("doctor", DoctorSettings, doctor, argv, RECOMMENDED)
 
 
 def doctor(settings: DoctorSettings) -> int:

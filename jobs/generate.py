@@ -7,11 +7,12 @@ from collections.abc import Sequence
 
 from cluster.settings import GenerateSettings
 from jobs.command_line import run
+from selfinstruct.recipes import RECOMMENDED
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Generate, or go on with a run; returns the exit code."""
-    return run("generate", GenerateSettings, generate, argv)
+    return run("generate", GenerateSettings, generate, argv, RECOMMENDED)
 
 
 def generate(settings: GenerateSettings) -> int:

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 
 COMMANDS = {
     "generate": ("jobs.generate", "grow a set of instructions and instances from seed tasks; the same command resumes"),
+    "recipes": ("jobs.recipes", "the named sets of options that `generate --recipe` takes, or one of them"),
     "try": ("jobs.try_prompts", "a few requests against a model: prompt, raw text, parsed result, reasons; no run"),
     "status": ("jobs.status", "how far a run is, from its files"),
     "sample": ("jobs.sample", "accepted tasks of a run, or rejected ones with their reasons"),

@@ -72,28 +72,29 @@ def parse_changes(changes: Sequence[str], facts: Facts) -> Mapping[str, Any]:
     """`key=value` as facts, the values as YAML.
 
     Raises:
-        InputError: a key is no option of the pure stages, or a value is of another type than the option's.
+        InputError: a key is no option of the pure stages or there twice, or a value is of another kind than the option.
     """
-    import yaml
-
     from selfinstruct.reuse.reparse import CHANGEABLE
+    from selfinstruct.run.settings import RunSettings
+    from selfinstruct.sources.options import kinds_of, read_value
+    from selfinstruct.sources.yaml_files import parse_yaml
 
-    known = [key for key in facts if key.startswith(CHANGEABLE)]
+    kinds = {key: kind for key, kind in kinds_of(RunSettings).items() if key in facts and key.startswith(CHANGEABLE)}
     found: dict[str, Any] = {}
-    problems = []
+    problems: list[str] = []
     for change in changes:
         key, equals, text = change.partition("=")
-        if not equals or key not in known:
-            close = get_close_matches(key, known, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(sorted(known))}"
-            problems.append(f"--change: {change!r} is no option=value of the pure stages; {hint}")
-            continue
-        value, type_of = yaml.safe_load(text), type(facts[key])
-        if type_of is float and type(value) is int:
-            value = float(value)
-        if type(value) is not type_of:
-            problems.append(f"--change: {change!r}: must be a {type_of.__name__}, as {facts[key]!r} is")
-        found[key] = value
+        try:
+            if not equals or key not in kinds:
+                close = get_close_matches(key, kinds, n=1)
+                hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(sorted(kinds))}"
+                raise InputError(f"--change: {change!r} is no option=value of the pure stages; {hint}")
+            if key in found:
+                raise InputError(f"--change: {key!r} is there twice; leave one out")
+            value = read_value(parse_yaml(text, lambda _: "--change", key), kinds[key])
+            found[key] = list(value) if isinstance(value, tuple) else value
+        except InputError as error:
+            problems += error.problems
     if problems:
         raise InputError(*problems)
     return found

@@ -22,7 +22,8 @@ from selfinstruct.prompts import PromptSet
 from selfinstruct.protocols import Engine
 from selfinstruct.records import Completion, Finish, Kind, Reason, Request, SeedTask
 from selfinstruct.run.inputs import prompt_set_for
-from selfinstruct.settings import named_values
+from selfinstruct.settings import NamedValues
+from selfinstruct.sources.options import named_values
 from selfinstruct.sources.seeds import SEED_TASKS
 from selfinstruct.steps.instantiate import InstanceSettings, filter_instances, kind_for
 from selfinstruct.steps.readers import reader_of
@@ -49,7 +50,7 @@ class TrySettings:
     seed: int = 0
     seeds: Path = SEED_TASKS
     prompts: str = "auto"
-    chat_template_kwargs: tuple[str, ...] = ()
+    chat_template_kwargs: NamedValues = ()
     engine: str = "transformers"
     model: str = EMBEDDED
     prefixes: bool = False

@@ -10,16 +10,19 @@ import hashlib
 import json
 import math
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, field, fields, is_dataclass, replace
-from typing import Any, TypeVar
-
-from selfinstruct.errors import InputError
+from typing import Annotated, Any, TypeAlias, TypeVar
 
 T = TypeVar("T")
 
 Facts = Mapping[str, Any]
 """What a run's data depends on: dotted option or input -> JSON value."""
+
+
+NAMED = "name=value"
+NamedValues: TypeAlias = Annotated[tuple[str, ...], NAMED]
+"""An option of texts `name=value` (`sources.options.named_values`); in a file it may be a mapping."""
 
 
 def option(
@@ -64,7 +67,7 @@ def problems_of(settings: Any, prefix: str = "") -> list[str]:
             problems += problems_of(value, f"{key}.")
         else:
             numbers = value if isinstance(value, tuple) else (value,)
-            problems += [f"--{key}: {wrong}" for number in numbers if (wrong := _out_of(each.metadata, number))]
+            problems += [f"--{key}: {wrong}" for number in numbers if (wrong := out_of_bounds(each.metadata, number))]
     own = getattr(settings, "problems", tuple)
     return problems + [f"--{prefix}{problem}" for problem in own()]
 
@@ -77,8 +80,8 @@ _HOLDS: Mapping[str, Callable[[float, float], bool]] = {
 }
 
 
-def _out_of(metadata: Mapping[str, Any], value: object) -> str:
-    """What is wrong with one value of an option, if anything is."""
+def out_of_bounds(metadata: Mapping[str, Any], value: object) -> str:
+    """What is wrong with one value of an option, of whose field this is the metadata; empty if nothing is."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return ""
     if not math.isfinite(value):
@@ -121,17 +124,18 @@ def _fact(value: Any) -> Any:
 
 def with_facts(settings: T, facts: Facts, prefix: str = "") -> T:
     """The settings with the values that a run's facts have for them: the inverse of `facts_of`."""
-    return _with({**facts_before(settings, prefix), **facts}, settings, prefix)
+    return with_options(settings, {**facts_before(settings, prefix), **facts}, prefix)
 
 
-def _with(facts: Facts, settings: T, prefix: str) -> T:
+def with_options(settings: T, options: Mapping[str, Any], prefix: str = "") -> T:
+    """The settings with other values for some options, by dotted key; keys that are no options have no effect."""
     values: dict[str, Any] = {}
     for each in fields(settings):  # type: ignore[arg-type]
         value, key = getattr(settings, each.name), prefix + each.name
         if is_dataclass(value):
-            values[each.name] = _with(facts, value, f"{key}.")
-        elif key in facts:
-            values[each.name] = tuple(facts[key]) if isinstance(value, tuple) else facts[key]
+            values[each.name] = with_options(value, options, f"{key}.")
+        elif key in options:
+            values[each.name] = tuple(options[key]) if isinstance(value, tuple) else options[key]
     return replace(settings, **values)  # type: ignore[type-var]
 
 
@@ -152,23 +156,3 @@ def differences(ours: Facts, theirs: Facts) -> list[str]:
         for key in sorted({*ours, *theirs})
         if ours.get(key) != theirs.get(key)
     ]
-
-
-def named_values(option: str, given: Sequence[str]) -> dict[str, Any]:
-    """What an option of the form `name=value name=value ...` says; values are read as YAML, so JSON will do.
-
-    Raises:
-        InputError: a piece has not this form.
-    """
-    import yaml
-
-    values = {}
-    for piece in given:
-        name, equals, text = piece.partition("=")
-        try:
-            values[name.strip()] = yaml.safe_load(text)
-        except yaml.YAMLError:
-            equals = ""
-        if not equals or not name.strip():
-            raise InputError(f"--{option}: {piece!r} is not of the form name=value, the value a YAML or JSON value")
-    return values

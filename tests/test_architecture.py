@@ -30,7 +30,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("tiny",),
     ("engines",),
     ("run",),
-    ("reuse", "export", "report", "evaluation", "finetune"),
+    ("reuse", "export", "report", "evaluation", "finetune", "recipes"),
     ("face",),
 )
 """The floors of `selfinstruct`, from the ground up: a module imports its own part and the floors below, and none beside

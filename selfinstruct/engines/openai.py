@@ -43,7 +43,7 @@ from selfinstruct.engines.settings import EMBEDDED, EngineSettings, OpenAIOption
 from selfinstruct.errors import FailureError, InputError
 from selfinstruct.prompts import PromptSet, Sampling
 from selfinstruct.records import Completion, Finish, Request, mended
-from selfinstruct.settings import named_values
+from selfinstruct.sources.options import named_values
 
 if TYPE_CHECKING:
     import httpx2

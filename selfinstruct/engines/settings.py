@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from selfinstruct.settings import NamedValues
+
 EMBEDDED = "tiny"
 """The name under which `--model` finds the embedded demonstration model."""
 
@@ -95,7 +97,7 @@ class OpenAIOptions:
     key_env: str | None = None
     key_file: Path | None = None
     endpoint: str = "auto"
-    body: tuple[str, ...] = ()
+    body: NamedValues = ()
     structured: bool = False
     concurrency: int = 32
     timeout: float = 120.0
@@ -112,7 +114,7 @@ class VLLMOptions:
         trust_remote_code: Run code that comes with the model.
     """
 
-    args: tuple[str, ...] = ()
+    args: NamedValues = ()
     revision: str = "main"
     trust_remote_code: bool = False
 

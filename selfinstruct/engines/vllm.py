@@ -33,7 +33,7 @@ from selfinstruct.engines.settings import EngineSettings, Traits
 from selfinstruct.errors import InputError
 from selfinstruct.prompts import PromptSet, Sampling
 from selfinstruct.records import Completion, Finish, Request
-from selfinstruct.settings import named_values
+from selfinstruct.sources.options import named_values
 
 STEP = 0.1
 """Seconds that a step goes on, so that a replica exchanges requests a few times a second and not with each token."""

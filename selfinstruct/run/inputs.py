@@ -24,8 +24,9 @@ from selfinstruct.prompts import PromptSet, load_prompts
 from selfinstruct.records import ImportedTask, SeedTask
 from selfinstruct.run.facts import gather_facts
 from selfinstruct.run.settings import RunSettings
-from selfinstruct.settings import Facts, group, named_values, option, problems_of
+from selfinstruct.settings import Facts, NamedValues, group, option, problems_of
 from selfinstruct.sources.contamination import NGRAM, Contamination, read_evaluation
+from selfinstruct.sources.options import named_values
 from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
 from selfinstruct.sources.texts import read_tasks
 
@@ -70,7 +71,7 @@ class InputSettings(RunSettings):
     decontaminate: tuple[str, ...] = option((), alters_data=False)
     ngram: int = option(NGRAM, least=2, alters_data=False)
     prompts: str = option("auto", alters_data=False)
-    chat_template_kwargs: tuple[str, ...] = option((), alters_data=False)
+    chat_template_kwargs: NamedValues = option((), alters_data=False)
     engine: str = option("transformers", alters_data=False)
     model: str = option(EMBEDDED, alters_data=False)
     label: LabelSettings = group(LabelSettings, alters_data=False)

@@ -53,7 +53,7 @@ def settings_for(*args: str, **options: Any) -> EngineSettings:
     [
         (("max_model_len",), "'max_model_len' is not of the form name=value"),
         (("=3",), "'=3' is not of the form name=value"),
-        (("a=[",), "'a=\\[' is not of the form name=value"),
+        (("a=[",), "'a' is not YAML"),
         (("model=other",), "'model' is not for here; --model names it"),
         (("trust_remote_code=true",), "give --vllm.trust_remote_code"),
         (("data_parallel_size=2",), "give --replicas"),

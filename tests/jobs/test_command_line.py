@@ -73,39 +73,6 @@ def test_an_unknown_option_names_the_nearest(capsys: pytest.CaptureFixture[str])
     assert "--novelty.threshold" in capsys.readouterr().err
 
 
-def test_options_from_a_config_file_and_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    config = tmp_path / "run.yaml"
-    config.write_text(
-        "target: 5\nnovelty:\n  bands: 1\nscreen: {banned: [cat, dog], ascii_start: false}\nreplicas: 0\n"
-    )
-    assert main([*GENERATE, "--config", str(config), "--out", str(tmp_path / "run"), "--replicas", "-1"]) == 2
-    errors = lines_of(capsys)
-    assert any("--novelty.bands: is 1" in line for line in errors)
-    assert any("--replicas: is -1" in line for line in errors)
-    assert not (tmp_path / "run").exists()
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("novelty: {treshold: 0.8}", "unknown option 'novelty.treshold'; did you mean 'novelty.threshold'?"),
-        ("tagret: 5", "unknown option 'tagret'; did you mean 'target'?"),
-        ("- target", "must hold options"),
-        ("target: [", "cannot be read"),
-    ],
-)
-def test_a_bad_config_file_is_one_clear_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, expected: str
-) -> None:
-    config = tmp_path / "run.yaml"
-    config.write_text(text)
-    assert main([*GENERATE, "--config", str(config), "--out", str(tmp_path / "run")]) == 2
-    errors = lines_of(capsys)
-    assert len(errors) == 1
-    assert expected in errors[0]
-    assert str(config) in errors[0]
-
-
 def test_what_a_user_gets_wrong_is_said_before_any_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     seeds = tmp_path / "seeds.jsonl"
     seeds.write_text('{"instruction": 3}\n')

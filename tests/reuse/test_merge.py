@@ -195,7 +195,7 @@ def test_changes_that_cannot_be_are_named(
     assert main([*command, "novelty.treshold=0.5", "novelty.threshold=high", "proposer.grammar=x"]) == 2
     errors = capsys.readouterr().err
     assert "did you mean 'novelty.threshold'?" in errors
-    assert "must be a float, as 0.7 is" in errors
+    assert "'novelty.threshold' takes one number, not the text 'high'" in errors
     assert "'proposer.grammar=x' is no option" in errors
     assert main(["reparse", sources[0].blobs.url, "--out", sources[0].blobs.url]) == 2
     assert not (tmp_path / "x").exists()

@@ -1,0 +1,46 @@
+"""`selfinstruct recipes`: the recipes that there are, and what one says."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tyro.conf import Positional
+
+from jobs.command_line import run
+from selfinstruct import recipes
+from selfinstruct.errors import InputError
+
+
+@dataclass(frozen=True)
+class RecipesSettings:
+    """List the shipped recipes, or show one: `selfinstruct recipes paper > mine.yaml` is a beginning of one's own.
+
+    Args:
+        name: The recipe to show; without it all are listed.
+    """
+
+    name: Positional[str] = ""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """List or show; returns the exit code."""
+    return run("recipes", RecipesSettings, show, argv)
+
+
+def show(settings: RecipesSettings) -> int:
+    """Print the list, or a recipe's file as it is."""
+    files = recipes.shipped()
+    if settings.name in files:
+        print(files[settings.name].read_text(encoding="utf-8"), end="")
+        return 0
+    if settings.name:
+        raise InputError(f"recipes: there is no {settings.name!r}; there are {', '.join(files)}")
+    for name in files:
+        print(f"{name:<13}{recipes.load_recipe(name).description}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
