@@ -18,6 +18,7 @@ from jobs.command_line import run
 from selfinstruct.errors import InputError
 from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
+from selfinstruct.steps.plugins import INSTANCE, load_plugins
 from selfinstruct.steps.screen import Screen, ScreenSettings
 
 if TYPE_CHECKING:
@@ -64,6 +65,8 @@ def dedup(settings: DedupSettings) -> int:
 
     if not settings.files:
         raise InputError("dedup: name at least one file")
+    if others := [each.name for each in load_plugins(settings.limits.plugin) if each.texts == INSTANCE]:
+        raise InputError(f"--limits.plugin: there are no instances to ask {', '.join(others)} about; leave it out")
     blobs = open_blobs(settings.out)
     if VERDICTS in blobs.names(""):
         raise InputError(f"{settings.out}/{VERDICTS}: is there already; take another --out")

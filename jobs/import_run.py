@@ -61,6 +61,7 @@ def import_run(settings: ImportSettings) -> int:
     from selfinstruct.run.settings import RunSettings
     from selfinstruct.settings import facts_of
     from selfinstruct.sources.seeds import load_seeds
+    from selfinstruct.steps.plugins import plugin_facts
     from selfinstruct.storage.store import RunStore
 
     if not settings.source:
@@ -74,7 +75,7 @@ def import_run(settings: ImportSettings) -> int:
         instances=settings.instances,
     )
     # how requests are planned is left open: these were not planned here
-    facts = {**facts_of(run_settings), **ALGORITHMS}
+    facts = {**facts_of(run_settings), **ALGORITHMS, **plugin_facts(settings.screen.plugin)}
     facts = {key: fact for key, fact in facts.items() if not key.startswith(("planner", "propose.", "rounds."))}
     facts["seeds"] = tasks_digest(seeds)
     given = Path(settings.source[0]).expanduser()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from tyro.conf import Positional
 
 from jobs.command_line import plain, run
+from selfinstruct.errors import InputError
 from selfinstruct.records import Reason, Table
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class SampleSettings:
         run: Folder of the run.
         number: How many.
         rejected: Show rejected candidates instead, with the reason and the nearest of the pool.
-        reason: Only those rejected for this reason (implies --rejected).
+        reason: Only those rejected for this reason, as similar or plugin:mine (implies --rejected).
         seed: Seed of the choice.
         follow: Go on showing new ones as rounds are committed, until interrupted.
     """
@@ -35,7 +36,7 @@ class SampleSettings:
     run: Positional[str]
     number: int = 10
     rejected: bool = False
-    reason: Reason | None = None
+    reason: str | None = None
     seed: int = 0
     follow: bool = False
 
@@ -49,20 +50,28 @@ def sample(settings: SampleSettings) -> int:
     """Show accepted tasks, or rejected candidates."""
     from selfinstruct.storage.store import open_run
 
+    reason = None if settings.reason is None else _reason(settings.reason)
     store = open_run(settings.run)
-    rejected = settings.rejected or settings.reason is not None
+    rejected = settings.rejected or reason is not None
     table = Table.CANDIDATES if rejected else Table.INSTANCES
     shown = 0
     while True:
         rounds = [number for number in store.rounds(table) if number > 0 and number >= shown]
         if rejected:
-            show_rejected(store, settings.number, settings.seed, rounds, settings.reason)
+            show_rejected(store, settings.number, settings.seed, rounds, reason)
         else:
             show(store, settings.number, settings.seed, rounds)
         if not settings.follow:
             return 0
         shown = max(rounds, default=shown - 1) + 1
         time.sleep(POLL)
+
+
+def _reason(text: str) -> Reason:
+    try:
+        return Reason(text)
+    except ValueError as error:
+        raise InputError(f"--reason: there is no {text!r}; there are: {', '.join(Reason)}, plugin:<name>") from error
 
 
 def show(store: RunStore, number: int, seed: int = 0, rounds: Sequence[int] | None = None) -> None:

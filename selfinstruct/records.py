@@ -50,8 +50,16 @@ class Origin(StrEnum):
     MODEL = "model"
 
 
+PLUGIN = "plugin:"
+"""How the reasons of the user's own filters begin; the filter's name follows."""
+
+
 class Reason(StrEnum):
-    """Why a request, a candidate or an instance was dropped. Accepted rows have none."""
+    """Why a request, a candidate or an instance was dropped. Accepted rows have none.
+
+    Beside the members there is `plugin:<name>` for the user's own filters, whatever the name: a run is read by programs
+    that have not got them.
+    """
 
     # a whole request
     FAILED = "failed"
@@ -74,6 +82,15 @@ class Reason(StrEnum):
     DUPLICATE = "duplicate"
     SURPLUS = "surplus"
     NOT_ASKED = "not_asked"  # the run was made from stored answers, and there is none about this instruction
+
+    @classmethod
+    def _missing_(cls, value: object) -> Reason | None:
+        """The reason of a filter of the user's own: a value like the members, made when it is met."""
+        if not isinstance(value, str) or not value.removeprefix(PLUGIN).isidentifier() or not value.startswith(PLUGIN):
+            return None
+        reason = str.__new__(cls, value)
+        reason._name_ = reason._value_ = value
+        return cls._value2member_map_.setdefault(value, reason)  # type: ignore[return-value]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,14 @@
-"""What tests share: no deadlines on a busy machine, and an S3 server for those that need an object store."""
+"""What tests share: no deadlines on a busy machine, an S3 server, and a folder for modules of a user's own."""
 
 from __future__ import annotations
 
 import logging
 import os
 import secrets
+import sys
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -41,3 +43,14 @@ def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     return f"s3://{name}/runs/one"
+
+
+@pytest.fixture
+def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder in which Python looks for modules, here and in processes that are started; they are forgotten after."""
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
+    yield tmp_path
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", "")).startswith(str(tmp_path)):
+            del sys.modules[name]

@@ -32,6 +32,7 @@ from selfinstruct.run.rounds import Run
 from selfinstruct.run.settings import RunSettings
 from selfinstruct.settings import Facts, with_facts
 from selfinstruct.sources.contamination import Contamination
+from selfinstruct.steps.plugins import OPTION, PLUGINS, plugin_facts
 from selfinstruct.storage.history import complete_rounds, dialect_of
 from selfinstruct.storage.store import RunStore
 
@@ -49,7 +50,7 @@ def reparse(
         evaluation: Evaluation sets to keep clear of; the source's own have to be given again.
 
     Raises:
-        InputError: the source was kept clear of evaluation sets, and none are given.
+        InputError: the source was kept clear of evaluation sets, or has plugins, and none are given.
         SelfInstructError: as `replay` does.
     """
     facts = reparsed_facts(source, changes, evaluation)
@@ -62,8 +63,8 @@ def reparse(
 def reparsed_facts(source: RunStore, changes: Mapping[str, Any], evaluation: Contamination | None) -> Facts:
     """The facts of the new run: requests are as they were planned, all else is made by today's code."""
     begun = source.metadata(Table.CANDIDATES, 0)
-    facts = dict(filled(begun.notes["facts"]))
-    facts |= {**ALGORITHMS, "planner": facts["planner"], **changes}
+    facts = {key: fact for key, fact in filled(begun.notes["facts"]).items() if key != PLUGINS}
+    facts |= {**ALGORITHMS, "planner": facts["planner"], **changes, **_plugins(facts[OPTION], changes)}
     if evaluation:
         facts["evaluation"] = evaluation.digest
     elif "evaluation" in facts:
@@ -73,6 +74,16 @@ def reparsed_facts(source: RunStore, changes: Mapping[str, Any], evaluation: Con
     rounds = len(complete_rounds(source))
     facts[ORIGIN] = {"command": "reparse", "source": [begun.writer.id, rounds], "rounds": rounds}
     return facts
+
+
+def _plugins(names: Sequence[str], changes: Mapping[str, Any]) -> Facts:
+    """What is known of the plugins, which have to be given again: reading a run must not run what it names."""
+    if names and OPTION not in changes:
+        raise InputError(
+            f"--change: the run has plugins ({', '.join(names)}), which are run only where you name them; give them"
+            f" again (--change '{OPTION}=[{', '.join(names)}]'), or others, or none (--change '{OPTION}=[]')"
+        )
+    return plugin_facts([str(name) for name in changes.get(OPTION, ())])
 
 
 def _given(source: RunStore) -> tuple[list[SeedTask], list[ImportedTask]]:

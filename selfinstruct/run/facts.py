@@ -15,6 +15,7 @@ from selfinstruct.records import ImportedTask, SeedTask, Table
 from selfinstruct.run.settings import RunSettings
 from selfinstruct.settings import Facts, differences, digest_of, facts_before, facts_of
 from selfinstruct.sources.contamination import Contamination
+from selfinstruct.steps.plugins import plugin_facts
 
 if TYPE_CHECKING:
     from selfinstruct.storage.store import RunStore
@@ -40,6 +41,7 @@ def gather_facts(
     return {
         **facts_of(settings),
         **ALGORITHMS,
+        **plugin_facts(settings.screen.plugin),
         "seeds": tasks_digest(seeds),
         "pool": tasks_digest(imported),
         "prompts": prompts.digest,

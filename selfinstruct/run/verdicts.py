@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from selfinstruct.novelty.check import admit
 from selfinstruct.novelty.index import NoveltySettings
@@ -148,7 +149,8 @@ def _instances(
         is_classification = reader.told(answer.text)
     cut = answer.finish is Finish.LENGTH
     overlaps = criteria.evaluation.overlap if criteria.evaluation else None
-    verdicts = filter_instances(instances, cut, criteria.instances, criteria.seed, instruction.id, overlaps)
+    plugins = partial(criteria.screen.of_instance, instruction.text)
+    verdicts = filter_instances(instances, cut, criteria.instances, criteria.seed, instruction.id, overlaps, plugins)
     if not verdicts:
         yield instance_row(instruction, is_classification, None, Instance("", ""), reader.silence(answer.text))
     for position, (instance, reason) in enumerate(verdicts):

@@ -42,6 +42,7 @@ def filter_instances(
     run_seed: int,
     instruction_id: str,
     contaminated: Callable[[str], object] | None = None,
+    plugins: Callable[[Instance], Reason | None] | None = None,
 ) -> list[Verdict]:
     """Each instance with the reason why it is dropped, or None. `cut`: the completion was cut by length.
 
@@ -49,8 +50,9 @@ def filter_instances(
 
     Args:
         contaminated: Says of a text whether it overlaps with an evaluation set.
+        plugins: Says why the user's own filters drop an instance, or None.
     """
-    reasons = [_own_fault(instance) for instance in instances]
+    reasons = [_own_fault(instance) or (plugins and plugins(instance)) for instance in instances]
     if contaminated:
         for i, instance in enumerate(instances):
             if reasons[i] is None and (contaminated(instance.input) or contaminated(instance.output)):

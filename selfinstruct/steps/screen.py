@@ -1,4 +1,7 @@
-"""The heuristic filters on instructions (paper, section 2.2.4; the released code), as a table of rules."""
+"""The heuristic filters on instructions (paper, section 2.2.4; the released code), as a table of rules.
+
+The user's own filters (`plugins`) come after them.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,9 @@ import string
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from selfinstruct.records import Reason
+from selfinstruct.records import Instance, Reason
 from selfinstruct.settings import option
+from selfinstruct.steps.plugins import INSTANCE, INSTRUCTION, load_plugins
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,7 @@ class ScreenSettings:
         longest: Most words.
         banned: Words and phrases that ask for what a language model cannot see or do; whole words, any case.
         ascii_start: Drop instructions that begin with a non-ASCII character.
+        plugin: Filters of one's own, as package.module:function: of (instruction), or (instruction, input, output).
     """
 
     shortest: int = option(4, least=0)
@@ -40,6 +45,7 @@ class ScreenSettings:
         "go to",
     )
     ascii_start: bool = True
+    plugin: tuple[str, ...] = option((), before=())
 
     def problems(self) -> Iterator[str]:
         """What is wrong with the options together."""
@@ -52,6 +58,9 @@ class Screen:
 
     Args:
         any_script: Instructions may begin with any letter, whatever `ascii_start` says: the novelty check reads them.
+
+    Raises:
+        InputError: a plugin cannot be used; when called, that it raised.
     """
 
     def __init__(self, settings: ScreenSettings, any_script: bool = False) -> None:
@@ -65,7 +74,15 @@ class Screen:
             (Reason.STARTS_WITH_PUNCTUATION, lambda text: text[:1] in string.punctuation),
             (Reason.STARTS_NON_ASCII, lambda text: ascii_start and not text[:1].isascii()),
         ]
+        plugins = load_plugins(settings.plugin)
+        self._rules += [(each.reason, each.holds) for each in plugins if each.texts == INSTRUCTION]
+        self._of_instances = [each for each in plugins if each.texts == INSTANCE]
 
     def __call__(self, text: str) -> Reason | None:
         """Why this instruction is dropped before the novelty check, or None."""
         return next((reason for reason, holds in self._rules if holds(text)), None)
+
+    def of_instance(self, instruction: str, instance: Instance) -> Reason | None:
+        """Why a plugin drops an instance of an instruction, or None."""
+        texts = instruction, instance.input, instance.output
+        return next((each.reason for each in self._of_instances if each.holds(*texts)), None)

@@ -55,7 +55,7 @@ def sample_rejected(
         CorruptError: a file is damaged or missing.
     """
     columns = ["id", "text", "accepted", "reason", "nearest_id", "rouge_l"]
-    rejected = [
+    rejected: list[Row] = [
         row
         for row in _rows(store, Table.CANDIDATES, rounds, columns, accepted_only=False)
         if not row["accepted"] and reason in (None, row["reason"])
@@ -63,7 +63,7 @@ def sample_rejected(
     return _drawn(rejected, number, seed)
 
 
-def _drawn(population: list[T], number: int, seed: int) -> list[T]:
+def _drawn(population: Sequence[T], number: int, seed: int) -> list[T]:
     return random.Random(seed).sample(population, min(number, len(population)))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
+from enum import StrEnum
 from itertools import starmap
 from operator import attrgetter
 from typing import Any
@@ -86,11 +87,8 @@ _ROWS: dict[Table, Callable[..., Row]] = {
     Table.INSTANCES: InstanceRow,
 }
 
-# How a cell becomes a field, where the two differ; looked up by value, since there are few.
-_ENUMS: dict[str, dict[str, Any]] = {
-    name: {str(member): member for member in kind}
-    for name, kind in {"finish": Finish, "kind": Kind, "origin": Origin, "reason": Reason}.items()
-}
+# What a cell becomes, where it is not what the field holds.
+_ENUMS: dict[str, type[StrEnum]] = {"finish": Finish, "kind": Kind, "origin": Origin, "reason": Reason}
 
 
 def to_arrow(table: Table, rows: Sequence[Row]) -> Any:
@@ -116,9 +114,7 @@ def _fields(name: str, cells: list[Any]) -> Iterable[Any]:
         return map(tuple, cells)
     if name not in _ENUMS:
         return cells
-    members = _ENUMS[name]
-    if unknown := set(cells) - set(members) - {None}:
-        raise ValueError(f"{name} has unknown values {sorted(unknown)}")
+    members = {cell: _ENUMS[name](cell) for cell in {*cells} - {None}}  # few, however many cells
     return map(members.get, cells)
 
 

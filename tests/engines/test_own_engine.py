@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -50,22 +47,12 @@ class Big(Echo):
 """
 
 
-@pytest.fixture
-def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder in which Python looks for modules."""
-    monkeypatch.syspath_prepend(tmp_path)
-    importlib.invalidate_caches()
-    yield tmp_path
-    for name in ("echo", "bad"):
-        sys.modules.pop(name, None)
-
-
 def write(folder: Path, text: str, name: str = "echo") -> None:
     (folder / f"{name}.py").write_text(text)
 
 
-def test_a_class_by_its_name(mine: Path) -> None:
-    write(mine, ECHO)
+def test_a_class_by_its_name(modules: Path) -> None:
+    write(modules, ECHO)
     settings = EngineSettings("echo:Echo", "my/model")
     assert identify(settings) == {"engine": "echo:Echo", "model": "my/model", "version": "1"}
     assert pinned(settings, identify(settings)) == settings
@@ -76,20 +63,20 @@ def test_a_class_by_its_name(mine: Path) -> None:
     assert texts == {f"r{n}": f"my/modelsuffix {n}" for n in range(3)}
 
 
-def test_what_the_class_says_of_itself(mine: Path) -> None:
-    write(mine, ECHO)
+def test_what_the_class_says_of_itself(modules: Path) -> None:
+    write(modules, ECHO)
     plain = EngineSettings("echo:Echo")
     assert (traits(plain).devices, traits(plain).checkpoint, prompt_set_for("auto", plain)) == (0, False, "base")
     assert identify(plain) == {"engine": "echo:Echo", "version": "1"}  # the embedded model is not its affair
-    write(mine, BIG, "bad")
+    write(modules, BIG, "bad")
     big = EngineSettings("bad:Big", "m")
     assert (traits(big).devices, prompt_set_for("auto", big)) == (2, "chat")
     assert identify(big) == {"engine": "bad:Big", "model": "M", "weights": "ab12"}
 
 
-def test_a_name_that_a_package_offers(mine: Path) -> None:
-    write(mine, ECHO)
-    about = mine / "echoes-1.0.dist-info"
+def test_a_name_that_a_package_offers(modules: Path) -> None:
+    write(modules, ECHO)
+    about = modules / "echoes-1.0.dist-info"
     about.mkdir()
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: echoes\nVersion: 1.0\n")
     (about / "entry_points.txt").write_text("[selfinstruct.engines]\nechoing = echo:Echo\n")
@@ -120,8 +107,8 @@ def test_a_name_that_a_package_offers(mine: Path) -> None:
         ("bad:Engine", "class Engine:\n  pass", "bad:Engine: has no add and no step; an engine has add(requests) and"),
     ],
 )
-def test_what_is_no_engine(mine: Path, name: str, text: str, problem: str) -> None:
-    write(mine, text, "bad")
+def test_what_is_no_engine(modules: Path, name: str, text: str, problem: str) -> None:
+    write(modules, text, "bad")
     for asked in (traits, identify, lambda settings: open_engine(settings, PROMPTS)):
         with pytest.raises(InputError) as caught:
             asked(EngineSettings(name))
@@ -153,26 +140,26 @@ WRONG = "identity must hold texts by names other than 'engine', not "
         ("identity = classmethod(lambda cls: {})", "its identity cannot be told: TypeError: "),
     ],
 )
-def test_an_engine_that_names_no_identity_is_told_what_to_add(mine: Path, said: str, problem: str) -> None:
-    write(mine, f"class Engine:\n  add = step = print\n  {said}", "bad")
+def test_an_engine_that_names_no_identity_is_told_what_to_add(modules: Path, said: str, problem: str) -> None:
+    write(modules, f"class Engine:\n  add = step = print\n  {said}", "bad")
     with pytest.raises(InputError) as caught:
         identify(EngineSettings("bad:Engine"))
     assert str(caught.value).startswith(f"--engine: bad:Engine: {problem}")
 
 
 @pytest.mark.parametrize("said", ["devices = -1", "devices = True", "devices = 'all'", "prompt_set = None"])
-def test_wrong_traits(mine: Path, said: str) -> None:
-    write(mine, f"class Engine:\n  add = step = print\n  {said}", "bad")
+def test_wrong_traits(modules: Path, said: str) -> None:
+    write(modules, f"class Engine:\n  add = step = print\n  {said}", "bad")
     with pytest.raises(InputError, match=f"--engine: bad:Engine: {said.split()[0]} must"):
         traits(EngineSettings("bad:Engine"))
 
 
-def test_an_engine_that_cannot_be_opened(mine: Path) -> None:
+def test_an_engine_that_cannot_be_opened(modules: Path) -> None:
     raises = "class Engine:\n  add = step = print\n  def __init__(self, model, prompts):\n    raise {}\n"
-    write(mine, "from selfinstruct.errors import FailureError\n" + raises.format("ValueError('no\\nmemory')"), "bad")
+    write(modules, "from selfinstruct.errors import FailureError\n" + raises.format("ValueError('no\\nmemory')"), "bad")
     with pytest.raises(InputError, match=r"^--engine: bad:Engine: cannot be opened: ValueError: 'no\\nmemory'$"):
         open_engine(EngineSettings("bad:Engine"), PROMPTS)
-    write(mine, "from selfinstruct.errors import FailureError\n" + raises.format("FailureError('gone')"), "echo")
+    write(modules, "from selfinstruct.errors import FailureError\n" + raises.format("FailureError('gone')"), "echo")
     with pytest.raises(FailureError, match="gone"):  # a server that may come back
         open_engine(EngineSettings("echo:Engine"), PROMPTS)
 
@@ -234,15 +221,15 @@ def test_an_engine_that_is_open_already() -> None:
 
 
 def test_a_command_refuses_a_bad_engine_before_anything_is_begun(
-    mine: Path, capsys: pytest.CaptureFixture[str]
+    modules: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write(mine, ECHO.replace("identity", "_identity"))
-    out = mine / "run"
+    write(modules, ECHO.replace("identity", "_identity"))
+    out = modules / "run"
     assert main(["generate", "--out", str(out), "--engine", "echo:Echo", "--target", "10"]) == 2
     assert capsys.readouterr().err == f"selfinstruct generate: --engine: echo:Echo: {NAMELESS}\n"
     assert not out.exists()
     assert main(["try", "--engine", "echo:Ehco"]) == 2
     assert capsys.readouterr().err == "selfinstruct try: --engine: echo:Ehco: the module echo has no 'Ehco'\n"
-    write(mine, f"{ECHO.replace('Echo', 'Bad')}".replace("return [", "return 5 or ["), "bad")
+    write(modules, f"{ECHO.replace('Echo', 'Bad')}".replace("return [", "return 5 or ["), "bad")
     assert main(["try", "--engine", "bad:Bad"]) == 2
     assert capsys.readouterr().err == "selfinstruct try: --engine: bad:Bad: step() must return a list, not 5\n"
