@@ -10,9 +10,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Literal, NoReturn, Self
 
 from selfinstruct.errors import InputError
+from selfinstruct.face.saved import SavedIndex, check_settings, read_index, write_index
 from selfinstruct.novelty.dedup import Verdict, judge_batch
 from selfinstruct.novelty.index import NoveltySettings
-from selfinstruct.novelty.saved import SavedIndex, check_settings, read_index, write_index
 
 if TYPE_CHECKING:
     from os import PathLike
