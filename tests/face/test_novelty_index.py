@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import selfinstruct as si
-from selfinstruct.novelty import saved
+from selfinstruct.face import saved
 from tests.tools.texts import one_by_one, reworded_seeds
 
 TEXTS = reworded_seeds(300, seed=8)
