@@ -8,33 +8,54 @@ what the store lists.
 from __future__ import annotations
 
 import hashlib
-import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from fnmatch import fnmatch
+from importlib.metadata import version
 from pathlib import Path
 
-from selfinstruct.engines import weights
+from selfinstruct.engines import contents, weights
+from selfinstruct.engines.contents import CONFIG, INDEX, read_object
 from selfinstruct.engines.settings import EMBEDDED, EngineSettings
 from selfinstruct.errors import InputError
 from selfinstruct.storage.blobs import REMOTE
 
 WEIGHTS = "*.safetensors"
 TOKENIZERS = ("tokenizer*", "vocab*", "merges.txt", "*.model", "*.tiktoken")
-CONFIG = "config.json"
 FILES = (CONFIG, "generation_config.json", "special_tokens_map.json", "added_tokens.json", *TOKENIZERS, "*.jinja")
 """What of a model, beside its weights, alters completions. Python files count where they may be run."""
+DEFAULT_TEMPLATE = "additional_chat_templates/default.jinja"
+"""Goes before the chat template that lies in the folder itself."""
 
 
-def locate(settings: EngineSettings) -> Path:
+FLOOR = (5, 10)
+"""The least version of transformers. Before 5.3 a folder can have a hub's code run through the name of an attention
+(CVE-2026-4372), before 5.5 its own through a nested configuration (CVE-2026-5241), both without trust_remote_code;
+before 5.10 saving a tokenizer, as finetuning does, can write files outside the folder (CVE-2026-9856)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A model's folder, found and looked over: what the user calls it, and whether code in it may run."""
+
+    model: str
+    folder: Path
+    code: bool = False
+
+
+def locate(settings: EngineSettings) -> Located:
     """The folder with all of the model's files; those of a hub repository or an object store are downloaded, once to
     each node.
 
     Raises:
-        InputError: there is no such folder or repository, it lacks the configuration, a tokenizer or safetensors, or
-            an object store's files are not those that the run was begun with.
+        InputError: there is no such folder or repository, it lacks the configuration, a tokenizer or safetensors, its
+            files hold what they must not (`contents`), an object store's files are not those that the run was begun
+            with, or transformers is too old to open folders of others.
         FailureError: the object store does not answer.
     """
+    _check_library(settings)
     folder = _local(settings) or _fetched(settings, _all_files(settings))
     names = [path.name for path in folder.glob("*")]
     problems = []
@@ -42,18 +63,21 @@ def locate(settings: EngineSettings) -> Path:
         problems.append(f"--model: {settings.model}: has no {CONFIG}; give a folder in the form of transformers")
     if not any(_matches(name, TOKENIZERS) for name in names):
         problems.append(f"--model: {settings.model}: has no tokenizer; save the model's tokenizer beside its weights")
-    if not any(fnmatch(name, WEIGHTS) for name in names):
+    if not any(fnmatch(name, WEIGHTS) for name in names) and INDEX not in names:
         problems.append(
             f"--model: {settings.model}: has no {WEIGHTS} (pickled weights, *.bin, can run code and are not read); "
             "save it with save_pretrained, which writes safetensors"
         )
     if problems:
         raise InputError(*problems)
-    return folder
+    contents.check_contents(folder, settings.model)
+    return Located(settings.model, folder, settings.source.trust_remote_code)
 
 
 def fingerprint(settings: EngineSettings) -> dict[str, str]:
     """A folder's files by name and content, a repository's name and commit, or the listing of an object store.
+
+    Files below the folder count as far as they are named as weights.
 
     Raises:
         InputError: as `locate`.
@@ -62,12 +86,14 @@ def fingerprint(settings: EngineSettings) -> dict[str, str]:
         return {"weights": weights.digest(weights.listing(settings.model, _all_files(settings)))}
     if _local(settings) is None:
         return {"model": settings.model, "weights": _snapshot(settings, (CONFIG,)).name}
-    digest = hashlib.sha256()
-    for path in sorted(locate(settings).iterdir()):
-        if path.is_file() and _matches(path.name, (WEIGHTS, *_files(settings))):
-            with path.open("rb") as file:
+    folder, digest = locate(settings).folder, hashlib.sha256()
+    top = [path.name for path in sorted(folder.iterdir()) if _matches(path.name, (WEIGHTS, *_files(settings)))]
+    below = [name for name in (*contents.weights(folder, settings.model), DEFAULT_TEMPLATE) if name not in top]
+    for name in (*top, *below):
+        if (folder / name).is_file():
+            with (folder / name).open("rb") as file:
                 content = hashlib.file_digest(file, "sha256").hexdigest()
-            digest.update(f"{path.name}\0{content}\n".encode())
+            digest.update(f"{name}\0{content}\n".encode())
     return {"weights": digest.hexdigest()}
 
 
@@ -75,16 +101,22 @@ def context(settings: EngineSettings) -> int | None:
     """The most tokens, prompt and completion, that the configuration names; None where it names none.
 
     Raises:
-        InputError: there is no such folder or repository.
+        InputError: there is no such folder or repository, or its configuration cannot be read.
     """
     folder = _local(settings) or _fetched(settings, (CONFIG,))
-    try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # loading the model will say what is wrong with it
-        return None
-    nested = config.get("text_config") or {}
-    found = [part.get(key) for part in (config, nested) for key in ("max_position_embeddings", "n_positions")]
-    return next((length for length in found if isinstance(length, int)), None)
+    return contents.context(read_object(folder / CONFIG, settings.model))
+
+
+def _check_library(settings: EngineSettings) -> None:
+    """Looked at here, too, since an environment made for vLLM has the version that vLLM wants."""
+    found = version("transformers")
+    if tuple(map(int, re.findall(r"\d+", found)[:2])) < FLOOR:
+        least = ".".join(map(str, FLOOR))
+        raise InputError(
+            f"--engine: {settings.engine} has transformers {found} where it runs; below {least} a model's folder can "
+            f"run code and write files that nobody allowed; pip install 'transformers>={least}'"
+            + (", with a vLLM that allows it" if settings.engine == "vllm" else "")
+        )
 
 
 def _local(settings: EngineSettings) -> Path | None:

@@ -12,20 +12,20 @@ decides on the beginning-of-text token. A suffix, which holds generated text, ne
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
+from selfinstruct.engines.contents import blamed, tokenizer_file
+from selfinstruct.engines.rendering import Chat, render_chats
 from selfinstruct.errors import InputError
 from selfinstruct.prompts import Prompt, PromptSet
 from selfinstruct.records import Kind, Request
 
 SENTINEL = "SUFFIXq7Zk1vXw9SUFFIX"  # letters and digits only, which no template escapes or trims
-TODAY = (
-    "{%- macro strftime_now(form) -%}{{ form | replace('%d', '01') | replace('%m', '01') | replace('%b', 'Jan')"
-    " | replace('%B', 'January') | replace('%y', '24') | replace('%Y', '2024') }}{%- endmacro -%}"
-)
-"""Put before a template that asks for the date: a run's prompts must not change over night."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +50,9 @@ class PromptEncoder:
 
     def __init__(self, tokenizer: Any, prompts: PromptSet) -> None:
         self._tokenizer = tokenizer
-        self._system = [{"role": "system", "content": prompts.system}] if prompts.system else []
-        self._variables = prompts.template
-        frame = self._chat if prompts.chat else self._plain
         self._room = {kind: prompts[kind].sampling.max_tokens for kind in prompts.kinds}
-        self._frames: Mapping[Kind, tuple[list[int], list[int]]] = {
-            kind: frame(prompts[kind]) for kind in prompts.kinds
-        }
+        frames = self._chat(prompts) if prompts.chat else [self._plain(prompts[kind]) for kind in prompts.kinds]
+        self._frames: Mapping[Kind, tuple[list[int], list[int]]] = dict(zip(prompts.kinds, frames, strict=True))
 
     def frame(self, kind: Kind) -> tuple[list[int], list[int]]:
         """The ids before and after the suffix."""
@@ -70,23 +66,45 @@ class PromptEncoder:
     def _plain(self, prompt: Prompt) -> tuple[list[int], list[int]]:
         return leading_tokens(self._tokenizer) + self._text(prompt.prefix), self._text(prompt.tail)
 
-    def _chat(self, prompt: Prompt) -> tuple[list[int], list[int]]:
-        message = {"role": "user", "content": prompt.prefix + SENTINEL + prompt.tail}
-        messages = [*self._system, message]
-        pieces = render_chat(self._tokenizer, messages, self._variables, add_generation_prompt=True).split(SENTINEL)
-        if len(pieces) != 2:
-            raise InputError("--prompts: the model's chat template does not show the message once; take --prompts base")
-        head, foot = (self._tokenizer.encode(piece, add_special_tokens=False, verbose=False) for piece in pieces)
-        return head, foot
+    def _chat(self, prompts: PromptSet) -> list[tuple[list[int], list[int]]]:
+        system = [{"role": "system", "content": prompts.system}] if prompts.system else []
+        chats = []
+        for kind in prompts.kinds:
+            content = prompts[kind].prefix + SENTINEL + prompts[kind].tail
+            chats.append(Chat([*system, {"role": "user", "content": content}], prompting=True))
+        frames = []
+        for text in render_chats(self._tokenizer, chats, prompts.template):
+            pieces = text.split(SENTINEL)
+            if len(pieces) != 2:
+                raise InputError(
+                    "--prompts: the model's chat template does not show the message once; take --prompts base"
+                )
+            head, foot = (encode_template(self._tokenizer, piece) for piece in pieces)
+            frames.append((head, foot))
+        return frames
 
     def _text(self, text: str) -> list[int]:
         return encode_text(self._tokenizer, text)
 
 
 def encode_text(tokenizer: Any, text: str) -> list[int]:
-    """The ids of a plain text: nothing is put around it, and what reads as a special token in it is text."""
-    ids = tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True, verbose=False)
-    return list(ids)
+    """The ids of a plain text: nothing is put around it, and what reads as a special token in it is text.
+
+    Raises:
+        InputError: the tokenizer fails.
+    """
+    with _its_fault(tokenizer):
+        return list(tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True, verbose=False))
+
+
+def encode_template(tokenizer: Any, text: str) -> list[int]:
+    """The ids of a piece of a rendered chat template, in which special tokens are meant as such.
+
+    Raises:
+        InputError: the tokenizer fails.
+    """
+    with _its_fault(tokenizer):
+        return list(tokenizer.encode(text, add_special_tokens=False, verbose=False))
 
 
 def leading_tokens(tokenizer: Any) -> list[int]:
@@ -95,36 +113,6 @@ def leading_tokens(tokenizer: Any) -> list[int]:
     return [token for token in tokenizer.encode("")[:1] if token == bos]
 
 
-def render_chat(
-    tokenizer: Any,
-    messages: Sequence[Mapping[str, str]],
-    variables: Mapping[str, Any] | None = None,
-    *,
-    add_generation_prompt: bool = False,
-) -> str:
-    """A conversation in the tokenizer's chat template, the same on every day, with variables of the template.
-
-    Raises:
-        InputError: it has no chat template, or the template fails.
-    """
-    from jinja2 import TemplateError
-
-    if not tokenizer.chat_template:
-        raise InputError(
-            "--prompts, --chat: the model has no chat template; take --prompts base and no --chat, or a chat model"
-        )
-    try:
-        template = tokenizer.get_chat_template()
-        text = tokenizer.apply_chat_template(
-            messages,
-            chat_template=TODAY + template if "strftime_now" in template else template,
-            tokenize=False,
-            add_generation_prompt=add_generation_prompt,
-            # the answers' formats and lengths leave no room for thoughts
-            **{"enable_thinking": False, **(variables or {})},
-        )
-    except (TemplateError, ValueError) as error:
-        raise InputError(
-            f"--prompts, --chat: the model's chat template fails ({error}); take --prompts base and no --chat"
-        ) from error
-    return str(text)
+def _its_fault(tokenizer: Any) -> AbstractContextManager[None]:
+    folder = str(tokenizer.name_or_path)
+    return blamed(folder or "the model", partial(tokenizer_file, Path(folder)))

@@ -47,6 +47,11 @@ class ExpandedDecoder:
         self._prefixes = {kind: ids[:-1] if whole else () for kind, ids in prefixes.items()}  # a row computes something
         self._kept: dict[Kind, list[tuple[Tensor, Tensor]]] = {}
         self._drafts: list[Draft] = []
+        self._cache: Any
+        self._ids: Tensor  # and what belongs to them, a row for each draft
+        self._mask: Tensor
+        self._positions: Tensor
+        self._check(prefixes)
 
     def takes(self, kind: Kind) -> bool:
         """Only when there are no rows."""
@@ -72,9 +77,7 @@ class ExpandedDecoder:
             torch.OutOfMemoryError: no batch is begun.
         """
         kind = drafts[0].encoded.request.kind
-        self._cache, self._ids, self._mask = self._begun(kind, [draft.encoded.ids for draft in drafts])
-        seen = self._mask.shape[1] - self._ids.shape[1]
-        self._positions = (self._mask.cumsum(-1) - 1).clamp(min=0)[:, seen:]
+        self._begin(kind, [draft.encoded.ids for draft in drafts])
         self._seeds = torch.tensor([draft.encoded.request.seed for draft in drafts], device=self._model.device)
         self._generated = self._ids[:, :0]
         self._drafts = list(drafts)
@@ -110,8 +113,17 @@ class ExpandedDecoder:
         self._drafts = []
         self._cache = self._ids = self._mask = self._positions = self._seeds = self._generated = None  # type: ignore[assignment]
 
-    def _begun(self, kind: Kind, prompts: Sequence[Sequence[int]]) -> tuple[Any, Tensor, Tensor]:
-        """A cache with as much of the prefix as a row does not compute itself, the other ids, and the mask of both."""
+    @torch.inference_mode()
+    def _check(self, prefixes: Mapping[Kind, Sequence[int]]) -> None:
+        """Take two rows of unequal length through the model, so that what it cannot do is known at once."""
+        for kind, ids in list(prefixes.items())[:1]:
+            self._begin(kind, [[*ids, 0], [*ids, 0, 0]])
+            self._logits()
+            self.clear()
+
+    def _begin(self, kind: Kind, prompts: Sequence[Sequence[int]]) -> None:
+        """Set up the rows: a cache with as much of the prefix as a row does not compute itself, the other ids, the
+        mask of both, and the ids' positions."""
         prefix = len(self._prefixes[kind])
         width = max(map(len, prompts)) - prefix  # what is computed of each row
         ids = torch.zeros(len(prompts), width, dtype=torch.int64)
@@ -127,7 +139,8 @@ class ExpandedDecoder:
         for layer, pair in enumerate(self._prefix(kind)):
             key, value = (_shifted(whole, copied) for whole in pair)
             cache.update(key, value, layer)
-        return cache, ids.to(device), mask.to(device)
+        self._cache, self._ids, self._mask = cache, ids.to(device), mask.to(device)
+        self._positions = (self._mask.cumsum(-1) - 1).clamp(min=0)[:, -width:]
 
     def _prefix(self, kind: Kind) -> list[tuple[Tensor, Tensor]]:
         ids = self._prefixes[kind]

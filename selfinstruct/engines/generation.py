@@ -9,22 +9,20 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
-from transformers.utils import logging as library_logging
+from transformers import DynamicCache
 
 from selfinstruct.engines.attention import Unsupported
+from selfinstruct.engines.checkpoint import Located
 from selfinstruct.engines.drafts import Draft, Ending
 from selfinstruct.engines.encoding import EncodedRequest
 from selfinstruct.engines.expanded import ExpandedDecoder
 from selfinstruct.engines.lanes import Decoder, SharedDecoder
-from selfinstruct.engines.settings import EngineSettings, TransformersOptions
+from selfinstruct.engines.opening import check_vocabulary, open_model, open_tokenizer, quietly, vocabulary
+from selfinstruct.engines.settings import TransformersOptions
 from selfinstruct.errors import InputError
 from selfinstruct.prompts import PromptSet, Sampling
 from selfinstruct.records import Completion, Kind
@@ -37,32 +35,26 @@ ON_GPU = 0.5
 """Share for keys and values of a GPU's free memory; passes need some of the rest, stores that grow the other."""
 
 
-def load(folder: Path, settings: EngineSettings) -> tuple[Any, Any]:
+def load(at: Located, options: TransformersOptions) -> tuple[Any, Any]:
     """The tokenizer and the model, in evaluation mode on its device.
 
     Raises:
         InputError: dtype or device is unknown or not there, the files cannot be loaded or lack some weights, or the
             model does not decode with a cache of keys and values.
     """
-    options = settings.transformers
     device = device_of(options)
-    code = {"trust_remote_code": options.trust_remote_code}
-    try:
-        with _quietly():
-            tokenizer = AutoTokenizer.from_pretrained(folder, **code)
-            model, report = AutoModelForCausalLM.from_pretrained(
-                folder, dtype=_dtype(options, device), use_safetensors=True, output_loading_info=True, **code
-            )
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
-        raise InputError(f"--model: {settings.model}: cannot be loaded: {' '.join(str(error).split())}") from error
-    if report["missing_keys"]:
-        missing = ", ".join(sorted(report["missing_keys"])[:3])
-        raise InputError(f"--model: {settings.model}: its safetensors lack weights ({missing} ...); save it whole")
+    tokenizer, model = open_tokenizer(at), open_model(at, _dtype(options, device))
+    check_vocabulary(at, tokenizer, model)
     if "past_key_values" not in inspect.signature(model.forward).parameters:
-        raise InputError(f"--model: {settings.model}: keeps no keys and values; take a transformer for causal LM")
+        raise InputError(f"--model: {at.model}: keeps no keys and values; take a transformer for causal LM")
     if device.type == "cuda":
         torch.cuda.set_device(device)  # where graphs are recorded, and where Triton's kernels run
-    return tokenizer, model.eval().to(device)
+    return tokenizer, model.to(device)
+
+
+def reach(model: Any) -> int | None:
+    """The most tokens, prompt and completion, that the model's positions reach; None where they have no end."""
+    return getattr(model.config.get_text_config(decoder=True), "max_position_embeddings", None)
 
 
 class Generator:
@@ -85,9 +77,14 @@ class Generator:
         self._drafts: list[Draft] = []
 
     @property
+    def vocabulary(self) -> int:
+        """How many tokens the model knows."""
+        return vocabulary(self._model)
+
+    @property
     def context(self) -> int | None:
-        """The most tokens, prompt and completion, that the model's positions reach; None where they have no end."""
-        return getattr(self._model.config.get_text_config(decoder=True), "max_position_embeddings", None)
+        """As `reach` of the model."""
+        return reach(self._model)
 
     @property
     def capacity(self) -> int:
@@ -157,7 +154,7 @@ def _token_size(model: Any) -> int:
 
 def _decoder(model: Any, sampling: Mapping[Kind, Sampling], prefixes: Mapping[Kind, Sequence[int]]) -> Decoder:
     try:
-        with _quietly():
+        with quietly():
             return SharedDecoder(model, sampling, prefixes)
     except Unsupported as reason:
         log.info("prefixes are copied into every row, which is slower: of this model's attention, %s", reason)
@@ -189,17 +186,3 @@ def _dtype(options: TransformersOptions, device: torch.device) -> torch.dtype | 
         return torch.float32 if device.type == "cpu" else "auto"
     dtype: torch.dtype = getattr(torch, options.dtype)
     return dtype
-
-
-@contextmanager
-def _quietly() -> Iterator[None]:
-    """Loading without progress bars and notes; what matters of them is checked."""
-    verbosity, bars = library_logging.get_verbosity(), library_logging.is_progress_bar_enabled()
-    library_logging.set_verbosity_error()
-    library_logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        library_logging.set_verbosity(verbosity)
-        if bars:
-            library_logging.enable_progress_bar()

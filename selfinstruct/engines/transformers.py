@@ -23,6 +23,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from selfinstruct.engines.checkpoint import fingerprint, locate
+from selfinstruct.engines.contents import CONFIG, blamed
 from selfinstruct.engines.encoding import EncodedRequest, PromptEncoder
 from selfinstruct.engines.settings import EngineSettings, Traits
 from selfinstruct.errors import InputError
@@ -60,13 +61,15 @@ def open_engine(settings: EngineSettings, prompts: PromptSet) -> TransformersEng
             a chat template, or the model's context cannot hold a kind's constant part and completion.
     """
     _check_dtype(settings)
-    folder = locate(settings)
-    from selfinstruct.engines.generation import Generator, load
+    at = locate(settings)
+    from selfinstruct.engines.generation import Generator, load, reach
+    from selfinstruct.engines.opening import vocabulary
 
-    tokenizer, model = load(folder, settings)
+    tokenizer, model = load(at, settings.transformers)
     encoder = PromptEncoder(tokenizer, prompts)
-    generator = Generator(tokenizer, model, prompts, {kind: encoder.frame(kind)[0] for kind in prompts.kinds})
-    _check_context(settings.model, encoder, prompts, generator.context)
+    with blamed(at.model, CONFIG):
+        _check_prompts(at.model, encoder, prompts, reach(model), vocabulary(model))
+        generator = Generator(tokenizer, model, prompts, {kind: encoder.frame(kind)[0] for kind in prompts.kinds})
     given = settings.transformers.tokens_per_batch
     return TransformersEngine(encoder, generator, prompts, generator.capacity if given is None else given)
 
@@ -114,6 +117,8 @@ class TransformersEngine:
     def _refusal(self, encoded: EncodedRequest) -> str | None:
         if not self._generator.columns(encoded):
             return "prompt has no token of its own"
+        if (token := max(encoded.ids)) >= self._generator.vocabulary:
+            return f"prompt has the token {token}, of which the model knows nothing"
         room, context = self._room[encoded.request.kind], self._generator.context
         if context is None or len(encoded.ids) + room <= context:
             return None
@@ -184,13 +189,19 @@ def _check_dtype(settings: EngineSettings) -> None:
         raise InputError(f"--transformers.dtype: {dtype!r} is unknown (known: {', '.join(DTYPES)})")
 
 
-def _check_context(model: str, encoder: PromptEncoder, prompts: PromptSet, context: int | None) -> None:
+def _check_prompts(model: str, encoder: PromptEncoder, prompts: PromptSet, context: int | None, known: int) -> None:
+    """InputError if a kind's constant part has tokens beyond those that the model knows, or leaves it no room."""
     problems = []
     for kind in prompts.kinds:
-        constant, room = sum(map(len, encoder.frame(kind))), prompts[kind].sampling.max_tokens
-        if context is not None and constant + room >= context:
+        constant, room = [token for part in encoder.frame(kind) for token in part], prompts[kind].sampling.max_tokens
+        if constant and max(constant) >= known:
             problems.append(
-                f"--model: {model}: its context of {context} tokens cannot hold the {kind} prompt of {constant}, "
+                f"--model: {model}: the {kind} prompt has the token {max(constant)}, the model knows {known}; take the "
+                "tokenizer that was saved with the weights"
+            )
+        if context is not None and len(constant) + room >= context:
+            problems.append(
+                f"--model: {model}: its context of {context} tokens cannot hold the {kind} prompt of {len(constant)}, "
                 f"an instruction and {room} new tokens; take another model, or other --prompts"
             )
     if problems:

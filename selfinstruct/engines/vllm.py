@@ -28,6 +28,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from selfinstruct.engines.checkpoint import fingerprint, locate
+from selfinstruct.engines.contents import blamed
 from selfinstruct.engines.encoding import PromptEncoder
 from selfinstruct.engines.settings import EngineSettings, Traits
 from selfinstruct.errors import InputError
@@ -125,37 +126,35 @@ def open_engine(settings: EngineSettings, prompts: PromptSet) -> VLLMEngine:
             template, or the model's context cannot hold a kind's constant part and completion.
     """
     arguments = _arguments(settings)
-    folder = locate(settings)
+    at = locate(settings)
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     try:
-        from transformers import AutoTokenizer
         from vllm import EngineArgs
         from vllm.platforms import current_platform
         from vllm.v1.engine.llm_engine import LLMEngine
+
+        from selfinstruct.engines.opening import open_tokenizer
     except ImportError as error:
         raise InputError(
             f"--engine: vllm cannot be imported where the replica runs ({error}); pip install 'selfinstruct[vllm]'"
         ) from error
-    trust = settings.vllm.trust_remote_code
     if _devices(arguments) > 1:
         arguments["distributed_executor_backend"] = "mp"
-    try:
-        encoder = PromptEncoder(AutoTokenizer.from_pretrained(folder, trust_remote_code=trust), prompts)
-        defaults: dict[str, Any] = {
-            "enable_prefix_caching": True,
-            "disable_log_stats": True,
-            "use_tqdm_on_load": False,
-            # where any white space is allowed, a weak model may write nothing else until it is cut
-            "structured_outputs_config": {"backend": "xgrammar", "disable_any_whitespace": True},
-        }
-        if current_platform.is_cpu():  # there vLLM 0.32 cannot take a seeded draw back, as it does for half a prompt
-            defaults["enable_chunked_prefill"] = False
+    encoder = PromptEncoder(open_tokenizer(at), prompts)
+    defaults: dict[str, Any] = {
+        "enable_prefix_caching": True,
+        "disable_log_stats": True,
+        "use_tqdm_on_load": False,
+        # where any white space is allowed, a weak model may write nothing else until it is cut
+        "structured_outputs_config": {"backend": "xgrammar", "disable_any_whitespace": True},
+    }
+    if current_platform.is_cpu():  # there vLLM 0.32 cannot take a seeded draw back, as it does for half a prompt
+        defaults["enable_chunked_prefill"] = False
+    with blamed(at.model, "vLLM refuses it", "give other --vllm.args, or take another model"):
         engine = LLMEngine.from_engine_args(
-            EngineArgs(model=str(folder), trust_remote_code=trust, **{**defaults, **arguments})
+            EngineArgs(model=str(at.folder), trust_remote_code=at.code, **{**defaults, **arguments})
         )
-    except (ValueError, TypeError, KeyError, OSError) as error:  # a ValidationError of pydantic is a ValueError
-        raise InputError(f"--model: {settings.model}: vLLM refuses it: {' '.join(str(error).split())}") from error
     context = int(engine.vllm_config.model_config.max_model_len)
     _check_context(settings.model, encoder, prompts, context)
     return VLLMEngine(engine, encoder, prompts, context)

@@ -8,13 +8,14 @@ target.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from selfinstruct.engines.encoding import encode_text, leading_tokens, render_chat
+from selfinstruct.engines.contents import GENERATION, read_object
+from selfinstruct.engines.encoding import encode_template, encode_text, leading_tokens
+from selfinstruct.engines.rendering import Chat, render_chats
 from selfinstruct.errors import InputError
 from selfinstruct.finetune.examples import Example
 from selfinstruct.finetune.templates import render
@@ -93,12 +94,13 @@ def _in_templates(tokenizer: Any, ends: Sequence[int], seed: int) -> _Writer:
 
 def _in_chat(tokenizer: Any, ends: Sequence[int]) -> _Writer:
     task = {"role": "user", "content": _TASK}
-    asked = render_chat(tokenizer, [task], add_generation_prompt=True).split(_TASK)
-    answered = render_chat(tokenizer, [task, {"role": "assistant", "content": _ANSWER}]).split(_ANSWER)
+    whole = [task, {"role": "assistant", "content": _ANSWER}]
+    before, after = render_chats(tokenizer, [Chat([task], prompting=True), Chat(whole)])
+    asked, answered = before.split(_TASK), after.split(_ANSWER)
     if len(asked) != 2 or len(answered) != 2:
         raise InputError("--chat: the model's chat template does not show each message once; leave --chat out")
-    head, middle = (tokenizer.encode(piece, add_special_tokens=False) for piece in asked)
-    foot = _up_to_end(tokenizer.encode(answered[1], add_special_tokens=False), ends)
+    head, middle = (encode_template(tokenizer, piece) for piece in asked)
+    foot = _up_to_end(encode_template(tokenizer, answered[1]), ends)
 
     def write(example: Example) -> tuple[Ids, Ids]:
         text = f"{example.instruction}\n\n{example.input}" if example.input else example.instruction
@@ -113,22 +115,10 @@ def _up_to_end(foot: Ids, ends: Sequence[int]) -> Ids:
     return [*foot, ends[0]] if at is None else foot[: at + 1]
 
 
-def load_tokenizer(folder: Path, trust_remote_code: bool) -> Any:
-    """A model's tokenizer. InputError if it cannot be loaded."""
-    from transformers import AutoTokenizer
-
-    try:
-        return AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
-        raise InputError(
-            f"--model: {folder}: its tokenizer cannot be loaded: {' '.join(str(error).split())}"
-        ) from error
-
-
 def end_tokens(folder: Path, tokenizer: Any) -> list[int]:
     """The tokens that end a text: the tokenizer's, then the others that generation stops at. InputError if none."""
-    path = folder / "generation_config.json"
-    stops = json.loads(path.read_text()).get("eos_token_id") if path.exists() else None
+    path = folder / GENERATION
+    stops = read_object(path, str(folder)).get("eos_token_id") if path.exists() else None
     known = [tokenizer.eos_token_id, *(stops if isinstance(stops, list) else [stops])]
     ends = list(dict.fromkeys(token for token in known if token is not None))
     if not ends:

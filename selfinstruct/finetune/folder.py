@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from selfinstruct.engines import EngineSettings
-from selfinstruct.engines.checkpoint import CONFIG, fingerprint
+from selfinstruct.engines.checkpoint import fingerprint
+from selfinstruct.engines.contents import CONFIG
 from selfinstruct.errors import FingerprintError, InputError
 from selfinstruct.settings import Facts, differences
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from selfinstruct.engines import EMBEDDED, EngineSettings, pinned
-from selfinstruct.engines.checkpoint import CONFIG, fingerprint, locate
+from selfinstruct.engines.checkpoint import context, fingerprint, locate
 from selfinstruct.errors import InputError
-from selfinstruct.finetune.encoding import EncodedSet, encode, end_tokens, load_tokenizer
+from selfinstruct.finetune.encoding import EncodedSet, encode, end_tokens
 from selfinstruct.finetune.examples import ExampleSet, order, read_examples
 from selfinstruct.finetune.settings import TuneSettings, check
 from selfinstruct.settings import Facts, facts_of
@@ -97,14 +96,16 @@ def prepare(data: Sequence[str], base: EngineSettings, settings: TuneSettings, w
     Raises:
         InputError: options, data or model are wrong.
     """
+    from selfinstruct.engines.opening import open_tokenizer
+
     check(settings, workers)
     identity = fingerprint(base)
     base = _absolute(pinned(base, identity))
-    folder = locate(base)
-    tokenizer = load_tokenizer(folder, base.transformers.trust_remote_code)
-    _check_context(folder, settings.max_length)
+    at = locate(base)
+    _check_context(base, settings.max_length)
+    tokenizer = open_tokenizer(at)
     examples = read_examples(data, settings.seeds)
-    ends = end_tokens(folder, tokenizer)
+    ends = end_tokens(at.folder, tokenizer)
     encoded = encode(examples.examples, tokenizer, ends, settings.max_length, settings.chat, settings.seed)
     epoch = len(encoded.examples)
     steps = settings.steps if settings.steps is not None else math.ceil(settings.epochs * epoch / settings.batch)
@@ -124,11 +125,10 @@ def _absolute(base: EngineSettings) -> EngineSettings:
     return replace(base, model=str(folder.absolute())) if base.model != EMBEDDED and folder.is_dir() else base
 
 
-def _check_context(folder: Path, max_length: int) -> None:
-    config = json.loads((folder / CONFIG).read_text())
-    context = config.get("text_config", config).get("max_position_embeddings")
-    if context is not None and max_length > context:
-        raise InputError(f"--max_length: is {max_length}, the model's context is {context} tokens; take no more")
+def _check_context(base: EngineSettings, max_length: int) -> None:
+    room = context(base)
+    if room is not None and max_length > room:
+        raise InputError(f"--max_length: is {max_length}, the model's context is {room} tokens; take no more")
 
 
 def _some(ids: Sequence[str]) -> str:

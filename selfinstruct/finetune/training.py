@@ -10,20 +10,20 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModelForCausalLM, TrainerCallback
+from transformers import TrainerCallback
 from transformers.trainer_callback import PrinterCallback
 from transformers.utils import logging as transformers_logging
 from trl import SFTConfig, SFTTrainer
 
-from selfinstruct.engines.checkpoint import CONFIG, FILES, locate
-from selfinstruct.errors import InputError
-from selfinstruct.finetune.encoding import load_tokenizer
+from selfinstruct.engines.checkpoint import FILES, locate
+from selfinstruct.engines.contents import CONFIG
+from selfinstruct.engines.opening import check_vocabulary, open_config, open_model, open_tokenizer
 from selfinstruct.finetune.plan import Job
 from selfinstruct.finetune.settings import TuneSettings
 
@@ -65,8 +65,9 @@ def train(job: Job, rows: Any, reporter: Reporter, resume: Path | None) -> None:
 
 def make_trainer(job: Job, rows: Any, work: Path, reporter: Reporter) -> Any:
     """The trainer, its model loaded."""
-    settings, folder = job.settings, locate(job.base)
-    code = job.base.transformers.trust_remote_code
+    settings, at = job.settings, locate(job.base)
+    tokenizer, model = open_tokenizer(at), open_model(at, torch.float32)
+    check_vocabulary(at, tokenizer, model)
     on_gpu = torch.cuda.is_available()
     keep = not on_gpu if settings.gradient_checkpointing is None else not settings.gradient_checkpointing
     device = settings.device_examples(job.workers)
@@ -104,10 +105,10 @@ def make_trainer(job: Job, rows: Any, work: Path, reporter: Reporter) -> Any:
         dataloader_pin_memory=on_gpu,
     )
     trainer = SFTTrainer(
-        model=load_model(folder, code),
+        model=model,
         args=arguments,
         train_dataset=rows,
-        processing_class=load_tokenizer(folder, code),
+        processing_class=tokenizer,
         peft_config=_adapters(settings),
         callbacks=[_Callback(job, reporter)],
     )
@@ -117,39 +118,20 @@ def make_trainer(job: Job, rows: Any, work: Path, reporter: Reporter) -> Any:
 
 def write_model(job: Job, raw: Path, final: Path) -> None:
     """The tuned model as any engine loads it: adapters merged, the base's number format, its tokenizer as it was."""
-    folder, code = locate(job.base), job.base.transformers.trust_remote_code
-    config = AutoConfig.from_pretrained(folder, trust_remote_code=code)  # training alters some of it
+    at = locate(job.base)
+    config = open_config(at)  # training alters some of it
     if job.settings.lora.rank:
         from peft import PeftModel
 
-        model = PeftModel.from_pretrained(load_model(folder, code), raw).merge_and_unload()
+        model = PeftModel.from_pretrained(open_model(at, torch.float32), raw).merge_and_unload()
     else:
-        model = load_model(raw, code, config=config)
+        model = open_model(replace(at, folder=raw), torch.float32, config)
     model.to(config.dtype if isinstance(config.dtype, torch.dtype) else torch.float32).save_pretrained(final)
-    for file in folder.iterdir():
+    for file in at.folder.iterdir():
         if file.name != CONFIG and any(
-            fnmatch(file.name, pattern) for pattern in (*FILES, *(["*.py"] if code else []))
+            fnmatch(file.name, pattern) for pattern in (*FILES, *(["*.py"] if at.code else []))
         ):
             shutil.copyfile(file, final / file.name)
-
-
-def load_model(folder: Path, trust_remote_code: bool, **options: Any) -> Any:
-    """A causal language model in float32 from safetensors. InputError if it cannot be loaded whole."""
-    try:
-        model, report = AutoModelForCausalLM.from_pretrained(
-            folder,
-            dtype=torch.float32,
-            use_safetensors=True,
-            output_loading_info=True,
-            trust_remote_code=trust_remote_code,
-            **options,
-        )
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
-        raise InputError(f"--model: {folder}: cannot be loaded: {' '.join(str(error).split())}") from error
-    if report["missing_keys"]:
-        missing = ", ".join(sorted(report["missing_keys"])[:3])
-        raise InputError(f"--model: {folder}: its safetensors lack weights ({missing} ...); save it whole")
-    return model
 
 
 def _adapters(settings: TuneSettings) -> Any:

@@ -1,0 +1,159 @@
+"""Chat templates, rendered with a limit of time, memory and length.
+
+A template is a program of whoever made the model. Its sandbox (jinja2's) keeps it from what is not its own, but not
+from looping for years, nor from `9 ** 9 ** 9` or a list that holds itself twice, thirty times over, written out: one
+call in C, which nothing in the same process can stop. So a template runs in a process of its own, which the kernel
+ends when its time is up and which gets no more memory than it may have. That takes half a second and happens once when
+an engine is opened: requests are put between the rendered pieces (`encoding`). The process imports neither torch nor a
+model, only the library's own rendering, so the text is the one that `apply_chat_template` gives.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from selfinstruct.engines.contents import template_file
+from selfinstruct.errors import FailureError, InputError
+
+SECONDS = 5
+"""Of a processor's time for all renderings of an engine; a template needs some thousandths."""
+PATIENCE = 120.0
+"""Seconds by the clock, on a machine that has much else to do."""
+MEMORY = 2**30
+"""Bytes, beside what the process has before it renders."""
+LENGTH = 1_000_000
+"""Characters of a rendered conversation."""
+
+TODAY = (
+    "{%- macro strftime_now(form) -%}{{ form | replace('%d', '01') | replace('%m', '01') | replace('%b', 'Jan')"
+    " | replace('%B', 'January') | replace('%y', '24') | replace('%Y', '2024') }}{%- endmacro -%}"
+)
+"""Put before a template that asks for the date: a run's prompts must not change over night."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """A conversation, and whether the beginning of the model's answer is to follow."""
+
+    messages: Sequence[Mapping[str, str]]
+    prompting: bool = False
+
+
+def render_chats(tokenizer: Any, chats: Sequence[Chat], variables: Mapping[str, Any] | None = None) -> list[str]:
+    """Conversations in the tokenizer's chat template, the same on every day, with variables of the template.
+
+    Raises:
+        InputError: it has no chat template, or the template fails or exceeds a limit.
+        FailureError: no process can be started here.
+    """
+    if not tokenizer.chat_template:
+        raise InputError(
+            "--prompts, --chat: the model has no chat template; take --prompts base and no --chat, or a chat model"
+        )
+    try:
+        template = str(tokenizer.get_chat_template())
+    except ValueError:  # there are several
+        raise _failure(tokenizer, "has no default among its chat templates") from None
+    task = {
+        "template": TODAY + template if "strftime_now" in template else template,
+        # the answers' formats and lengths leave no room for thoughts
+        "variables": {**tokenizer.special_tokens_map, "enable_thinking": False, **(variables or {})},
+        "chats": [{"messages": list(map(dict, chat.messages)), "prompting": chat.prompting} for chat in chats],
+    }
+    answer = _ask(tokenizer, json.dumps(task, default=str))
+    if "error" in answer:
+        raise _failure(tokenizer, f"its chat template fails ({answer['error']})")
+    return list(answer["texts"])
+
+
+def _ask(tokenizer: Any, task: str) -> dict[str, Any]:
+    """What the process answers."""
+    path = os.pathsep.join(os.path.abspath(each) for each in sys.path)
+    environment = {**os.environ, "PYTHONPATH": path, "TRANSFORMERS_VERBOSITY": "critical"}
+    command = [sys.executable, "-P", "-m", "selfinstruct.engines.rendering"]
+    try:
+        done = subprocess.run(command, input=task, env=environment, capture_output=True, text=True, timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        raise _failure(tokenizer, f"its chat template takes more than {PATIENCE:.0f} seconds") from None
+    except OSError as error:
+        raise FailureError(f"no process can be started for chat templates: {error.strerror or error}") from error
+    if done.returncode == -signal.SIGXCPU:
+        raise _failure(tokenizer, f"its chat template takes more than {SECONDS} seconds")
+    if done.returncode < 0:
+        raise _failure(tokenizer, f"its chat template ends the process that renders it (signal {-done.returncode})")
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["nothing is said"])[-1]
+        raise FailureError(f"chat templates cannot be rendered here: {last[:300]}; mend this node's Python packages")
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+def _failure(tokenizer: Any, problem: str) -> InputError:
+    folder = str(tokenizer.name_or_path)
+    return InputError(
+        f"--prompts, --chat: {folder or 'the model'}: {template_file(Path(folder))}: {problem}; mend it, or take "
+        "--prompts base and no --chat"
+    )
+
+
+# ---- in the process of its own
+
+
+def main() -> None:
+    """Render what stands on standard input; a template's failure is an answer, too."""
+    from transformers.utils.chat_template_utils import render_jinja_template
+
+    task = json.load(sys.stdin)
+    _limit()
+    answer: dict[str, Any] = {"texts": []}
+    try:
+        for chat in task["chats"]:
+            (text,), _ = render_jinja_template(
+                [chat["messages"]],
+                chat_template=task["template"],
+                add_generation_prompt=chat["prompting"],
+                **task["variables"],
+            )
+            if len(text) > LENGTH:
+                raise ValueError(f"gives {len(text):,} characters, may give {LENGTH:,}")
+            answer["texts"].append(text)
+    except MemoryError:
+        answer = {"error": f"takes more than {MEMORY >> 20} MiB of memory"}
+    except Exception as error:
+        answer = {"error": _told(error)}
+    json.dump(answer, sys.stdout)
+
+
+def _limit() -> None:
+    import resource
+
+    import psutil
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    seconds = math.ceil(time.process_time()) + SECONDS
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+    with suppress(ValueError, OSError):  # where the system knows no such limit
+        bytes_ = psutil.Process().memory_info().vms + MEMORY
+        resource.setrlimit(resource.RLIMIT_AS, (bytes_, bytes_))
+
+
+def _told(error: Exception) -> str:
+    from jinja2 import TemplateError
+
+    text = " ".join(str(error).split())[:300]
+    return text if isinstance(error, (TemplateError, ValueError)) and text else f"{type(error).__name__}: {text}"
+
+
+if __name__ == "__main__":
+    main()
