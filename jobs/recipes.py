@@ -36,7 +36,7 @@ def show(settings: RecipesSettings) -> int:
         print(files[settings.name].read_text(encoding="utf-8"), end="")
         return 0
     if settings.name:
-        raise InputError(f"recipes: there is no {settings.name!r}; there are {', '.join(files)}")
+        raise InputError(f"there is no recipe {settings.name!r}; there are {', '.join(files)}")
     for name in files:
         print(f"{name:<13}{recipes.load_recipe(name).description}")
     return 0
