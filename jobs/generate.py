@@ -20,6 +20,7 @@ def generate(settings: GenerateSettings) -> int:
     from cluster import driver
     from jobs.display import Display
     from jobs.sample import show
+    from selfinstruct.engines import EMBEDDED, traits
     from selfinstruct.run.inputs import read_inputs
     from selfinstruct.sources import seeds
 
@@ -28,8 +29,10 @@ def generate(settings: GenerateSettings) -> int:
     for warning in seeds.warnings(inputs.seeds, shown):
         _note(f"warning: {warning}")
     store = driver.open_store(settings, inputs.facts)
+    checkpoint = traits(settings.proposer).checkpoint
+    model = f" model {settings.model}," if checkpoint or settings.model != EMBEDDED else ""  # the default is one, too
     _note(
-        f"{settings.out}: {len(inputs.seeds)} seed tasks, {settings.engine} engine, model {settings.model},"
+        f"{settings.out}: {len(inputs.seeds)} seed tasks, {settings.engine} engine,{model}"
         f" {settings.replicas} replicas and {settings.shards} index shards on Ray"
     )
     with Display(settings.target, store.totals()) as display:

@@ -269,6 +269,19 @@ def test_a_card_without_licences_is_refused(tmp_path: Path, capsys: pytest.Captu
     assert load(out, "default").unique("labeller") == ["small"]
 
 
+def test_an_engine_of_ones_own_goes_by_its_name_if_it_names_no_model(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = {f"{stage}.engine": "mine:Echo" for stage in ("proposer", "labeller")}
+    run = make_run(tmp_path / "run", 20, **own).blobs.url
+    command = ["export", run, "--out", str(tmp_path / "set"), "--license", "other"]
+    assert main(command) == 2
+    assert '--model_license "mine:Echo=..."' in capsys.readouterr().err
+    command += ["--model_license", "mine:Echo=MIT", "--model_outputs", "Says nothing."]
+    assert main(command) == 0
+    assert "- Model `mine:Echo`: MIT. Of outputs: Says nothing." in (tmp_path / "set" / "README.md").read_text()
+
+
 def test_a_folder_is_replaced_by_the_same_run_only(
     store: RunStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
