@@ -50,6 +50,7 @@ def test_the_values_make_the_fingerprint_and_the_name_does_not(tmp_path: Path) -
         *("--screen.shortest", "4", "--screen.longest", "150", "--screen.ascii_start", "--rounds.lag", "2"),
         *("--screen.banned", "image", "images", "graph", "graphs", "picture", "pictures", "file", "files"),
         *("map", "maps", "draw", "plot", "go to"),
+        "--screen.plugin",
         *("--novelty.threshold", "0.7", "--novelty.tokeniser", "rouge", "--novelty.index", "minhash"),
         *("--novelty.bands", "79", "--novelty.rows", "4", "--novelty.seed", "1"),
     ]
