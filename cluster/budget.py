@@ -9,7 +9,7 @@ from selfinstruct.run.timings import Timer
 
 
 class Budget:
-    """Whether this command has spent what it may: then the round under way is its last.
+    """Says whether this command has spent what it may; the round under way is then its last.
 
     Args:
         timer: Knows the replicas' seconds.

@@ -32,7 +32,7 @@ def connected(settings: RaySettings, replicas: int, *, show_logs: bool = True) -
         yield ""
         return
     address = os.environ.get("RAY_ADDRESS") or settings.address
-    logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)  # that tokens are on is no warning
+    logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)  # it would warn that tokens are on
     # Ray would otherwise start Python in the workers through a package manager that it finds in the environment.
     os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
     options = {"logging_level": logging.WARNING, "log_to_driver": show_logs}
@@ -47,7 +47,7 @@ def connected(settings: RaySettings, replicas: int, *, show_logs: bool = True) -
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise FailureError(f"no Ray cluster could be reached at {address or 'this machine'}: {error}") from error
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, on_terminate)  # Ray has put its own in its place
+        signal.signal(signal.SIGTERM, on_terminate)  # Ray has put its own handler there
     try:
         yield context.dashboard_url or ""
     finally:

@@ -1,4 +1,4 @@
-"""Looking a run's circumstances over before it begins: each finding with its remedy, nothing changed or left behind."""
+"""Checks before a run begins: each finding comes with its remedy, and nothing is changed or left behind."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Grade(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was looked at, what was seen, and what to do about it (nothing if it is good)."""
+    """What was looked at, what was seen, and what to do about it (empty if it is good)."""
 
     grade: Grade
     what: str
@@ -58,7 +58,7 @@ class Node:
 
 
 def examine(settings: GenerateSettings, load: bool) -> Iterator[Finding]:
-    """All findings about a run with these options, as they are made.
+    """All findings about a run with these options, one by one.
 
     Args:
         load: Load the model in a replica, too.
@@ -79,7 +79,7 @@ def _inputs(settings: GenerateSettings) -> tuple[Inputs | None, Finding]:
     try:
         inputs = read_inputs(settings)
     except InputError as error:
-        return None, Finding(Grade.BAD, "options", str(error), "mend what is named")
+        return None, Finding(Grade.BAD, "options", str(error), "mend what it names")
     return inputs, Finding(
         Grade.GOOD, "options", f"{len(inputs.seeds)} seed tasks, prompts read, model {settings.model} found"
     )
@@ -111,7 +111,7 @@ def _cluster(settings: GenerateSettings, dashboard: str) -> Iterator[Finding]:
 
 
 def _nodes() -> tuple[list[Node], list[str]]:
-    """The nodes that are alive, as they describe themselves, and the addresses of those that do not answer."""
+    """The living nodes, as they describe themselves, and the addresses of those that do not answer."""
     alive = {node["NodeID"]: node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]}
     asked = {}
     for node_id, address in alive.items():
@@ -123,7 +123,7 @@ def _nodes() -> tuple[list[Node], list[str]]:
 
 
 def _describe(address: str) -> Node:
-    """This node, asked on it."""
+    """Runs on a node, and describes it."""
     import shutil
     import tempfile
     from importlib.metadata import PackageNotFoundError, version

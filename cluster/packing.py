@@ -12,10 +12,10 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 def packed(options: Mapping[str, Any]) -> dict[str, Any]:
     """Ray's options for one replica's actor, with its scheduling strategy; call it once for each replica.
 
-    One with a GPU at most goes where there is most room (SPREAD). One with several, for a tensor-parallel model, gets a
-    placement group of its own, STRICT_PACK: its GPUs are on one node, come all together, and are kept for it while its
-    actor dies and comes back. The group is a single bundle, since the actor holds all GPUs itself and vLLM's workers
-    are its children; it goes with the driver's job.
+    A replica with one GPU or none goes where there is most room (SPREAD). One with several, for a tensor-parallel
+    model, gets a placement group of its own, STRICT_PACK: its GPUs are on one node, come all together, and are kept for
+    it while its actor dies and comes back. The group is a single bundle, since the actor holds all GPUs itself and
+    vLLM's workers are its children; it goes with the driver's job.
     """
     if options.get("num_gpus", 0) <= 1:
         return {**options, "scheduling_strategy": "SPREAD"}

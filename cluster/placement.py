@@ -1,4 +1,4 @@
-"""Where replicas run: what each of them asks for, which nodes it keeps off, and what the cluster has."""
+"""Where replicas run: what each of them asks for, which node they avoid, and what the cluster has."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def resources_of(engine: EngineSettings, settings: RaySettings) -> dict[str, flo
 
 
 def _gpus(engine: EngineSettings, settings: RaySettings) -> float:
-    """For each device of the model as told, else one where the cluster has or may get any."""
+    """As many per device as the user says; otherwise one, if the cluster has GPUs or may get some."""
     count, gpus = traits(engine).devices, settings.gpus
     if gpus is None:
         gpus = 1.0 if count and max(_there().get("GPU", 0), _to_come().get("GPU", 0)) >= 1 else 0.0
@@ -30,9 +30,9 @@ def _gpus(engine: EngineSettings, settings: RaySettings) -> float:
 
 
 def keep_off_head(resources: Mapping[str, float]) -> dict[str, Any]:
-    """Ray's options that keep a replica off the head node, which is the driver's and the shards', if there are others.
+    """Ray's options that keep a replica off the head node, which is for the driver and the shards, if there are others.
 
-    A head that is lost takes the run with it, and what is large or may crash should not endanger it.
+    A lost head takes the run with it, and what is large or may crash should not endanger it.
     """
     nodes = [node for node in ray.nodes() if node["Alive"]]
     heads = [node for node in nodes if "node:__internal_head__" in node["Resources"]]
@@ -43,7 +43,7 @@ def keep_off_head(resources: Mapping[str, float]) -> dict[str, Any]:
 
 
 def shortage(waiting: int, count: int, resources: Mapping[str, float]) -> str:
-    """What so many of `count` replicas wait for, and what the cluster has, in one line."""
+    """What `waiting` of `count` replicas wait for and what the cluster has, in one line."""
     asked = {"CPU": resources["num_cpus"], "GPU": resources["num_gpus"], "memory": resources.get("memory", 0)}
     nodes = sum(node["Alive"] for node in ray.nodes())
     return (
@@ -64,7 +64,7 @@ def _there() -> Mapping[str, float]:
 
 
 def _to_come() -> Mapping[str, float]:
-    """What the cluster's autoscaler may grow it to; empty where there is none. Ray's own libraries ask like this."""
+    """What the cluster's autoscaler may grow it to; empty if there is none. Ray's own libraries ask like this."""
     return state.get_max_resources_from_cluster_config() or {}
 
 

@@ -1,8 +1,8 @@
 """One copy of the model in a process of its own: the actor, and the thread that keeps its engine stepping.
 
 The engine never waits for the driver: its thread steps as long as it has requests, while calls of `exchange` bring
-new ones and fetch what is finished. A call returns after `BEAT` seconds at the latest, whatever the engine is at. So
-a process that does not answer is hung, and an engine that is slow is not taken for it.
+new ones and fetch what is finished. A call returns after `BEAT` seconds at the latest, whatever the engine is doing. So
+a process that does not answer hangs, and a slow engine is not mistaken for one.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SHORT = 3
 """An engine runs short of requests when it has at most so many for each that waits to be fetched."""
 
 OUTAGE, KNOCK = 180.0, 5.0
-"""Seconds for which an engine whose server is gone is tried to be opened, and between two tries."""
+"""For how many seconds to try to open an engine whose server is gone, and how many between two tries."""
 
 CALLS = 2
 """Exchanges under way per replica: one waits for what the engine finishes, another can bring new requests."""
@@ -58,7 +58,7 @@ class Report:
     """What a replica answers."""
 
     completions: Sequence[Completion]
-    stalled: float  # seconds for which the engine, though it has requests, has finished none
+    stalled: float  # seconds for which the engine has had requests and finished none
     usage: Usage
     failure: Exception | None  # `InputError`, `FailureError` (its server, not its requests) or `EngineError`
 
@@ -125,12 +125,12 @@ class EngineThread:
             return Report(completions, stalled, self._usage(), self._failure)
 
     def usage(self) -> Usage:
-        """How much there was to do until now, the step under way included."""
+        """How much there has been to do so far, the step under way included."""
         with self._changed:
             return self._usage()
 
     def _patience(self, begun: float) -> float:
-        """Seconds that a call which began then goes on waiting, unless something happens."""
+        """How many seconds more a call that began then waits, unless something happens."""
         now = time.monotonic()
         if self._failure is not None or not self._unfinished:
             return 0.0
@@ -161,7 +161,7 @@ class EngineThread:
                 self._work(engine)
         except (InputError, FailureError) as error:
             failure: Exception = error
-        except BaseException as error:  # whatever it is, whoever asks is to hear of it
+        except BaseException as error:  # whatever it is, whoever asks must be told
             failure = EngineError(f"{type(error).__name__}: {error}")
         with self._changed:
             self._failure = failure
@@ -211,11 +211,11 @@ class Replica:
         return Place(ray.get_runtime_context().get_node_id(), ray.util.get_node_ip_address(), os.getpid())
 
     def fetch(self) -> Fetched | Exception:
-        """Wait until the model's files are on this node; returns what was in their way."""
+        """Wait until the model's files are on this node; returns what prevented it."""
         return self._thread.fetched()
 
     def load(self) -> Exception | None:
-        """Wait until the model is loaded; returns what was in its way."""
+        """Wait until the model is loaded; returns what prevented it."""
         return self._thread.opened()
 
     def exchange(self, requests: Sequence[Request]) -> Report:

@@ -28,7 +28,7 @@ from cluster.placement import keep_off_head, resources_of, shortage
 from cluster.replica import CALLS, Fetched, Place, Replica, Report, Usage
 from cluster.settings import IN_FLIGHT, RaySettings, TimeoutSettings
 from cluster.suspects import STRIKES, Suspects
-from cluster.watch.states import PoolState, Standing, Step
+from cluster.watch.states import Phase, PoolState, Standing
 from selfinstruct.engines import EngineSettings, fetch, open_engine
 from selfinstruct.errors import FailureError, InputError
 from selfinstruct.prompts import PromptSet
@@ -42,7 +42,7 @@ DEATHS = 5
 """Deaths in a row per replica, none of them having completed anything in between, after which the pool gives up."""
 
 PAUSE = 10.0
-"""After so many seconds between two steps the driver itself was stopped, and cannot tell who has been silent."""
+"""If so many seconds lie between two steps, the driver itself was stopped and cannot tell who has been silent."""
 
 SHORTAGE_TOLD = 20.0, 600.0
 """Seconds that a replica waits for a node before the user is told, and from then on between two lines."""
@@ -64,10 +64,10 @@ class _Seat:
     asked: float = 0.0  # when its actor was asked for
     place: Place | None = None  # once it has a node
     placed: float = 0.0  # when
-    step: Step = Step.WAITING
-    since: float = 0.0  # when that began
+    phase: Phase = Phase.WAITING
+    since: float = 0.0  # when the phase began
     proven: bool = False  # whether this actor has completed anything
-    trial: bool = False  # whether it holds suspects, or what is to prove it before it gets one
+    trial: bool = False  # whether it holds suspects, or a request that must prove it first
     held: dict[str, Request] = field(default_factory=dict)
     calls: list[Any] = field(default_factory=list)  # object refs
     heard: float = 0.0  # when it last answered, or was asked after a while of silence
@@ -77,11 +77,11 @@ class _Seat:
     @property
     def ready(self) -> bool:
         """Whether the model is loaded."""
-        return self.step is Step.READY
+        return self.phase is Phase.READY
 
-    def enter(self, step: Step) -> None:
-        """A step begins."""
-        self.step, self.since = step, time.monotonic()
+    def enter(self, phase: Phase) -> None:
+        """A phase begins."""
+        self.phase, self.since = phase, time.monotonic()
 
 
 class ReplicaPool:
@@ -137,7 +137,7 @@ class ReplicaPool:
 
     @property
     def room(self) -> int:
-        """How many more requests the replicas alive have use for; at least one replica's share while none is."""
+        """How many more requests the living replicas can use; one replica's share as long as there is none."""
         wanted = self._in_flight * max(1, self.alive)
         held = sum(len(seat.held) for seat in self._seats)
         return max(0, wanted - len(self._queue) - len(self._suspects) - held)
@@ -165,19 +165,19 @@ class ReplicaPool:
         for seat in self._seats:
             ray.kill(seat.actor)
 
-    # ---- for whoever looks on
+    # ---- for display
 
     def state(self) -> PoolState:
-        """What the pool is at; costs no call."""
+        """What the pool is doing; costs no call."""
         now = time.monotonic()
         ready = [seat for seat in self._seats if seat.ready]
-        at = Counter(seat.step for seat in self._seats)
+        at = Counter(seat.phase for seat in self._seats)
         idle = [math.exp(-max(0.0, now - seat.heard - 1) / MEMORY) if not seat.held else 1.0 for seat in ready]
         busy = sum(seat.busy * share for seat, share in zip(ready, idle, strict=True))
         return PoolState(
-            waiting=at[Step.WAITING],
-            fetching=at[Step.FETCHING],
-            loading=at[Step.LOADING],
+            waiting=at[Phase.WAITING],
+            fetching=at[Phase.FETCHING],
+            loading=at[Phase.LOADING],
             ready=len(ready),
             busy=busy / max(1, len(ready)),
             queued=len(self._queue) + len(self._suspects),
@@ -190,15 +190,15 @@ class ReplicaPool:
         )
 
     def standings(self) -> list[Standing]:
-        """What each replica is at; costs no call."""
+        """How far each replica is; costs no call."""
         now = time.monotonic()
         return [
-            Standing(seat.step, seat.place.address if seat.place else "", round(now - seat.since, 1))
+            Standing(seat.phase, seat.place.address if seat.place else "", round(now - seat.since, 1))
             for seat in self._seats
         ]
 
     def usage(self) -> list[Usage]:
-        """How much each ready replica had to do until now; asks them and waits."""
+        """How much each ready replica has had to do so far; asks them and waits."""
         usage: list[Usage] = ray.get([seat.actor.usage.remote() for seat in self._seats if seat.ready])
         return usage
 
@@ -211,7 +211,7 @@ class ReplicaPool:
         seat.actor = Replica.options(**seat.options).remote(seat.opening, self._fetching)  # type: ignore[attr-defined]
         seat.asked = time.monotonic()
         seat.place = seat.usage = None
-        seat.enter(Step.WAITING)
+        seat.enter(Phase.WAITING)
         seat.proven = seat.trial = False
         seat.held.clear()
         seat.calls = [seat.actor.place.remote()]
@@ -244,7 +244,7 @@ class ReplicaPool:
     # ---- taking in
 
     def _receive(self) -> list[Completion]:
-        """What the replicas that have answered say."""
+        """The answers of all replicas that have answered."""
         waiting = {ref: seat for seat in self._seats for ref in seat.calls}
         ready, _ = ray.wait(list(waiting), num_returns=1, timeout=WAIT) if waiting else ([], None)
         if not ready:
@@ -268,21 +268,21 @@ class ReplicaPool:
         match answer:
             case Place():
                 seat.place, seat.placed = answer, seat.heard
-                seat.enter(Step.FETCHING)
+                seat.enter(Phase.FETCHING)
                 seat.calls.append(seat.actor.fetch.remote())
             case Fetched():
-                seat.enter(Step.LOADING)
+                seat.enter(Phase.LOADING)
                 seat.calls.append(seat.actor.load.remote())
             case Report():
                 return self._read(seat, answer)
             case None:
-                seat.enter(Step.READY)
+                seat.enter(Phase.READY)
             case failure:
                 self._fail(seat, failure)
         return []
 
     def _read(self, seat: _Seat, report: Report) -> list[Completion]:
-        """What a replica has completed, and how it fares."""
+        """What a replica has completed, and how busy it is."""
         fresh = []
         for completion in report.completions:
             request = seat.held.pop(completion.request_id, None)
@@ -327,7 +327,7 @@ class ReplicaPool:
     # ---- deaths
 
     def _bury(self, seat: _Seat, cause: str, lost: bool = False, counts: bool | None = None) -> None:
-        """Say what becomes of a dead or hung replica's requests, and ask for another one.
+        """Decide what becomes of the requests of a dead or hung replica, and ask for another one.
 
         Args:
             lost: Its node or its server has gone; its requests have nothing to do with it.

@@ -44,7 +44,7 @@ class Shard:
         self._rounds = self._ordinals = 0  # of the run's files, as far as they are read
 
     def insert(self, first: int, texts: Sequence[str]) -> int:
-        """Hold texts from `first` on, unless that would leave a gap; returns how many are held now."""
+        """Take texts from `first` on, unless that would leave a gap; returns how many are held now."""
         if first <= len(self._index):
             self._index.insert(first, texts)
         return len(self._index)
@@ -140,7 +140,7 @@ class ShardedIndex:
 
 
 def _placement(run: str | None) -> dict[str, Any]:
-    """A run's shards are the driver's neighbours: the nodes of replicas may go any time, and local files are here."""
+    """A run's shards stay on the driver's node: the nodes of replicas may go at any time, and local files are here."""
     if run is None:
         return {}
     here = ray.get_runtime_context().get_node_id()

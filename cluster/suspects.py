@@ -47,7 +47,7 @@ class Suspects:
             self._groups.append(list(group))
 
     def accuse(self, held: Sequence[Request]) -> Request | None:
-        """A replica died with these in hand. Returns the culprit once there is no doubt, which is then forgotten."""
+        """A replica died while it held these. Returns the culprit once there is no doubt, and forgets it."""
         if len(held) == 1 and self._strike(held[0]):
             return held[0]
         size = -(-len(held) // PARTS)
@@ -56,7 +56,7 @@ class Suspects:
         return None
 
     def acquit(self, request_id: str) -> None:
-        """It was completed."""
+        """This request was completed."""
         self._strikes.pop(request_id, None)
 
     def _strike(self, request: Request) -> bool:

@@ -29,8 +29,8 @@ from selfinstruct.finetune.plan import Job, Plan
 
 T = TypeVar("T")
 
-NAME = "training"
-"""Ray Train's name of a training, under the storage's path."""
+TRAINING = "training"
+"""Ray Train's name for a training, under the storage's path."""
 
 WAIT = 0.2
 """Seconds between looks at the board."""
@@ -41,7 +41,7 @@ LOOK = "0.5"
 
 
 class Watch(Protocol):
-    """Who is told how a training goes, in the driver."""
+    """Is told in the driver how a training goes."""
 
     def begun(self, step: int) -> None:
         """Training begins at this step, or goes on from it."""
@@ -52,7 +52,7 @@ class Watch(Protocol):
 
 @ray.remote(num_cpus=0)
 class Board:
-    """Where the first worker pins up what the driver shall know."""
+    """Where the first worker pins up what the driver should know."""
 
     def __init__(self) -> None:
         self._notes: list[Any] = []
@@ -71,15 +71,15 @@ def fit(plan: Plan, storage: str, settings: RaySettings, retries: int, watch: Wa
 
     Args:
         storage: Folder or URL that all workers reach, for checkpoints.
-        retries: How often workers may die.
+        retries: How many times workers may die.
 
     Raises:
-        InputError: the model cannot be loaded or the storage not be written.
+        InputError: the model cannot be loaded, or the storage cannot be written.
         FailureError: workers die again and again.
     """
     logging.getLogger("ray.train").setLevel(logging.ERROR)
     os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", LOOK)
-    with connected(settings, plan.job.workers, show_logs=False):  # Ray Train says much, and errors come by themselves
+    with connected(settings, plan.job.workers, show_logs=False):  # Ray Train logs a lot, and errors reach us anyway
         board = Board.remote()  # type: ignore[attr-defined]
         trainer = _trainer(plan, board, storage, settings, retries)
         result = _beside(trainer.fit)
@@ -105,9 +105,9 @@ def clean(storage: str) -> None:
 
     if "://" in storage:
         filesystem, path = fs.FileSystem.from_uri(storage)
-        filesystem.delete_dir(f"{path}/{NAME}")
+        filesystem.delete_dir(f"{path}/{TRAINING}")
         return
-    shutil.rmtree(Path(storage, NAME), ignore_errors=True)
+    shutil.rmtree(Path(storage, TRAINING), ignore_errors=True)
     with suppress(OSError):  # others may use it
         Path(storage).rmdir()
 
@@ -124,7 +124,7 @@ def _trainer(plan: Plan, board: Any, storage: str, settings: RaySettings, retrie
             resources_per_worker={"CPU": resources["num_cpus"], "GPU": resources["num_gpus"]},
         ),
         run_config=ray.train.RunConfig(
-            name=NAME,
+            name=TRAINING,
             storage_path=storage,
             checkpoint_config=ray.train.CheckpointConfig(num_to_keep=1),
             failure_config=ray.train.FailureConfig(max_failures=retries),
@@ -133,7 +133,7 @@ def _trainer(plan: Plan, board: Any, storage: str, settings: RaySettings, retrie
 
 
 def _beside(function: Callable[[], T]) -> Future[T]:
-    """Do something in a thread that nobody waits for: whoever is interrupted disconnects, and that ends it."""
+    """Run it in a thread that nobody waits for: an interrupted driver disconnects, which ends it."""
     pool = ThreadPoolExecutor(1, thread_name_prefix="fit")
     try:
         return pool.submit(function)
@@ -178,7 +178,7 @@ def _work(config: Mapping[str, Any]) -> None:
         with checkpoint.as_directory() as folder:
             if Path(folder, "trainer_state.json").exists():  # else it is the tuned model itself
                 train(job, rows, reporter, Path(folder))
-    except InputError as error:  # nothing that another try would mend
+    except InputError as error:  # another try would not mend it
         ray.get(config["board"].pin.remote(error))
 
 

@@ -1,4 +1,4 @@
-"""What the commands that ask a model share: whom they ask, how they show that they do, and the answers' folder."""
+"""What the commands that ask a model share: the model's options, the progress they show, and the answers' folder."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ class DoctorSettings(GenerateSettings):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Examine; returns 2 if something is wrong."""
+    """Look everything over; returns 2 if something is wrong."""
     return run("doctor", DoctorSettings, doctor, argv, RECOMMENDED)
 
 

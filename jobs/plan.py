@@ -1,8 +1,8 @@
 """`selfinstruct plan`: what a run will still take, from its rounds so far.
 
-The first rounds of a run are the probe: the tables for a small target begin those for a large one, so nothing of it is
-lost. Acceptance is fitted and played to the target (`selfinstruct.run.forecast`); tokens, time, memory and disk follow
-from what the rounds so far took per request and per accepted instruction.
+The first rounds of a run serve as the trial: the tables for a small target are the beginning of those for a large one,
+so nothing is lost. Acceptance is fitted and played to the target (`selfinstruct.run.forecast`); tokens, time, memory
+and disk follow from what the rounds so far took per request and per accepted instruction.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from selfinstruct.storage.store import RunStore
 
 BYTES_A_TEXT = {"minhash": 1100, "prefix": 160}
-"""Of an index at a million texts (docs/bench/novelty-million.json), rounded up."""
+"""Bytes of an index at a million texts (docs/bench/novelty-million.json), rounded up."""
 
 DRIVER_BYTES_A_TEXT = 300
 """The driver keeps the pool's texts and ids (docs/scale.md)."""
@@ -36,7 +36,7 @@ class PlanSettings:
     """Say what a run will still take, from its rounds so far.
 
     Args:
-        run: Folder of the run; a few hundred accepted instructions are a good beginning.
+        run: Folder of the run; a few hundred accepted instructions are a good start.
         target: Accepted instructions to reach.
         replicas: Replicas that will work on it.
         price: Money per replica and hour.

@@ -21,7 +21,7 @@ class ReportSettings(FigureSettings):
 
     Args:
         run: Folder of the run.
-        out: The page to write; one that is there is replaced.
+        out: The page to write; an existing one is replaced.
         json: Write the figures to this file, too.
     """
 
@@ -64,7 +64,7 @@ def _check(settings: ReportSettings) -> None:
     ]
     for key, path in (("out", settings.out), ("json", settings.json)):
         if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
-            problems.append(f"--{key}: {path} must be a file in a folder that is there")
+            problems.append(f"--{key}: {path} must be a file in an existing folder")
     if problems:
         raise InputError(*problems)
 

@@ -29,7 +29,7 @@ class SampleSettings:
         number: How many.
         rejected: Show rejected candidates instead, with the reason and the nearest of the pool.
         reason: Only those rejected for this reason, as similar or plugin:mine (implies --rejected).
-        seed: Seed of the choice.
+        seed: Seed of the random choice.
         follow: Go on showing new ones as rounds are committed, until interrupted.
     """
 
@@ -92,7 +92,7 @@ def show(store: RunStore, number: int, seed: int = 0, rounds: Sequence[int] | No
 
 
 def show_rejected(store: RunStore, number: int, seed: int, rounds: Sequence[int], reason: Reason | None) -> None:
-    """Print random rejected candidates; of a whole request that gave none there is no text."""
+    """Print random rejected candidates; a row for a request that gave none has no text."""
     from selfinstruct.storage.sample import sample_rejected
 
     for row in sample_rejected(store, number, seed, rounds, reason):

@@ -1,4 +1,4 @@
-"""`selfinstruct show`: one instruction of a run with all that led to it and came of it."""
+"""`selfinstruct show`: one instruction of a run, with all that led to it and came of it."""
 
 from __future__ import annotations
 
@@ -66,13 +66,13 @@ def show(settings: ShowSettings) -> int:
 
 
 def _prompt_set(folder: str | None, digest: str) -> PromptSet | None:
-    """The run's prompt set: the given one, or the shipped one that it was made with; None if it is neither."""
+    """The run's prompt set: the given one, or the shipped one that it was made with; None if neither is known."""
     from selfinstruct.prompts import SHIPPED, load_prompts
 
     if folder is not None:
         prompts = load_prompts(folder)
         if digest and prompts.digest != digest:
-            raise InputError(f"--prompts: {folder} is not, or not as it was then, the set that this run was made with")
+            raise InputError(f"--prompts: {folder} is not the set that this run was made with, or has changed since")
         return prompts
     shipped = (load_prompts(path.parent.name) for path in sorted(SHIPPED.glob("*/set.toml")))
     return next((prompts for prompts in shipped if prompts.digest == digest), None)
@@ -97,7 +97,7 @@ def _show_candidate(lineage: Lineage) -> None:
     if candidate["nearest_id"] is not None:
         found = "" if not candidate["accepted"] else ", the nearest of the index's shortlist"
         _heading(f"ROUGE-L {candidate['rouge_l']:.3f} to [{plain(candidate['nearest_id'])}]{found}")
-        print(f"    {plain(lineage.nearest or '(is not there)')}")
+        print(f"    {plain(lineage.nearest or '(not found)')}")
 
 
 def _show_labels(lineage: Lineage, prompts: PromptSet | None, prefixes: bool) -> None:
@@ -130,7 +130,7 @@ def _completion(row: Row) -> str:
 
 def _show_prompt(prompts: PromptSet | None, kind: Kind, suffix: str, prefixes: bool) -> None:
     if prompts is None:
-        _heading("prompt: of none of the shipped sets; name the set's folder with --prompts")
+        _heading("prompt: not from a shipped set; name the set's folder with --prompts")
         return
     prompt = prompts[kind]
     if prefixes or not prompt.prefix:

@@ -1,4 +1,4 @@
-"""`selfinstruct status`: how far a run is, from one footer per table, and what its replicas are at, while it goes."""
+"""`selfinstruct status`: how far a run is, from one footer per table, and what its replicas are doing while it runs."""
 
 from __future__ import annotations
 

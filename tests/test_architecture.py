@@ -25,8 +25,10 @@ HOUSES = ("selfinstruct", "cluster", "jobs")
 
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("records", "errors", "settings", "draws", "protocols", "pool", "version", "loading"),
-    ("novelty", "prompts"),
-    ("sources", "steps", "storage"),
+    ("prompts",),
+    ("storage",),
+    ("novelty",),
+    ("sources", "steps"),
     ("tiny",),
     ("engines",),
     ("run",),
@@ -86,6 +88,11 @@ def test_nothing_imports_upwards() -> None:
             if HOUSES.index(other.split(".")[0]) > house:
                 assert ".".join(name.split(".")[:2]) in UPWARDS, f"{name} imports {other}"
                 assert other not in AT_TOP[name], f"{name} imports {other} at its top"
+
+
+def test_every_part_of_the_algorithm_has_its_floor() -> None:
+    parts = [part for parts in FLOORS for part in parts]
+    assert sorted(parts) == sorted({name.split(".")[1] for name in TREES if name.startswith("selfinstruct.")})
 
 
 def test_the_floors_of_the_algorithm_are_kept() -> None:

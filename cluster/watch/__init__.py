@@ -1,1 +1,1 @@
-"""Looking on: progress, spending, metrics and what replicas are at. Nothing here decides anything."""
+"""Watching a run: progress, spending, metrics and what the replicas are doing. Nothing here decides anything."""

@@ -24,7 +24,7 @@ EVERY = 2.0
 """Seconds between two looks at the pools."""
 
 COUNTERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    "candidates": ("Candidates, accepted or by the reason of their rejection", ("verdict",)),
+    "candidates": ("Candidates that were accepted, or by the reason for their rejection", ("verdict",)),
     "instances": ("Generated instances", ("verdict",)),
     "completions": ("Completed requests", ("finish",)),
     "tokens": ("Tokens of prompts (read; of those, cached by their prefix) and completions (written)", ("direction",)),
@@ -38,7 +38,7 @@ GAUGES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "replica_seconds": ("Seconds of ready replicas since the command began, summed", ()),
     "busy": ("Share of the last minute in which ready replicas had work", ()),
     "requests": ("Requests queued at the driver, and held by replicas", ("where",)),
-    "replica_events": ("Deaths of replicas, and what came of them, since the command began", ("event",)),
+    "replica_events": ("Deaths of replicas and their consequences, since the command began", ("event",)),
 }
 FROM_POOLS = (
     ("replicas", "state", ("waiting", "fetching", "loading", "ready")),
@@ -49,10 +49,10 @@ STEPS = {Check: "check", Insert: "insert", Write: "write"}
 
 
 class Metrics(Watch):
-    """Counts for Prometheus, and hands the sums over now and then. Needs to be connected to Ray.
+    """Counts for Prometheus, and hands the sums over now and then. Ray must be connected.
 
     Args:
-        pools: What each pool of replicas is at.
+        pools: What each pool of replicas is doing.
         timer: Knows the replicas' seconds.
     """
 

@@ -1,7 +1,7 @@
-"""What a live run is at, for `selfinstruct status`: one small file beside the tables, replaced every few seconds.
+"""What a live run is doing, for `selfinstruct status`: one small file beside the tables, replaced every few seconds.
 
 Nothing depends on it. It is written by a thread of its own, so that a slow store holds nobody up, and removed when the
-driver ends; one that is old says that the driver was killed, or cannot write.
+driver ends; an old one means that the driver was killed, or cannot write.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from cluster.watch.states import Standing, Step
+from cluster.watch.states import Phase, Standing
 from selfinstruct.errors import SelfInstructError
 from selfinstruct.run.loop import Watch
 from selfinstruct.storage.blobs import Blobs
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
     from cluster.watch.spending import Spending
     from selfinstruct.run.rounds import Run
 
-NAME = "progress.json"
+FILE = "progress.json"
 EVERY = 5.0
 """Seconds between two writings."""
 
 STALE = 60.0
-"""Seconds after which nobody is taken to write it any more."""
+"""Seconds without a new one after which the driver is taken for dead."""
 
 PATIENCE = 5.0
-"""Seconds that the driver's end waits for the file's removal."""
+"""Seconds that the driver waits for the file's removal when it ends."""
 
 
 class Progress(Watch):
-    """Leaves word of the replicas.
+    """Writes down, now and then, what the replicas are doing.
 
     Args:
         blobs: The run's.
@@ -48,7 +48,7 @@ class Progress(Watch):
         self._writer = _Writer(blobs)
 
     def tick(self, run: Run) -> None:
-        """Leave word, if it is time to."""
+        """Write it down again, if it is time to."""
         now = time.monotonic()
         if now - self._looked < EVERY:
             return
@@ -57,7 +57,7 @@ class Progress(Watch):
         self._writer.write(
             {
                 "written": round(time.time(), 1),
-                "replicas": [asdict(each) for pool in self._pools for each in pool.standings()],
+                "replicas": [_entry(each) for pool in self._pools for each in pool.standings()],
                 "pools": [asdict(state) for state in states],
                 "spent": self._spending.figures(),
             }
@@ -97,14 +97,14 @@ class _Writer:
                 content, self._next, closed = self._next, None, self._closed
             with contextlib.suppress(SelfInstructError, KeyError):  # swept, or no store: the next commit will tell
                 if closed:
-                    return self._blobs.remove(NAME)
-                self._blobs.replace(NAME, json.dumps(content).encode())
+                    return self._blobs.remove(FILE)
+                self._blobs.replace(FILE, json.dumps(content).encode())
 
 
 def read_progress(blobs: Blobs) -> dict[str, Any] | None:
-    """What a run's driver left last, with its `age` in seconds; None where there is nothing that can be read."""
+    """What a run's driver wrote last, with its `age` in seconds; None if there is nothing that can be read."""
     try:
-        content: dict[str, Any] = json.loads(blobs.get(NAME))
+        content: dict[str, Any] = json.loads(blobs.get(FILE))
         content["age"] = max(0.0, time.time() - content["written"])
     except (KeyError, TypeError, ValueError, SelfInstructError):
         return None
@@ -112,20 +112,24 @@ def read_progress(blobs: Blobs) -> dict[str, Any] | None:
 
 
 def lines(content: dict[str, Any]) -> list[str]:
-    """It in words: a line of counts, and one for each replica that is not ready."""
-    standings = [Standing(Step(each["step"]), each["address"], each["seconds"]) for each in content["replicas"]]
-    counts = [f"{n} {step}" for step in Step if (n := sum(each.step is step for each in standings))]
+    """The same in words: a line of counts, and one for each replica that is not ready."""
+    standings = [Standing(Phase(each["step"]), each["address"], each["seconds"]) for each in content["replicas"]]
+    counts = [f"{n} {phase}" for phase in Phase if (n := sum(each.phase is phase for each in standings))]
     old = f"{_span(content['age'])} ago" + (
-        "; since then the driver was killed, or cannot write" if content["age"] > STALE else ""
+        "; the driver has been killed since, or cannot write" if content["age"] > STALE else ""
     )
     busy = max((pool["busy"] for pool in content["pools"]), default=0.0)
     words = ", ".join([*counts, f"{busy:.0%} busy", *(f"{n} died" for n in [_deaths(content)] if n)])
-    waiting = sorted((each for each in standings if each.step is not Step.READY), key=lambda each: -each.seconds)
+    waiting = sorted((each for each in standings if each.phase is not Phase.READY), key=lambda each: -each.seconds)
     return [
         f"replicas, {old}: {words}",
-        *(f"  {each.step}{f' on {each.address}' * bool(each.address)} for {_span(each.seconds)}" for each in waiting),
+        *(f"  {each.phase}{f' on {each.address}' * bool(each.address)} for {_span(each.seconds)}" for each in waiting),
         *([f"  {content['spent']['text']}"] if content["spent"]["text"] else []),
     ]
+
+
+def _entry(standing: Standing) -> dict[str, Any]:
+    return {"step": standing.phase, "address": standing.address, "seconds": standing.seconds}
 
 
 def _deaths(content: dict[str, Any]) -> int:

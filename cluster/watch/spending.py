@@ -14,9 +14,9 @@ class Spending(Watch):
     """Counts what is accepted.
 
     Args:
-        replica_seconds: Seconds for which replicas were ready until now, summed.
-        gpus: GPUs of a replica (0: none, and seconds are the replicas').
-        price: Money per replica and hour, if it is known.
+        replica_seconds: Seconds for which replicas have been ready so far, summed.
+        gpus: GPUs of a replica (0: none, and seconds are counted per replica).
+        price: Money per replica and hour, if known.
     """
 
     def __init__(self, replica_seconds: Callable[[], float], gpus: float, price: float | None) -> None:
@@ -34,7 +34,7 @@ class Spending(Watch):
         return None if self._price is None else self._replica_seconds() * self._price / 3600
 
     def figures(self) -> dict[str, Any]:
-        """For whoever reads by machine."""
+        """The figures, for JSON."""
         return {
             "replica_seconds": round(self._replica_seconds(), 1),
             "accepted": self._accepted,
@@ -57,5 +57,5 @@ class Spending(Watch):
 
 
 def _short(value: float) -> str:
-    """Three figures, without an exponent."""
+    """Three digits, without an exponent."""
     return f"{value:.2f}" if value >= 1 else f"{value:.3g}" if value >= 1e-4 else f"{value:.6f}"

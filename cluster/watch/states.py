@@ -1,4 +1,4 @@
-"""What replicas are at, for whoever looks on. No heavy imports."""
+"""What replicas are doing, for display. No heavy imports."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Step(StrEnum):
-    """What a replica is at."""
+class Phase(StrEnum):
+    """How far a replica is."""
 
     WAITING = "waiting for a node"
     FETCHING = "fetching weights"
@@ -17,16 +17,16 @@ class Step(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What one replica is at, where (an IP address; empty without a node), and for how many seconds."""
+    """How far one replica is, where (an IP address; empty without a node), and for how many seconds it has been so."""
 
-    step: Step
+    phase: Phase
     address: str
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class PoolState:
-    """What a pool is at, for whoever looks on. Counts of events are since the pool was made."""
+    """What a pool is doing, for display. Events are counted since the pool was made."""
 
     waiting: int  # replicas without a node
     fetching: int  # replicas whose node fetches the model's files
@@ -35,9 +35,9 @@ class PoolState:
     busy: float  # share of the last minute in which the ready replicas had something to do
     queued: int  # requests that no replica holds
     held: int  # requests that replicas hold
-    suspects: int  # those of the queued that are tried apart
+    suspects: int  # queued requests that are tried apart
     deaths: int  # replicas that died or were ended because they hung
-    lost: int  # those of them whose node or server had gone
+    lost: int  # deaths whose node or server had gone
     resent: int  # requests that were given out again
     culprits: int  # requests that became failed completions because they killed replicas
 

@@ -1,4 +1,4 @@
-"""Who looks on at a run on a cluster: the interface, and several of them as one."""
+"""What is told how a run on a cluster goes: the interface, and several of them as one."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ if TYPE_CHECKING:
 
 
 class ClusterWatch(Watch):
-    """Somebody who looks on at a run on a cluster."""
+    """Is told how a run on a cluster goes."""
 
     def started(self, pools: Sequence[ReplicaPool], spending: Spending) -> None:
-        """The replicas are asked for; `ReplicaPool.state` says what has become of that, `spending` what it costs."""
+        """The replicas have been asked for: `ReplicaPool.state` says how far they are, `spending` what they cost."""
 
 
 class Everybody(Watch):
-    """Tells several others."""
+    """Passes everything on to several others."""
 
     def __init__(self, *watches: Watch) -> None:
         self._watches = watches
 
     def committed(self, file: RoundFile) -> None:
-        """Tell."""
+        """Pass it on."""
         for watch in self._watches:
             watch.committed(file)
 
     def completed(self, completion: Completion) -> None:
-        """Tell."""
+        """Pass it on."""
         for watch in self._watches:
             watch.completed(completion)
 
     def performed(self, effect: Effect, seconds: float) -> None:
-        """Tell."""
+        """Pass it on."""
         for watch in self._watches:
             watch.performed(effect, seconds)
 
     def tick(self, run: Run) -> None:
-        """Tell."""
+        """Pass it on."""
         for watch in self._watches:
             watch.tick(run)

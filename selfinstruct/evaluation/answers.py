@@ -1,7 +1,8 @@
 """Asking a model everything once, and keeping what it answers: `begun.json` and `answers/000000.jsonl`, ...
 
-Answers are written in parts, each whole or not at all and never changed (`blobs.Blobs.put`), as they come in. Whoever
-is killed loses what came in within the last two seconds; the same command asks only what is not answered yet. A
+Answers are written in parts, each whole or not at all and never changed (`blobs.Blobs.put`), as they come in. A
+process that is killed loses only what came in during the last two seconds; the same command asks only what has not
+been answered yet. A
 request that failed as such (its prompt is too long, say) is answered, too: with nothing.
 """
 
@@ -23,7 +24,7 @@ from selfinstruct.storage.blobs import open_blobs
 BEGUN = "begun.json"
 FOLDER = "answers"
 MOST, LONGEST = 256, 2.0
-"""Answers that are held back at most, and seconds."""
+"""How many answers are held back at most, and for how many seconds."""
 
 
 class Answers:
@@ -58,7 +59,7 @@ class Answers:
         return request_id in self._kept
 
     def add(self, completions: Sequence[Completion]) -> None:
-        """Keep these; they are on disk after two seconds of further calls, or `flush`."""
+        """Keep these; they are on disk after two more seconds of calls, or after `flush`."""
         if not self._new:
             self._since = time.monotonic()
         self._new += completions
@@ -92,8 +93,8 @@ class Answers:
         different = differences(self._facts, begun)
         if different:
             raise FingerprintError(
-                f"{self.blobs.url}: these answers were begun otherwise; give the same options, or another --out or"
-                " --name",
+                f"{self.blobs.url}: these answers were begun with other options; give the same ones, or another"
+                " --out or --name",
                 *different,
             )
 
@@ -108,7 +109,7 @@ class Answers:
 def ask(
     line: Line, requests: Sequence[Request], answers: Answers, watch: Callable[[Sequence[Completion]], None]
 ) -> None:
-    """Have every request answered that is not answered yet; `watch` is told what came in, also when nothing did.
+    """Ask every request that is not answered yet; `watch` is told what came in, even if nothing did.
 
     Raises:
         SelfInstructError: as the engine does; what was answered is kept.
@@ -127,7 +128,7 @@ def ask(
 
 
 def check_answered(answers: Answers, requests: Sequence[Request], most: float) -> None:
-    """FailureError when more than this share of the requests failed: figures would say nothing."""
+    """FailureError if more than this share of the requests failed: figures would say nothing."""
     failed = [answers[request.id] for request in requests if answers[request.id].finish is Finish.FAILED]
     if len(failed) > most * len(requests):
         raise FailureError(

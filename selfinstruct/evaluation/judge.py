@@ -1,7 +1,7 @@
 """A model as a rater: it sees what people see of each response, and names one of the four levels.
 
-An answer that does not begin with a level is unparsable: counted, and no rating. Greedy decoding; the prompt is
-`judge.txt`, or the user's own with the same placeholders. Whether such a judge is worth anything shows in its
+An answer that does not begin with a level is unparsable: it is counted, but gives no rating. Decoding is greedy; the
+prompt is `judge.txt`, or the user's own with the same placeholders. Whether such a judge is worth anything shows in its
 agreement with people, which `selfinstruct rate read` puts next to theirs.
 """
 
@@ -29,7 +29,7 @@ _LEVEL = re.compile(
 
 
 def read_judge_prompt(path: Path) -> str:
-    """The text of a judge's prompt, without blanks at its end.
+    """The text of a judge's prompt, without white space at its end.
 
     Raises:
         InputError: it cannot be read, or lacks a placeholder.

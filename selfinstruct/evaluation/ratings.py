@@ -5,7 +5,7 @@ A file of ratings is what the page exports, or what a judge wrote:
     {"format": "selfinstruct-ratings/1", "kind": "person" or "model", "rater": "...",
      "ratings": {"<id of a response>": "A"}, "unparsable": 0}
 
-Ids are `Prediction.id`, of task and response; which models gave that response, the predictions say. Where two models
+Ids are `Prediction.id`, of task and response; the predictions say which models gave that response. Where two models
 gave the same response to a task, its rating counts for both.
 """
 
@@ -40,7 +40,7 @@ class Ratings:
     rater: str
     is_model: bool
     levels: Mapping[str, str]
-    unparsable: int = 0  # answers of a judge that name no level; they are no ratings
+    unparsable: int = 0  # answers of a judge that name no level, and so are no ratings
 
     @property
     def name(self) -> str:
@@ -71,10 +71,10 @@ class Agreement:
 
 
 def read_ratings(paths: Sequence[Path], predictions: Sequence[Prediction]) -> list[Ratings]:
-    """The ratings of all files; those of one rater in several files are put together.
+    """The ratings in all files; those of one rater in several files are put together.
 
     Raises:
-        InputError: a file is none of ratings, rates what is in no prediction, or a rater's files contradict each other.
+        InputError: a file holds no ratings, rates what is in no prediction, or a rater's files contradict each other.
     """
     known = {each.id for each in predictions}
     found: dict[tuple[bool, str], Ratings] = {}
@@ -107,7 +107,7 @@ def count_levels(ratings: Ratings, predictions: Sequence[Prediction]) -> dict[st
 
 
 def mean_counts(counts: Sequence[Mapping[str, Mapping[str, int]]]) -> dict[str, dict[str, float]]:
-    """The counts of several raters of the same models, as their means."""
+    """The means of the counts of several raters of the same models."""
     return {
         model: {level: sum(each[model][level] for each in counts) / len(counts) for level in LEVELS}
         for model in counts[0]
@@ -115,7 +115,7 @@ def mean_counts(counts: Sequence[Mapping[str, Mapping[str, int]]]) -> dict[str, 
 
 
 def agreements(raters: Sequence[Ratings]) -> list[Agreement]:
-    """Of each two raters that have rated something in common."""
+    """For each pair of raters who have rated something in common."""
     pairs = [(a, b, sorted(a.levels.keys() & b.levels.keys())) for a, b in combinations(raters, 2)]
     return [
         agreement((a.name, b.name), [a.levels[id] for id in ids], [b.levels[id] for id in ids])

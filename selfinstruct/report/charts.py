@@ -14,12 +14,12 @@ from selfinstruct.report.figures import RoundFigures, VerbFigures
 from selfinstruct.report.histograms import Histogram
 
 MOST_POINTS = 120
-"""Points of a curve over the rounds; of longer runs several rounds are put together."""
+"""The most points of a curve over the rounds; in longer runs a point stands for several rounds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A label on an axis: its place in percent from the left or from the bottom."""
+    """A label on an axis, and its place in percent from the left or from the bottom."""
 
     at: float
     label: str
@@ -37,11 +37,11 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class BarChart:
-    """A histogram. `mark` is where the mean is, in percent from the left."""
+    """A histogram. `mean` is its place in percent from the left."""
 
     bars: Sequence[Bar]
     ticks: Sequence[Tick]
-    mark: float | None
+    mean: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def growth(rounds: Sequence[RoundFigures]) -> Curve:
 
 
 def acceptance(rounds: Sequence[RoundFigures]) -> Curve:
-    """The share of a round's proposed instructions that was accepted; of long runs, of several rounds."""
+    """The share of a round's proposed instructions that were accepted; in long runs, of several rounds together."""
     points = []
     for group in _groups(rounds):
         proposed = sum(each.proposed for each in group)
@@ -99,7 +99,7 @@ def _groups(rounds: Sequence[RoundFigures]) -> list[Sequence[RoundFigures]]:
 
 
 def rounds_together(rounds: Sequence[RoundFigures]) -> int:
-    """How many rounds are one point of a curve."""
+    """How many rounds a point of a curve stands for."""
     return max(1, math.ceil(len(rounds) / MOST_POINTS))
 
 

@@ -1,4 +1,4 @@
-"""All numbers of a report as values, from what was gathered. `dataclasses.asdict` makes the JSON of them."""
+"""All numbers of a report as values, from what was gathered. `dataclasses.asdict` turns them into JSON."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class TableRow:
 
 @dataclass(frozen=True, slots=True)
 class RoundFigures:
-    """One round: requests made, instructions proposed and accepted, and what was there after it."""
+    """One round: requests made, instructions proposed and accepted, all accepted so far, and its valid instances."""
 
     round: int
     requests: int
@@ -44,8 +44,8 @@ class RoundFigures:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One step of the funnel: of `total` of a unit, `kept` went on; the others by reason, the commonest first."""
+class FunnelFigures:
+    """A stretch of the funnel: of `total` of a unit, `kept` went on; the others by reason, the commonest first."""
 
     name: str
     unit: str
@@ -66,7 +66,7 @@ class CutFigures:
 
 @dataclass(frozen=True, slots=True)
 class TokenFigures:
-    """Tokens that one kind of request read and wrote, and how many of both there are to an instruction it was for."""
+    """Tokens that one kind of request read and wrote, and the number of instructions that they were for."""
 
     kind: str
     requests: int
@@ -86,7 +86,7 @@ class VerbCount:
 
 @dataclass(frozen=True, slots=True)
 class VerbFigures:
-    """Verbs and direct objects of a sample. The verbs are those commonest among instructions with an object."""
+    """Verbs and direct objects of a sample. The verbs are the commonest ones that have an object."""
 
     method: str
     sample: int
@@ -144,7 +144,7 @@ class Figures:
     acceptance: float | None
     table: Sequence[TableRow]
     rounds: Sequence[RoundFigures]
-    funnel: Sequence[Step]
+    funnel: Sequence[FunnelFigures]
     cut: Sequence[CutFigures]
     tokens: Sequence[TokenFigures]
     tokens_per_instruction: float | None
@@ -252,26 +252,30 @@ def round_figures(gathered: Gathered) -> list[RoundFigures]:
     ]
 
 
-def funnel(gathered: Gathered) -> list[Step]:
-    """From requests to instances, each step with the reasons for what it lost."""
+def funnel(gathered: Gathered) -> list[FunnelFigures]:
+    """From requests to instances, with the reasons for what was lost on the way."""
     steps = []
     rejected = gathered.rejected
     requests = gathered.count(Table.PROPOSALS, "requests")
     lost = Counter({reason: n for reason, n in rejected.items() if reason in WHOLE_REQUEST})
     if requests:
         steps.append(
-            Step("Requests", "requests for new instructions", requests, requests - lost.total(), "gave some", _by(lost))
+            FunnelFigures(
+                "Requests", "requests for new instructions", requests, requests - lost.total(), "gave some", _by(lost)
+            )
         )
     screened = Counter({reason: n for reason, n in rejected.items() if reason not in WHOLE_REQUEST})
     proposed = gathered.accepted + screened.total()
     unit = "imported instructions" if gathered.imported else "proposed instructions"
-    steps.append(Step("Instructions", unit, proposed, gathered.accepted, "accepted", _by(screened)))
+    steps.append(FunnelFigures("Instructions", unit, proposed, gathered.accepted, "accepted", _by(screened)))
     labelled = gathered.per_instruction.total()
     none = gathered.per_instruction[0]
     whole = Counter({reason: n for reason, n in gathered.instances.items() if reason in WITHOUT_INSTANCES})
     whole["every_instance_dropped"] = none - whole.total()
     steps.append(
-        Step("Labelling", "instructions with labels", labelled, labelled - none, "with a valid instance", _by(whole))
+        FunnelFigures(
+            "Labelling", "instructions with labels", labelled, labelled - none, "with a valid instance", _by(whole)
+        )
     )
     dropped = Counter(
         {
@@ -281,7 +285,9 @@ def funnel(gathered: Gathered) -> list[Step]:
         }
     )
     valid = gathered.instances["accepted"]
-    steps.append(Step("Instances", "instances found in answers", valid + dropped.total(), valid, "valid", _by(dropped)))
+    steps.append(
+        FunnelFigures("Instances", "instances found in answers", valid + dropped.total(), valid, "valid", _by(dropped))
+    )
     return steps
 
 
@@ -290,7 +296,7 @@ def _by(counts: Counter[str]) -> dict[str, int]:
 
 
 def cut_figures(gathered: Gathered) -> list[CutFigures]:
-    """What ended at its limit, by kind of request. Answers to the classification question are cut on purpose."""
+    """Answers that ended at their limit, by kind; those to the classification question are cut on purpose."""
     figures = [
         CutFigures(
             Kind.PROPOSE,
@@ -321,7 +327,7 @@ def token_figures(gathered: Gathered) -> list[TokenFigures]:
 
 
 def class_figures(gathered: Gathered) -> ClassFigures:
-    """How many tasks are classification, and which labels theirs have."""
+    """How many tasks are classification, and which labels they have."""
     return ClassFigures(
         gathered.classes[True],
         gathered.classes[False],
@@ -335,7 +341,7 @@ def class_figures(gathered: Gathered) -> ClassFigures:
 
 
 def verb_figures(found: Sequence[VerbObject], method: str) -> VerbFigures:
-    """The commonest verbs among those with an object, each with its commonest objects."""
+    """The commonest verbs that have an object, each with its commonest objects."""
     pairs = Counter((each.verb, each.noun) for each in found if each.verb and each.noun)
     totals: Counter[str] = Counter()
     nouns: dict[str, Counter[str]] = {}

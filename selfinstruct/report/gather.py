@@ -1,8 +1,8 @@
 """One pass over a run's files: what is summed from them, and the rows that are drawn by lot.
 
 Counts come from the files' footers (`accounts`), sums from single columns, a round at a time: memory is that of one
-round and of the drawn rows. A report is about the instructions that the model gave; of a run that has none, about the
-imported ones. Seeds are never counted.
+round and of the drawn rows. A report is about the instructions that the model wrote, or about the imported ones in a
+run that has no others. Seeds are never counted.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def gather(store: RunStore, draws: FigureSettings, to_pool: Callable[[list[str]]
 
 
 def identity(store: RunStore) -> str:
-    """What tells this run from others, with the same options too, and stays as it grows: of its first candidates."""
+    """What tells this run from any other, even one with the same options, and stays the same as it grows."""
     first = store.metadata(Table.CANDIDATES, min(1, store.rounds(Table.CANDIDATES)[-1]))
     return key_of(first.fingerprint, first.content).hex()
 
@@ -171,7 +171,7 @@ class _Reader:
                 self._lot(f"candidate/{reason}", most).offer(rows.filter(pc.equal(rows["reason"], reason)), number)
 
     def keep_drawn_instructions(self) -> None:
-        """Candidates are read: their instances are wanted, too."""
+        """All candidates have been read; from here on the instances of the drawn ones are kept, too."""
         self.gathered.accepted_rows = list(self._lots["rows"].rows()) if "rows" in self._lots else []
         self._drawn = pa.array([row["id"] for row in self.gathered.accepted_rows], pa.string())
 
@@ -235,7 +235,7 @@ class _Reader:
         return gathered
 
     def _drawn_of(self, stem: str) -> list[Row]:
-        """The rows of these lots, those that were offered most first."""
+        """The rows of these lots; the lot that was offered most comes first."""
         lots = sorted((-lot.offered, sort) for sort, lot in self._lots.items() if sort.startswith(stem))
         return [row for _, sort in lots for row in self._lots[sort].rows()]
 

@@ -1,4 +1,4 @@
-"""Histograms of counted values, exact means and quantiles beside them."""
+"""Histograms of counted values, with exact means and quantiles."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Histogram:
 
 
 def histogram_of_words(words: Counter[int]) -> Histogram:
-    """Up to about 40 bars of a round width; the longest hundredth is put together."""
+    """Up to about 40 bars of a round width; the longest hundredth is counted together."""
     total = words.total()
     highest = quantile(words, 0.99) or 1
     width = next(width for width in (1, 2, 5, 10, 20, 50, 100, 200, 500, 10**9) if highest / width < 40)

@@ -27,7 +27,7 @@ class Lot:
         self._limit = 2**64 - 1  # a row with a larger key is not among the smallest
 
     def offer(self, rows: Any, number: int) -> None:
-        """All rows of this sort (a `pa.Table`) of one round."""
+        """Offer all rows of this sort in one round (a `pa.Table`)."""
         self.offered += len(rows)
         generator = np.random.Philox(key=np.frombuffer(key_of("report", *self._key, number)[:16], np.uint64))
         keys = generator.random_raw(len(rows))

@@ -38,7 +38,7 @@ def make_report(store: RunStore, settings: FigureSettings, name: str) -> tuple[F
 
 
 def _review(path: Path, store: RunStore) -> list[ReviewFigures]:
-    """The figures of a filled-in sheet. InputError for answers about instances that the run does not have."""
+    """The figures of a filled-in sheet. InputError if it answers for instances that the run does not have."""
     answers = read_answers(path, identity(store))
     strangers = sorted(answers.keys() - known_ids(store, Table.INSTANCES, answers))
     if strangers:

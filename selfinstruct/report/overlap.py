@@ -3,7 +3,7 @@
 Scores that a run stores beside accepted rows are lower bounds, since the index looks at a shortlist. Here every text
 of the pool is considered. Most can be ruled out: each text has 64 bits, one of them set by each of its words, and the
 bits of a query that another text lacks bound their longest common subsequence. The text with the best bound is scored
-first; those whose bound is not above the best score found need no scoring.
+first; texts whose bound is not above the best score so far need no scoring.
 """
 
 from __future__ import annotations

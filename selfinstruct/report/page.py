@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 
 MOST_CHARACTERS = 3_000
-"""Characters of a text that are shown; how many more there are is said."""
+"""Characters of a text that are shown; the page says how many more there are."""
 
 _HARMLESS = {"\n", "\t", "\u00a0", "\u200c", "\u200d"}  # the last two join letters of some scripts, and emoji
 _SHOWN_BY_NUMBER = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
@@ -89,7 +89,7 @@ def _hash(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A rejected candidate and, where one was the cause, the text it was too similar to; (text, in common) pieces."""
+    """A rejected candidate and, if there is one, the text it was too similar to, as (text, in common) pieces."""
 
     row: Row
     text: Sequence[tuple[str, bool]]
@@ -113,7 +113,7 @@ class Task:
 
     @property
     def kind(self) -> str:
-        """What the model said of it."""
+        """What the model took it for."""
         if not self.instances:
             return "without a valid instance"
         return "classification" if self.instances[0]["is_classification"] else "not classification"

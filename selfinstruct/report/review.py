@@ -2,7 +2,7 @@
 
 The sheet is part of the report's page, which saves the answers as JSON or CSV; a spreadsheet may be filled in as well.
 JSON: `{"run": identity, "answers": [{"id": ..., "task": true, "input": null, "output": false}, ...]}`.
-CSV: columns `id, task, input, output` with yes, no or nothing in them; further columns are passed over.
+CSV: columns `id, task, input, output` with yes, no or nothing in them; other columns are ignored.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ QUESTIONS = {
 """The paper's three questions, in words of our own, by the key of their answers."""
 
 ALL = "all"
-"""The key of the figure for instances of which all three answers are yes."""
+"""The key of the figure for instances whose three answers are all yes."""
 
 PAPER = {"task": 0.92, "input": 0.79, "output": 0.58, ALL: 0.54}
 """Shares of yes among the 200 instances of the paper."""
@@ -63,7 +63,7 @@ def wilson(yes: int, answered: int) -> tuple[float, float]:
 
 
 def summarise(answers: Iterable[Answers]) -> list[ReviewFigures]:
-    """The figures of each question, then of instances without a fault.
+    """The figures of each question, then those of instances without a fault.
 
     An instance is without a fault when all answers are yes, and has one when any is no.
     """

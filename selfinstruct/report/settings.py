@@ -9,17 +9,17 @@ from typing import Literal
 
 @dataclass(frozen=True, kw_only=True)
 class FigureSettings:
-    """How many rows of a run are drawn by lot; what is counted or summed is so over all rows.
+    """How many rows of a run are drawn by lot; counts and sums are over all rows.
 
     Args:
         review: A filled-in review sheet (.json or .csv, as the page saves it) to read back.
-        seed: Seed of what is drawn by lot.
+        seed: Seed of all that is drawn by lot.
         rows: Accepted instructions to browse.
-        rejected: Rejected rows to browse, of each reason (of similar ones three times as many).
+        rejected: Rejected rows to browse for each reason (three times as many for `similar`).
         review_rows: Instances on the review sheet.
-        verb_rows: Instructions whose verb and object are looked for.
+        verb_rows: Instructions in which the verb and its object are looked for.
         overlap_rows: Instructions whose nearest texts are looked for, each in the whole pool.
-        tagger: What finds verbs and objects: textblob (its built-in lexicon) or spacy (to be installed, with a model).
+        tagger: What finds verbs and objects: textblob (its built-in lexicon) or spacy (needs to be installed).
         spacy_model: Name or folder of the spaCy model.
     """
 

@@ -1,8 +1,8 @@
-"""The main verb of an instruction and its direct object (paper, section 3.2 and figure 3): no parser to download.
+"""The main verb of an instruction and its direct object (paper, section 3.2 and figure 3), without a parser.
 
 Words are tagged by TextBlob's built-in lexicon (the tagger of `pattern`, which needs no corpora) and reduced to their
 base forms by lemminflect; a few rules for commands and questions find the verb. spaCy's dependency parser is used
-instead where it is asked for and one of its models is installed. Either way only the first sentence counts, as in the
+instead if it is asked for and one of its models is installed. Either way only the first sentence counts, as in the
 paper.
 """
 
@@ -48,7 +48,7 @@ def open_tagger(tagger: str, spacy_model: str) -> tuple[Finder, str]:
 
 
 MOST_CHARACTERS = 1000
-"""Text that is tagged; the first sentence lies within."""
+"""Characters of a text that are tagged; the first sentence lies within them."""
 
 # ---- rules over tagged words
 
@@ -182,7 +182,7 @@ def _open_spacy(model: str) -> tuple[Finder, str]:
     try:
         import spacy
     except ImportError as error:
-        raise InputError("--tagger: spaCy is not installed; pip install spacy, then a model of it") from error
+        raise InputError("--tagger: spaCy is not installed; pip install spacy, then one of its models") from error
     try:
         parser: Any = spacy.load(model, exclude=["ner"])
     except OSError as error:
@@ -194,7 +194,7 @@ def _open_spacy(model: str) -> tuple[Finder, str]:
 
 
 def in_tree(document: Any) -> VerbObject:
-    """Verb and object of a spaCy document: the root of its first sentence, and that one's direct object."""
+    """Verb and object of a spaCy document: the root of its first sentence, and the root's direct object."""
     root = next((sentence.root for sentence in document.sents), None)
     if root is None or root.pos_ not in ("VERB", "AUX"):
         return VerbObject(None, None)

@@ -26,7 +26,7 @@ from cluster.replicas import DEATHS, ReplicaPool
 from cluster.settings import RaySettings, TimeoutSettings
 from cluster.suspects import STRIKES, Suspects
 from cluster.watch.spending import Spending
-from cluster.watch.states import Step
+from cluster.watch.states import Phase
 from jobs.display import Display
 from selfinstruct.engines import EngineSettings, TransformersOptions
 from selfinstruct.errors import FailureError, InputError
@@ -316,16 +316,16 @@ def test_each_step_of_a_replica_is_known(tmp_path: Path) -> None:
     while not pool.alive and time.monotonic() < end:
         pool.step()
         [standing] = pool.standings()
-        if not seen or seen[-1] != standing.step:
-            seen.append(standing.step)
-            assert bool(standing.address) is (standing.step is not Step.WAITING)
-            if standing.step is Step.FETCHING:
+        if not seen or seen[-1] != standing.phase:
+            seen.append(standing.phase)
+            assert bool(standing.address) is (standing.phase is not Phase.WAITING)
+            if standing.phase is Phase.FETCHING:
                 assert pool.state().fetching == pool.state().count == 1
                 fetched.touch()
-            if standing.step is Step.LOADING:
+            if standing.phase is Phase.LOADING:
                 loaded.touch()
     pool.close()
-    assert seen == [Step.WAITING, Step.FETCHING, Step.LOADING, Step.READY]
+    assert seen == [Phase.WAITING, Phase.FETCHING, Phase.LOADING, Phase.READY]
 
 
 def test_weights_that_cannot_be_fetched_are_one_clear_line() -> None:

@@ -16,7 +16,7 @@ import ray
 from moto.moto_api import recorder
 
 from cluster.replicas import ReplicaPool
-from cluster.watch.states import Step
+from cluster.watch.states import Phase
 from selfinstruct.engines import EngineSettings, fetch, identify, open_engine, pinned, weights
 from selfinstruct.engines.checkpoint import context
 from selfinstruct.errors import InputError
@@ -64,7 +64,7 @@ def test_two_replicas_of_a_node_fetch_once(model: str, asked: Any, monkeypatch: 
         pool = ReplicaPool([opening] * 2, 8, {"num_cpus": 1, "num_gpus": 0}, fetching=partial(fetch, settings))
         while pool.alive < 2:
             pool.step()
-        assert {standing.step for standing in pool.standings()} == {Step.READY}
+        assert {standing.phase for standing in pool.standings()} == {Phase.READY}
         pool.close()
     finally:
         ray.shutdown()

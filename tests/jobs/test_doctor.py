@@ -119,7 +119,7 @@ def test_all_is_well_on_a_cluster_of_our_own(tmp_path: Path, capsys: pytest.Capt
     assert main([*options, "--seeds", str(tmp_path / "none.jsonl")]) == 2
     shown = capsys.readouterr().out
     assert "wrong    options   --seeds:" in shown
-    assert "-> mend what is named" in shown
+    assert "-> mend what it names" in shown
 
 
 WELL = Node("10.0.0.1", {"ray": "2.60.0", "torch": "2.13.0"}, disk=100, memory=50, gpus=(), token=True)

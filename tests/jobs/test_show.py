@@ -85,7 +85,7 @@ def test_prompts_are_shown_whole_or_named(store: RunStore, capsys: pytest.Captur
     assert prefix not in shown(capsys, store.blobs.url, id)
     assert prefix in shown(capsys, store.blobs.url, id, "--prefixes")
     assert main(["show", store.blobs.url, id, "--prompts", "base"]) == 2
-    assert "base is not, or not as it was then" in capsys.readouterr().err
+    assert "base is not the set that this run was made with" in capsys.readouterr().err
 
 
 def test_an_id_that_is_not_there_is_one_line(store: RunStore, capsys: pytest.CaptureFixture[str]) -> None:

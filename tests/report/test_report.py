@@ -207,7 +207,7 @@ def test_what_a_user_gets_wrong_is_one_line(
     cases = {
         "there is no run": [str(tmp_path / "none")],
         "--rows: is -1": [run, "--rows", "-1"],
-        "must be a file in a folder that is there": [run, "--out", str(tmp_path / "none" / "page.html")],
+        "must be a file in an existing folder": [run, "--out", str(tmp_path / "none" / "page.html")],
         "no instance '000001/00000/00/7'": [run, "--review", str(stranger)],
         "spaCy": [run, "--tagger", "spacy", "--spacy_model", str(tmp_path / "no model")],
     }
