@@ -7,6 +7,7 @@ the name written out.
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -25,10 +26,8 @@ HOUSES = ("selfinstruct", "cluster", "jobs")
 
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("records", "errors", "settings", "draws", "protocols", "pool", "version", "loading"),
-    ("prompts",),
-    ("storage",),
-    ("novelty",),
-    ("sources", "steps"),
+    ("novelty", "prompts"),
+    ("sources", "steps", "storage"),
     ("tiny",),
     ("engines",),
     ("run",),
@@ -145,6 +144,15 @@ def test_no_test_imports_another() -> None:
 )
 def test_imports_are_seen_wherever_they_stand(wrong: str, seen: set[str]) -> None:
     assert ours(ast.walk(ast.parse(wrong))) == seen
+
+
+def test_documents_name_files_that_are_there() -> None:
+    for document in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *(ROOT / "docs").glob("*.md")):
+        text = document.read_text()
+        for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
+            assert (document.parent / link).exists(), f"{document.name} links to {link}"
+        for path in re.findall(r"`([a-z_]+(?:/[a-z_]+)*/(?:[a-z_]+\.py)?)`", text):
+            assert any((base / path).exists() for base in (ROOT, ROOT / "selfinstruct")), f"{document.name}: {path}"
 
 
 def test_looking_at_a_run_needs_neither_ray_nor_torch() -> None:
