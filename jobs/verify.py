@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from tyro.conf import Positional
 
 from jobs.command_line import run
-from selfinstruct.errors import CorruptError
+from selfinstruct.errors import CorruptError, InputError
 
 
 @dataclass(frozen=True)
@@ -19,10 +19,13 @@ class VerifySettings:
     Args:
         run: Folder of the run.
         digest: Print a digest of the run's content instead; equal content has an equal digest, wherever it was made.
+        without: Columns to leave out of the digest (instances.origin ...): those that the older of two runs to be
+            compared does not have.
     """
 
     run: Positional[str]
     digest: bool = False
+    without: tuple[str, ...] = ()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -33,13 +36,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 def check(settings: VerifySettings) -> int:
     """Print "whole" or the digest; CorruptError with all problems otherwise."""
     from selfinstruct.storage.store import open_run
+    from selfinstruct.storage.tables import SCHEMAS
     from selfinstruct.storage.verify import digest, verify
 
+    known = {f"{table}.{name}" for table, schema in SCHEMAS.items() for name in schema.names}
+    if unknown := [name for name in settings.without if name not in known]:
+        raise InputError(f"--without: there is no column {unknown[0]!r}; there are {', '.join(sorted(known))}")
     store = open_run(settings.run)
     problems = verify(store)
     if problems:
         raise CorruptError("\n".join(problems))
-    print(digest(store) if settings.digest else f"{settings.run}: whole")
+    print(digest(store, settings.without) if settings.digest else f"{settings.run}: whole")
     return 0
 
 

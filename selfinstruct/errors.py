@@ -7,6 +7,7 @@
     ├── YieldError               4   the run gives nothing new any more
     ├── FailureError             5   too many failed requests, or replicas that never come back
     └── CorruptError             6   a committed file is torn, altered, foreign or missing
+        └── NewerError           6   it was written by a newer version, and nothing is wrong with it
 
 A model's bad text is no error: it is data, counted under its reason.
 """
@@ -58,3 +59,7 @@ class CorruptError(SelfInstructError):
     """The run's files do not fit together; the text names the file."""
 
     exit_code = 6
+
+
+class NewerError(CorruptError):
+    """A newer version of this program wrote a file; the text names it, and says to upgrade."""

@@ -173,7 +173,8 @@ class Neighbour:
     rouge_l: float
 
 
-# The rows of the four tables. The field order is the column order.
+# The rows of the four tables: the fields are the columns, in this order (`storage.tables`). One that is added comes
+# last and has None for a default, which is what the rows of older files have there.
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +190,7 @@ class Proposal:
     prompt_tokens: int
     completion_tokens: int
     error: str | None
+    sources: tuple[str, ...] | None = None  # names of what else the prompt was made from
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +237,7 @@ class InstanceRow:
     output: str
     accepted: bool
     reason: Reason | None
+    origin: Origin | None = None  # that of the instruction
 
 
 class Table(StrEnum):

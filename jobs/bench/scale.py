@@ -284,7 +284,7 @@ def made_up_round(number: int, requests: int) -> Iterator[RoundFile]:
         id = f"{round_name(number)}/{position:05d}"
         texts = [_made_up(words, 8 * (number * requests + position) + item) for item in range(8)]
         answer = dialect.numbered(texts)
-        proposals.append(Proposal(id, number, "paper", (), answer, Finish.STOP, 200, len(answer) // 6, None))
+        proposals.append(Proposal(id, number, "paper", (), answer, Finish.STOP, 200, len(answer) // 6, None, ()))
         for item, text in enumerate(texts):
             name = f"{id}/{item:02d}"
             candidates.append(Candidate(name, number, id, item, Origin.MODEL, text, True, None, None, None))
@@ -292,7 +292,7 @@ def made_up_round(number: int, requests: int) -> Iterator[RoundFile]:
             output = text[::2]
             answer = dialect.input_first([Instance("", output)])
             labels.append(Label(f"{name}/instances", number, name, Kind.INPUT_FIRST, answer, Finish.STOP, 40, 9, None))
-            instances.append(InstanceRow(f"{name}/0", number, name, text, False, "", output, True, None))
+            instances.append(InstanceRow(f"{name}/0", number, name, text, False, "", output, True, None, Origin.MODEL))
     yield RoundFile(Table.PROPOSALS, number, tuple(proposals))
     yield RoundFile(Table.CANDIDATES, number, tuple(candidates))
     yield RoundFile(Table.LABELS, number, tuple(labels))

@@ -169,7 +169,7 @@ def rounds_of(run: OriginalRun, facts: Mapping[str, Any]) -> Iterator[StoredRoun
 
 def _proposal(id: str, number: int, request: str | Response) -> Proposal:
     text, finish = (request, Finish.STOP) if isinstance(request, str) else (request.text or "", request.finish)
-    return Proposal(id, number, "original", (), text, finish, 0, 0, None)
+    return Proposal(id, number, "original", (), text, finish, 0, 0, None, ())
 
 
 def _labeller(run: OriginalRun) -> Callable[[Sequence[Candidate]], list[Label]]:

@@ -98,8 +98,8 @@ class _Merged:
         rows = [*seeds.values(), *self._judged(imported, pool=list(seeds.values()))]
         self._put(Table.CANDIDATES, 0, rows, {"facts": facts})
         self._grow(rows)
-        kept = [instance for row in rows if row.accepted for instance in instances.get(row.id, [])]
-        self._put(Table.INSTANCES, 0, kept)
+        given_instances = (instance for row in rows for instance in instances.get(row.id, []))
+        self._put(Table.INSTANCES, 0, _kept(given_instances, rows))
         return names
 
     def append(self, source: RunStore, rename: Callable[[str], str]) -> None:
@@ -117,9 +117,8 @@ class _Merged:
             self._put(Table.CANDIDATES, at, judged)
             labels = source.read(Table.LABELS, number)
             self._put(Table.LABELS, at, _moved(labels.rows, rename, at), labels.notes)
-            accepted = {row.id for row in judged if row.accepted}
             instances = cast(list[InstanceRow], _moved(source.read(Table.INSTANCES, number).rows, rename, at))
-            self._put(Table.INSTANCES, at, [row for row in instances if row.instruction_id in accepted])
+            self._put(Table.INSTANCES, at, _kept(instances, judged))
             self._grow(judged)
 
     def _judged(self, rows: Sequence[Candidate], pool: Sequence[Candidate] = ()) -> list[Candidate]:
@@ -178,6 +177,12 @@ def _renamer(seeds: Mapping[str, str], position: int, offset: int) -> Callable[[
         return seeds.get(id, id)
 
     return rename
+
+
+def _kept(instances: Iterable[InstanceRow], instructions: Iterable[Candidate]) -> list[InstanceRow]:
+    """The instances of accepted instructions, with their origin, which older files do not have."""
+    origins = {row.id: row.origin for row in instructions if row.accepted}
+    return [replace(row, origin=origins[row.instruction_id]) for row in instances if row.instruction_id in origins]
 
 
 def _moved(rows: Iterable[Row], rename: Callable[[str], str], number: int) -> list[Row]:

@@ -48,6 +48,7 @@ class Proposing:
                     prompt_tokens=completion.prompt_tokens,
                     completion_tokens=completion.completion_tokens,
                     error=completion.error,
+                    sources=planned.sources,
                 )
             )
         return rows

@@ -110,4 +110,5 @@ def instance_row(
         output=instance.output,
         accepted=reason is None,
         reason=reason,
+        origin=instruction.origin,
     )

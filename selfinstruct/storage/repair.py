@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from selfinstruct.errors import InputError
+from selfinstruct.errors import InputError, NewerError
 from selfinstruct.records import Table
 from selfinstruct.storage.blobs import Blobs, open_blobs
 from selfinstruct.storage.store import FIRST, NAME, RunStore
-from selfinstruct.storage.verify import BEGINNING, verify
+from selfinstruct.storage.verify import BEGINNING, NEWER, verify
 
 _FILE = re.compile(r"(\w+)/(\d{6})\.parquet")
 
@@ -61,12 +61,16 @@ def doomed(store: RunStore, to_round: int | None) -> list[str]:
 
     Raises:
         InputError: there is no run, or nothing good of it.
+        NewerError: files of it are of a newer version, and would be taken for damaged.
     """
     names = {table: store.blobs.names(table) for table in Table}
     if not any(names.values()):
         raise InputError(f"{store.blobs.url}: there is no run")
     if to_round is None:
-        ends = with_followers(damaged_from(verify(store)))
+        problems = verify(store)
+        if newer := [problem for problem in problems if f": {NEWER}" in problem]:
+            raise NewerError(f"{store.blobs.url}/{newer[0]}")
+        ends = with_followers(damaged_from(problems))
     else:
         ends = {table: max(FIRST[table], to_round + 1) for table in Table}
     if ends.get(Table.CANDIDATES) == 0 and not _only_begun(names):

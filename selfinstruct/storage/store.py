@@ -11,7 +11,8 @@ that a whole run is summed by reading four footers. Files thus form chains, whic
 "The same data" means equal schema, rows, order and bits (`content` in the metadata, `verify.digest` over a run), not
 equal files: writers, library versions and Parquet's encodings may differ. Nothing here depends on the time.
 
-A file that cannot be read, or is not what its name says, is a CorruptError that names it.
+A file that cannot be read, or is not what its name says, is a CorruptError that names it. One of an older version is
+read as if its rows had None in the columns that were added since; one of a newer version is a NewerError.
 """
 
 from __future__ import annotations
@@ -27,21 +28,30 @@ import secrets
 import socket
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from selfinstruct.errors import CorruptError, FailureError, HeldError, InputError, SelfInstructError
+from selfinstruct.errors import CorruptError, FailureError, HeldError, InputError, NewerError, SelfInstructError
 from selfinstruct.records import RoundFile, Table, round_name
 from selfinstruct.storage.accounts import tally
 from selfinstruct.storage.blobs import Blobs, open_blobs
-from selfinstruct.storage.tables import SCHEMAS, content_digest, to_arrow, to_rows
+from selfinstruct.storage.tables import (
+    SCHEMAS,
+    NewerRowsError,
+    check_columns,
+    content_digest,
+    to_arrow,
+    to_rows,
+    with_columns,
+)
 from selfinstruct.version import __version__
 
 FORMAT = 1
 KEY = b"selfinstruct"
+UPGRADE = "a newer version of selfinstruct wrote it, upgrade to go on"
 TRIES = 5  # puts of one file that is said to exist, and yet is not there when it is read
 FIRST = {Table.PROPOSALS: 1, Table.CANDIDATES: 0, Table.LABELS: 1, Table.INSTANCES: 0}
 NAME = re.compile(r"(\d{6})\.parquet")
@@ -81,10 +91,21 @@ class Metadata:
 
     @classmethod
     def from_json(cls, data: bytes) -> Metadata:
-        """ValueError, TypeError or KeyError for anything that `to_json` did not write."""
+        """The inverse of `to_json`.
+
+        Raises:
+            NewerRowsError: a newer version wrote it.
+            ValueError, TypeError or KeyError: nobody did.
+        """
         value = json.loads(data)
+        if value["format"] > FORMAT:
+            raise NewerRowsError(f"format {value['format']}; this version reads {FORMAT}")
+        if unknown := value.keys() - {field.name for field in fields(cls)}:
+            raise NewerRowsError(
+                f"its metadata has keys that this version does not know ({', '.join(sorted(unknown))})"
+            )
         if value["format"] != FORMAT:
-            raise ValueError(f"format {value['format']}; this version reads {FORMAT}")
+            raise ValueError(f"format {value['format']}, which never was")
         return cls(**{**value, "table": Table(value["table"]), "writer": Writer(**value["writer"])})
 
 
@@ -199,6 +220,12 @@ class RunStore:
         with self._corrupt(name):
             return decode(self.blobs.get(name), table, number)[1]
 
+    def read_table(self, table: Table, number: int) -> pa.Table:
+        """One file's rows as they lie there, with the columns that it has. CorruptError as of `read`."""
+        name = name_of(table, number)
+        with self._corrupt(name):
+            return decode_table(self.blobs.get(name), table, number)[1]
+
     def read_accepted(self, number: int) -> RoundFile:
         """A candidates file with its accepted rows only: what the pool is made of. Its digest is not checked."""
         rows = self.read_columns(Table.CANDIDATES, number, SCHEMAS[Table.CANDIDATES].names, accepted_only=True)
@@ -207,14 +234,15 @@ class RunStore:
     def read_columns(
         self, table: Table, number: int, columns: Sequence[str], *, accepted_only: bool = False
     ) -> pa.Table:
-        """Some columns of one file as a `pa.Table`; only those are fetched.
+        """Some columns of one file as a `pa.Table`; only those are fetched. Columns of later than the file are null.
 
         `accepted_only` drops rejected rows (of candidates and instances). Pages are checked, the file's digest is not.
         """
         wanted = [*columns, *(["accepted"] if accepted_only and "accepted" not in columns else [])]
         with self._open(table, number) as file:
             _metadata_of(file, table, number)
-            data = file.read(columns=wanted).replace_schema_metadata(None)
+            there = [name for name in wanted if name in file.schema_arrow.names]
+            data = with_columns(table, file.read(columns=there), wanted)
         return data.filter(data["accepted"]).select(columns) if accepted_only else data.select(columns)
 
     def metadata(self, table: Table, number: int) -> Metadata:
@@ -264,6 +292,8 @@ class RunStore:
             yield
         except SelfInstructError:
             raise
+        except NewerRowsError as error:
+            raise NewerError(f"{self.blobs.url}/{name}: {error}; {UPGRADE}") from error
         except KeyError as error:
             raise self._error(name, "is missing" if error.args == (name,) else f"has no {error}") from None
         except Exception as error:
@@ -283,25 +313,35 @@ def _encode(rows: Any, metadata: Metadata) -> bytes:
 
 
 def decode(data: bytes, table: Table, number: int) -> tuple[Metadata, RoundFile]:
-    """The bytes of one file. ValueError, or whatever pyarrow raises, if they are not those that were written."""
-    with pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True) as file:
-        metadata = _metadata_of(file, table, number)
-        rows = file.read()
-    if not rows.schema.equals(SCHEMAS[table]):
-        raise ValueError("its columns are not those of this table")
-    if content_digest(rows) != metadata.content:
-        raise ValueError("its rows are not those that were written")
+    """The bytes of one file.
+
+    Raises:
+        NewerRowsError: a newer version wrote them.
+        ValueError, or whatever pyarrow raises: they are not those that were written.
+    """
+    metadata, rows = decode_table(data, table, number)
     return metadata, RoundFile(table, number, to_rows(table, rows), metadata.notes)
 
 
+def decode_table(data: bytes, table: Table, number: int) -> tuple[Metadata, pa.Table]:
+    """The same, the rows in Arrow's form, with the columns that the file has."""
+    with pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True) as file:
+        metadata = _metadata_of(file, table, number)
+        rows = file.read().replace_schema_metadata(None)
+    if content_digest(rows) != metadata.content:
+        raise ValueError("its rows are not those that were written")
+    return metadata, rows
+
+
 def _metadata_of(file: Any, table: Table, number: int) -> Metadata:
-    """The metadata of an open file. ValueError if it is not that of this table and round."""
+    """The metadata of an open file. ValueError if it is none of this table and round; NewerRowsError if it is newer."""
     pairs = file.metadata.metadata or {}
     if KEY not in pairs:
         raise ValueError("it was not written by this program")
     metadata = Metadata.from_json(pairs[KEY])
     if (metadata.table, metadata.round) != (table, number):
         raise ValueError(f"it says that it is {name_of(metadata.table, metadata.round)}")
+    check_columns(table, file.schema_arrow)
     return metadata
 
 

@@ -1,94 +1,81 @@
 """The four tables as Arrow: their schemas, rows to columns and back, and the digest of their content.
 
-Columns are the fields of the row classes in `records`, in their order. Enums are plain strings, so that any reader of
-Parquet shows them as they are. Pure functions: no files here.
+Columns are the fields of the row classes in `records`, in their order: a field is written down there and nowhere else.
+Enums are plain strings, so that any reader of Parquet shows them as they are. Columns are added, never changed: a file
+may lack those added after it was written. Pure functions: no files here.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import MISSING, fields
 from enum import StrEnum
 from itertools import starmap
 from operator import attrgetter
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from selfinstruct.records import Candidate, Finish, InstanceRow, Kind, Label, Origin, Proposal, Reason, Row, Table
+from selfinstruct.records import Candidate, InstanceRow, Label, Proposal, Row, Table
 
-
-def _required(name: str, kind: Any) -> Any:
-    return pa.field(name, kind, nullable=False)
-
-
-_COMPLETION = [
-    _required("text", pa.string()),
-    _required("finish", pa.string()),
-    _required("prompt_tokens", pa.int32()),
-    _required("completion_tokens", pa.int32()),
-    pa.field("error", pa.string()),
-]
-
-SCHEMAS: dict[Table, Any] = {
-    Table.PROPOSALS: pa.schema(
-        [
-            _required("request_id", pa.string()),
-            _required("round", pa.int32()),
-            _required("strategy", pa.string()),
-            _required("demonstrations", pa.list_(pa.string())),
-            *_COMPLETION,
-        ]
-    ),
-    Table.CANDIDATES: pa.schema(
-        [
-            _required("id", pa.string()),
-            _required("round", pa.int32()),
-            pa.field("request_id", pa.string()),
-            pa.field("position", pa.int32()),
-            _required("origin", pa.string()),
-            _required("text", pa.string()),
-            _required("accepted", pa.bool_()),
-            pa.field("reason", pa.string()),
-            pa.field("nearest_id", pa.string()),
-            pa.field("rouge_l", pa.float64()),
-        ]
-    ),
-    Table.LABELS: pa.schema(
-        [
-            _required("request_id", pa.string()),
-            _required("round", pa.int32()),
-            _required("instruction_id", pa.string()),
-            _required("kind", pa.string()),
-            *_COMPLETION,
-        ]
-    ),
-    Table.INSTANCES: pa.schema(
-        [
-            _required("id", pa.string()),
-            _required("round", pa.int32()),
-            _required("instruction_id", pa.string()),
-            _required("instruction", pa.string()),
-            pa.field("is_classification", pa.bool_()),
-            _required("input", pa.string()),
-            _required("output", pa.string()),
-            _required("accepted", pa.bool_()),
-            pa.field("reason", pa.string()),
-        ]
-    ),
-}
-
-_ROWS: dict[Table, Callable[..., Row]] = {
+_ROWS: dict[Table, type[Row]] = {
     Table.PROPOSALS: Proposal,
     Table.CANDIDATES: Candidate,
     Table.LABELS: Label,
     Table.INSTANCES: InstanceRow,
 }
 
-# What a cell becomes, where it is not what the field holds.
-_ENUMS: dict[str, type[StrEnum]] = {"finish": Finish, "kind": Kind, "origin": Origin, "reason": Reason}
+_TYPES: dict[Any, Any] = {str: pa.string(), bool: pa.bool_(), int: pa.int32(), float: pa.float64()}
+
+
+class NewerRowsError(ValueError):
+    """Rows that a newer version of this program wrote, and this one cannot read."""
+
+
+def _kinds(row: type[Row]) -> dict[str, tuple[Any, bool]]:
+    """The type of each field of a row class, and whether it may be None."""
+    found = {}
+    for name, hint in get_type_hints(row).items():
+        members = get_args(hint) if isinstance(hint, UnionType) else (hint,)
+        (kind,) = (member for member in members if member is not NoneType)
+        found[name] = kind, NoneType in members
+    return found
+
+
+def _type(kind: Any) -> Any:
+    """How Arrow holds a field's type: a tuple of texts, an enum of texts, or a plain value."""
+    if get_origin(kind) is tuple:
+        return pa.list_(_type(get_args(kind)[0]))
+    return pa.string() if issubclass(kind, StrEnum) else _TYPES[kind]
+
+
+_KINDS = {table: _kinds(row) for table, row in _ROWS.items()}
+
+SCHEMAS: dict[Table, Any] = {
+    table: pa.schema([pa.field(name, _type(kind), nullable) for name, (kind, nullable) in kinds.items()])
+    for table, kinds in _KINDS.items()
+}
+
+_FIRST_COLUMNS = {table: sum(each.default is MISSING for each in fields(row)) for table, row in _ROWS.items()}
+"""How many columns each table had from the beginning; those after them were added, one after the other."""
+
+
+def check_columns(table: Table, schema: Any) -> None:
+    """Whether a file with this Arrow schema is one of the table: it may lack the last of those added later.
+
+    Raises:
+        NewerRowsError: it has columns besides.
+        ValueError: its columns are others.
+    """
+    known, names = SCHEMAS[table], schema.names
+    if added := [name for name in names if name not in known.names]:
+        raise NewerRowsError(f"has columns that this version does not know ({', '.join(added)})")
+    if len(names) < _FIRST_COLUMNS[table] or not schema.equals(pa.schema(list(known)[: len(names)])):
+        raise ValueError("its columns are not those of this table")
 
 
 def to_arrow(table: Table, rows: Sequence[Row]) -> Any:
@@ -102,38 +89,55 @@ def to_arrow(table: Table, rows: Sequence[Row]) -> Any:
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
+def with_columns(table: Table, data: Any, names: Sequence[str]) -> Any:
+    """These columns of a `pa.Table`; those of the table's that it does not have are null."""
+    schema = pa.schema([SCHEMAS[table].field(name) for name in names])
+    there = set(data.column_names)
+    columns = [data[each.name] if each.name in there else pa.nulls(len(data), each.type) for each in schema]
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
 def to_rows(table: Table, data: Any) -> tuple[Row, ...]:
-    """The rows of a `pa.Table` of the table's schema: the inverse of `to_arrow`. ValueError for unknown enum values."""
-    names = [field.name for field in SCHEMAS[table]]
-    columns = [_fields(name, data.column(name).to_pylist()) for name in names]
+    """The rows of a `pa.Table` whose columns `check_columns` lets pass: the inverse of `to_arrow`.
+
+    Raises:
+        NewerRowsError: an enum has values that this version does not know.
+    """
+    kinds = [(name, _KINDS[table][name][0]) for name in data.column_names]
+    columns = [_cells(name, kind, data.column(name).to_pylist()) for name, kind in kinds]
     return tuple(starmap(_ROWS[table], zip(*columns, strict=True)))
 
 
-def _fields(name: str, cells: list[Any]) -> Iterable[Any]:
-    if name == "demonstrations":
-        return map(tuple, cells)
-    if name not in _ENUMS:
+def _cells(name: str, kind: Any, cells: list[Any]) -> Iterable[Any]:
+    """A column's cells as a field has them."""
+    if get_origin(kind) is tuple:
+        return (None if cell is None else tuple(cell) for cell in cells)
+    if not issubclass(kind, StrEnum):
         return cells
-    members = {cell: _ENUMS[name](cell) for cell in {*cells} - {None}}  # few, however many cells
+    members: dict[Any, Any] = dict.fromkeys({*cells} - {None})  # looked up, since there are few
+    try:
+        members |= {cell: kind(cell) for cell in members}
+    except ValueError as error:
+        raise NewerRowsError(f"{name} has values that this version does not know ({error})") from None
     return map(members.get, cells)
 
 
 def content_digest(data: Any) -> str:
-    """SHA-256 (hex) of a `pa.Table`'s schema, rows, order and bits.
+    """SHA-256 (hex) of a `pa.Table`'s schema, rows, order and bits: of the columns that it has.
 
     Independent of chunks, of Parquet's encodings and compression, of schema metadata and of library versions: it is
     taken over lengths and bytes laid out here, little-endian, column by column.
     """
     digest = hashlib.sha256()
     for field in data.schema:
-        head = f"{field.name} {_type(field.type)} {field.nullable} {data.num_rows}\n"
+        head = f"{field.name} {_name(field.type)} {field.nullable} {data.num_rows}\n"
         digest.update(head.encode())
         for part in _layout(data.column(field.name)):
             digest.update(part)
     return digest.hexdigest()
 
 
-def _type(kind: Any) -> str:
+def _name(kind: Any) -> str:
     """A type's name; not that of a list's items, which Parquet calls otherwise than Arrow."""
     return f"list<{kind.value_type}>" if pa.types.is_list(kind) else str(kind)
 

@@ -8,12 +8,23 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterator, Mapping
 
 from selfinstruct.records import Candidate, InstanceRow, Label, Proposal, RoundFile, Row, Table, round_name
 from selfinstruct.storage.accounts import tally
-from selfinstruct.storage.store import FIRST, NAME, Metadata, RunStore, decode, name_of, one_line, sha256, source_of
-from selfinstruct.storage.tables import content_digest, to_arrow
+from selfinstruct.storage.store import (
+    FIRST,
+    NAME,
+    UPGRADE,
+    Metadata,
+    RunStore,
+    decode,
+    name_of,
+    one_line,
+    sha256,
+    source_of,
+)
+from selfinstruct.storage.tables import NewerRowsError, content_digest
 
 BEGINNING = (Table.CANDIDATES, 0)
 """The first file of a run; the instances that came with its tasks follow at once."""
@@ -24,13 +35,19 @@ INCOMPLETE = (
 )
 
 
-def digest(store: RunStore) -> str:
-    """SHA-256 (hex) over the content of all tables: equal for runs with the same data. CorruptError as of `read`."""
+def digest(store: RunStore, without: Collection[str] = ()) -> str:
+    """SHA-256 (hex) over the content of all tables: equal for runs with the same data. CorruptError as of `read`.
+
+    Args:
+        without: Columns that are left out (`instances.origin`). Files have the columns of the version that wrote them:
+            runs of two versions are compared without what the older one did not have.
+    """
     total = hashlib.sha256()
     for table in Table:
         for number in store.rounds(table):
-            content = content_digest(to_arrow(table, store.read(table, number).rows))
-            total.update(f"{name_of(table, number)} {content}\n".encode())
+            rows = store.read_table(table, number)
+            kept = [name for name in rows.column_names if f"{table}.{name}" not in without]
+            total.update(f"{name_of(table, number)} {content_digest(rows.select(kept))}\n".encode())
     return total.hexdigest()
 
 
@@ -41,6 +58,10 @@ def verify(store: RunStore) -> list[str]:
     between requests, candidates and instances. One round is held at a time.
     """
     return list(_Walk(store).problems())
+
+
+NEWER = "newer than this program: "
+"""With this begins what is wrong with a file that nothing is wrong with."""
 
 
 class _Walk:
@@ -95,6 +116,9 @@ class _Walk:
         self.digests[table, number] = sha256(data)
         try:
             metadata, file = decode(data, table, number)
+        except NewerRowsError as error:
+            yield f"{name}: {NEWER}{error}; {UPGRADE}"
+            return None
         except Exception as error:  # damaged bytes make pyarrow raise nearly anything
             yield f"{name}: torn, altered or foreign: {one_line(error)}"
             return None

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selfinstruct.errors import CorruptError, FailureError, HeldError
+from selfinstruct.errors import CorruptError, FailureError, HeldError, NewerError
 from selfinstruct.records import (
     Candidate,
     Finish,
@@ -33,8 +33,9 @@ from selfinstruct.records import (
     Table,
 )
 from selfinstruct.storage.accounts import tally
+from selfinstruct.storage.repair import doomed
 from selfinstruct.storage.store import RunStore
-from selfinstruct.storage.tables import SCHEMAS, content_digest, to_arrow, to_rows
+from selfinstruct.storage.tables import SCHEMAS, check_columns, content_digest, to_arrow, to_rows, with_columns
 from selfinstruct.storage.verify import digest, verify
 
 ROWS = {
@@ -68,7 +69,18 @@ files = st.sampled_from(Table).flatmap(lambda table: st.tuples(st.just(table), r
 def proposals(number: int) -> RoundFile:
     finishes = (Finish.STOP, Finish.STOP, Finish.LENGTH, Finish.FAILED)
     rows = [
-        Proposal(f"{number:06d}/{i:05d}", number, "mix", ("seed/a", "seed/b"), "1. Ä\n\x00🙂", finish, 100, 10, None)
+        Proposal(
+            f"{number:06d}/{i:05d}",
+            number,
+            "mix",
+            ("seed/a", "seed/b"),
+            "1. Ä\n\x00🙂",
+            finish,
+            100,
+            10,
+            None,
+            ("ö", "")[i:],
+        )
         for i, finish in enumerate(finishes)
     ]
     return RoundFile(Table.PROPOSALS, number, tuple(rows), {"least": 4, "why": ["a", None, 0.5]})
@@ -112,13 +124,16 @@ def labels(number: int) -> RoundFile:
 
 def instances(number: int) -> RoundFile:
     if number == 0:
-        rows = [InstanceRow(f"seed/{i}/0", 0, f"seed/{i}", "Do.", i == 0, "", "Done", True, None) for i in range(2)]
+        rows = [
+            InstanceRow(f"seed/{i}/0", 0, f"seed/{i}", "Do.", i == 0, "", "Done", True, None, Origin.SEED)
+            for i in range(2)
+        ]
         return RoundFile(Table.INSTANCES, 0, tuple(rows))
     at = f"{number:06d}/00000"
     rows = [
-        InstanceRow(f"{at}/00/0", number, f"{at}/00", "Sing.", True, "", "la", True, None),
-        InstanceRow(f"{at}/00/1", number, f"{at}/00", "Sing.", True, "loud", "LA", True, None),
-        InstanceRow(f"{at}/01", number, f"{at}/01", "Dance.", None, "", "", False, Reason.FAILED),
+        InstanceRow(f"{at}/00/0", number, f"{at}/00", "Sing.", True, "", "la", True, None, Origin.MODEL),
+        InstanceRow(f"{at}/00/1", number, f"{at}/00", "Sing.", True, "loud", "LA", True, None, Origin.MODEL),
+        InstanceRow(f"{at}/01", number, f"{at}/01", "Dance.", None, "", "", False, Reason.FAILED, None),
     ]
     return RoundFile(Table.INSTANCES, number, tuple(rows))
 
@@ -178,6 +193,38 @@ def test_columns_are_the_fields(table: Table) -> None:
     assert SCHEMAS[table].names == [field.name for field in dataclasses.fields(ROWS[table])]  # type: ignore[arg-type]
 
 
+def test_fields_become_columns_of_their_types() -> None:
+    schema = SCHEMAS[Table.CANDIDATES]
+    assert [schema.field(name) for name in ("round", "position", "reason", "accepted", "rouge_l")] == [
+        pa.field("round", pa.int32(), nullable=False),
+        pa.field("position", pa.int32()),
+        pa.field("reason", pa.string()),
+        pa.field("accepted", pa.bool_(), nullable=False),
+        pa.field("rouge_l", pa.float64()),
+    ]
+    demonstrations = pa.field("demonstrations", pa.list_(pa.string()), nullable=False)
+    assert SCHEMAS[Table.PROPOSALS].field("demonstrations") == demonstrations
+    assert SCHEMAS[Table.PROPOSALS].field("sources") == pa.field("sources", pa.list_(pa.string()))
+
+
+@pytest.mark.parametrize("table", Table)
+def test_a_column_that_was_added_is_null_in_older_files(table: Table) -> None:
+    for field in dataclasses.fields(ROWS[table]):  # type: ignore[arg-type]
+        assert field.default in (dataclasses.MISSING, None)
+        assert field.default is dataclasses.MISSING or SCHEMAS[table].field(field.name).nullable
+
+
+@settings(deadline=None)
+@given(files)
+def test_rows_of_an_older_file_have_none_in_later_columns(file: tuple[Table, tuple[Row, ...]]) -> None:
+    table, rows = file
+    older = to_arrow(table, rows).select(SCHEMAS[table].names[: FIRST[table]])
+    check_columns(table, older.schema)
+    expected = tuple(changed(row, **dict.fromkeys(SCHEMAS[table].names[FIRST[table] :])) for row in rows)
+    assert to_rows(table, older) == expected
+    assert to_rows(table, with_columns(table, older, SCHEMAS[table].names)) == expected
+
+
 def test_a_none_where_none_belongs_is_refused() -> None:
     row = changed(candidates(1).rows[0], text=None)
     with pytest.raises(ValueError, match=r"candidates\.text"):
@@ -208,6 +255,9 @@ def test_the_digest_sees_where_cells_end_and_what_is_null() -> None:
     assert content_digest(pa.table({"t": chunks}).slice(1, 3)) == content_digest(a)
 
 
+FIRST = {Table.PROPOSALS: 9, Table.CANDIDATES: 10, Table.LABELS: 9, Table.INSTANCES: 9}
+"""Columns that the tables had from the beginning."""
+
 PINNED = {
     Table.PROPOSALS: "f6b750e091c772bb643d0aa14a8039a8bee7a3fca27aa968edaece6e8905f90e",
     Table.CANDIDATES: "549635065caf936dbea5cf4313a4d794cc281415b2b821441c3942cc93483941",
@@ -215,11 +265,19 @@ PINNED = {
     Table.INSTANCES: "861b5e66c91d2406faddc263d6954f12c9c7df57ad820ff6005e05b06dd4e152",
 }
 
+PINNED_NOW = {
+    Table.PROPOSALS: "8c3c5b640b58fea8cd61ccb3a50035c85026d77f834a91468a78ce91302cacda",
+    Table.INSTANCES: "14a8cf75258d3fce3113c4ec6fb1145ac6bbe972f5c9132e162baa03085527f7",
+}
+"""Of those that have got columns since."""
+
 
 @pytest.mark.parametrize("table", Table)
 def test_the_digest_is_pinned(table: Table) -> None:
     """Digests are written into files and compared between machines: where this changes, `FORMAT` must."""
-    assert content_digest(to_arrow(table, MAKERS[table](1).rows)) == PINNED[table]
+    rows = to_arrow(table, MAKERS[table](1).rows)
+    assert content_digest(rows.select(rows.column_names[: FIRST[table]])) == PINNED[table]
+    assert content_digest(rows) == PINNED_NOW.get(table, PINNED[table])
 
 
 @pytest.mark.parametrize("place", ["local", "s3"])
@@ -475,13 +533,40 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], list[str]]] = {
     ),
     "format": (
         lambda run: rewrite(run / "instances/000003.parquet", metadata={"format": 2}),
-        ["instances/000003.parquet: .*format 2"],
+        ["instances/000003.parquet: newer than this program: format 2.*upgrade"],
+    ),
+    "column of a later version": (
+        lambda run: rewrite(run / "labels/000003.parquet", _with_mood),
+        [r"labels/000003.parquet: newer than this program: has columns .* \(mood\); .*upgrade"],
+    ),
+    "value of a later version": (
+        lambda run: rewrite(run / "labels/000003.parquet", *_asked_anew(run)),
+        [r"labels/000003.parquet: newer than this program: kind has values .*'anew'.*upgrade"],
+    ),
+    "key of a later version": (
+        lambda run: rewrite(run / "labels/000003.parquet", metadata={"mood": 1}),
+        [r"labels/000003.parquet: newer than this program: its metadata .* \(mood\); .*upgrade"],
     ),
     "chain": (
         lambda run: rewrite(run / "instances/000003.parquet", metadata={"previous": None}),
         ["instances/000003.parquet: foreign, it does not say"],
     ),
 }
+
+
+def _with_mood(rows: Any) -> Any:
+    return rows.append_column("mood", pa.array(["calm"] * len(rows)))
+
+
+def _asked_anew(run: Path) -> tuple[Callable[[Any], Any], dict[str, str]]:
+    """A kind of request that there is not, and the digest of rows that have it."""
+
+    def change(rows: Any) -> Any:
+        at = rows.schema.get_field_index("kind")
+        return rows.set_column(at, rows.schema.field("kind"), pa.array(["anew"] * len(rows)))
+
+    rows = pq.read_table(run / "labels/000003.parquet")
+    return change, {"content": content_digest(change(rows.replace_schema_metadata(None)))}
 
 
 def _cut(path: Path) -> None:
@@ -502,6 +587,25 @@ def test_verify_finds(kind: str, tmp_path: Path) -> None:
     found = "\n".join(verify(store))
     for problem in expected:
         assert re.search(f"(?m)^{problem}", found), found
+
+
+NEWER = [kind for kind in DAMAGE if kind == "format" or kind.endswith("later version")]
+
+
+@pytest.mark.parametrize("kind", NEWER)
+def test_what_is_newer_is_refused_and_not_repaired(kind: str, tmp_path: Path) -> None:
+    store = fill(str(tmp_path))
+    DAMAGE[kind][0](tmp_path)
+    table = Table.INSTANCES if kind == "format" else Table.LABELS
+    with pytest.raises(NewerError, match=rf"{table}/000003\.parquet: .*upgrade"):
+        store.read(table, 3)
+    if kind != "value of a later version":  # which footers do not show
+        with pytest.raises(NewerError, match="upgrade"):
+            store.totals()
+        with pytest.raises(NewerError, match="upgrade"):
+            store.read_columns(table, 3, ["id" if table is Table.INSTANCES else "text"])
+    with pytest.raises(NewerError, match="upgrade"):
+        doomed(store, None)
 
 
 @pytest.mark.parametrize(
