@@ -34,6 +34,7 @@ __all__ = [
     "SelfInstructError",
     "Verdict",
     "YieldError",
+    "dedup",
     "read_seeds",
 ]
 

@@ -14,7 +14,7 @@ from selfinstruct.errors import (
     YieldError,
 )
 from selfinstruct.face.index import NearestText, NoveltyIndex
-from selfinstruct.face.texts import read_seeds
+from selfinstruct.face.texts import dedup, read_seeds
 from selfinstruct.novelty.dedup import Verdict
 from selfinstruct.records import Completion, Finish, Instance, Kind, Reason, Request, SeedTask
 
@@ -36,5 +36,6 @@ __all__ = [
     "SelfInstructError",
     "Verdict",
     "YieldError",
+    "dedup",
     "read_seeds",
 ]

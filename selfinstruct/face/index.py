@@ -7,12 +7,14 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, NoReturn, Self
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self
 
 from selfinstruct.errors import InputError
+from selfinstruct.face.options import read_arguments
 from selfinstruct.face.saved import SavedIndex, check_settings, read_index, write_index
 from selfinstruct.novelty.dedup import Verdict, judge_batch
 from selfinstruct.novelty.index import NoveltySettings
+from selfinstruct.sources.options import Kind, kinds_of
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -63,8 +65,9 @@ class NoveltyIndex:
         *,
         tokeniser: Literal["rouge", "unicode"] = "rouge",
     ) -> None:
-        _check(threshold, kind, shards, tokeniser)
-        self._begin(NoveltySettings(threshold=threshold, index=kind, tokeniser=tokeniser), shards)
+        given = _checked(threshold=threshold, kind=kind, shards=shards, tokeniser=tokeniser)
+        given.pop("shards", None)
+        self._begin(NoveltySettings(index=given.pop("kind"), **given), shards)
 
     def _begin(self, settings: NoveltySettings, shards: int | None) -> None:
         from cluster.indexing import indexing
@@ -91,10 +94,9 @@ class NoveltyIndex:
             A `Verdict` for each text: `accepted`, the `reason` if it was not, and the nearest text that was found, as
             `nearest_id`, `nearest` and `rouge_l`.
         """
-        texts = _texts(batch)
         with self._lock:
-            pairs = _named(texts, ids, self._offered)
-            self._offered += len(texts)
+            pairs = named(batch, ids, self._offered)
+            self._offered += len(pairs)
             return judge_batch(pairs, self._held, self._index, self._settings)
 
     def nearest(self, batch: Iterable[str]) -> list[NearestText | None]:
@@ -153,7 +155,7 @@ class NoveltyIndex:
         saved = read_index(str(path))
         wanted = {"threshold": threshold, "index": kind, "tokeniser": tokeniser}
         check_settings(str(path), {key: value for key, value in wanted.items() if value is not None}, saved.settings)
-        _check(shards=shards)
+        _checked(shards=shards)
         index = cls.__new__(cls)
         index._begin(saved.settings, shards)
         index._held, index._offered = list(saved.held), saved.offered
@@ -179,19 +181,11 @@ class NoveltyIndex:
         )
 
 
-def _check(threshold: float = 0.7, kind: str = "prefix", shards: int | None = None, tokeniser: str = "rouge") -> None:
-    """InputError for what a type checker would not let through."""
-    problems = []
-    if not 0 <= threshold <= 1:
-        problems.append(f"threshold: is {threshold!r}, must be from 0 to 1")
-    if kind not in ("prefix", "minhash"):
-        problems.append(f"kind: is {kind!r}, must be 'prefix' or 'minhash'")
-    if shards is not None and shards < 1:
-        problems.append(f"shards: is {shards!r}, must be at least 1, or None for an index in this process")
-    if tokeniser not in ("rouge", "unicode"):
-        problems.append(f"tokeniser: is {tokeniser!r}, must be 'rouge' or 'unicode'")
-    if problems:
-        raise InputError(*(f"NoveltyIndex: {problem}" for problem in problems))
+def _checked(**given: Any) -> dict[str, Any]:
+    """The arguments that are not None. InputError for what a type checker would not let through."""
+    kinds = kinds_of(NoveltySettings)
+    shards = Kind(int, {"bounds": {"at least": 1}})
+    return read_arguments(given, kinds | {"kind": kinds["index"], "shards": shards}, "NoveltyIndex")
 
 
 def _texts(batch: Iterable[str]) -> list[str]:
@@ -205,9 +199,15 @@ def _texts(batch: Iterable[str]) -> list[str]:
     return texts
 
 
-def _named(texts: list[str], ids: Iterable[str] | None, first: int) -> list[tuple[str, str]]:
-    """The texts with their ids."""
-    names = list(map(str, range(first, first + len(texts)))) if ids is None else _texts(ids)
-    if len(names) != len(texts):
-        raise InputError(f"ids: there are {len(names)} for {len(texts)} texts; give one for each")
-    return list(zip(names, texts, strict=True))
+def named(texts: Iterable[str], ids: Iterable[str] | None, first: int = 0) -> list[tuple[str, str]]:
+    """Texts with their ids, which are numbers from `first` on if there are none.
+
+    Raises:
+        InputError: there are more of the ones than of the others.
+        TypeError: what was given are not texts.
+    """
+    held = _texts(texts)
+    names = list(map(str, range(first, first + len(held)))) if ids is None else _texts(ids)
+    if len(names) != len(held):
+        raise InputError(f"ids: there are {len(names)} for {len(held)} texts; give one for each")
+    return list(zip(names, held, strict=True))
