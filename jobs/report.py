@@ -58,10 +58,7 @@ def report(settings: ReportSettings) -> int:
 
 
 def _check(settings: ReportSettings) -> None:
-    counts = ("rows", "rejected", "review_rows", "verb_rows", "overlap_rows")
-    problems = [
-        f"--{key}: is {getattr(settings, key)}, must be at least 0" for key in counts if getattr(settings, key) < 0
-    ]
+    problems = []
     for key, path in (("out", settings.out), ("json", settings.json)):
         if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
             problems.append(f"--{key}: {path} must be a file in an existing folder")

@@ -32,9 +32,12 @@ __all__ = [
     "Request",
     "SeedTask",
     "SelfInstructError",
+    "StoredRun",
+    "Task",
     "Verdict",
     "YieldError",
     "dedup",
+    "open_run",
     "read_seeds",
 ]
 

@@ -122,6 +122,16 @@ class ImportedTask:
 
 
 @dataclass(frozen=True, slots=True)
+class Task:
+    """An accepted instruction of a run with its accepted instances. Whether it is classification may be unknown."""
+
+    id: str
+    instruction: str
+    instances: tuple[Instance, ...]
+    is_classification: bool | None
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """One prompt to complete: `prefix(kind) + suffix + tail(kind)`.
 

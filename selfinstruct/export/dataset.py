@@ -47,7 +47,6 @@ def export(
         CorruptError: a file of the run is missing or torn.
         FailureError: the disk failed.
     """
-    _check(settings)
     out = out.expanduser().absolute()
     identity = store.metadata(Table.CANDIDATES, 0).writer.id
     makers = makers_by_round(store, settings.model_name)
@@ -98,17 +97,6 @@ def export(
         for file, text in texts.items():
             (folder / file).write_text(text, encoding="utf-8")
     return Exported(out, rows)
-
-
-def _check(settings: DatasetSettings) -> None:
-    """InputError for what the types of the options let through."""
-    problems = []
-    if not 0 <= settings.validation < 1:
-        problems.append(f"--validation: is {settings.validation}, must be at least 0 and below 1")
-    if settings.ngram < 2:
-        problems.append(f"--ngram: is {settings.ngram}, must be at least 2")
-    if problems:
-        raise InputError(*problems)
 
 
 def _sieve(settings: DatasetSettings, facts: Facts) -> Sieve | None:

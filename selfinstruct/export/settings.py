@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from selfinstruct.records import Origin
+from selfinstruct.settings import option
 from selfinstruct.sources.contamination import NGRAM
 
 
@@ -43,7 +44,7 @@ class DatasetSettings(LicenceSettings):
     """
 
     origins: tuple[Origin, ...] = (Origin.MODEL, Origin.IMPORTED)
-    validation: float = 0.01
+    validation: float = option(0.01, least=0, below=1)
     seed: int = 0
     decontaminate: tuple[str, ...] = ()
-    ngram: int = NGRAM
+    ngram: int = option(NGRAM, least=2)

@@ -14,9 +14,10 @@ from selfinstruct.errors import (
     YieldError,
 )
 from selfinstruct.face.index import NearestText, NoveltyIndex
+from selfinstruct.face.runs import StoredRun, open_run
 from selfinstruct.face.texts import dedup, read_seeds
 from selfinstruct.novelty.dedup import Verdict
-from selfinstruct.records import Completion, Finish, Instance, Kind, Reason, Request, SeedTask
+from selfinstruct.records import Completion, Finish, Instance, Kind, Reason, Request, SeedTask, Task
 
 __all__ = [
     "Completion",
@@ -34,8 +35,11 @@ __all__ = [
     "Request",
     "SeedTask",
     "SelfInstructError",
+    "StoredRun",
+    "Task",
     "Verdict",
     "YieldError",
     "dedup",
+    "open_run",
     "read_seeds",
 ]

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from selfinstruct.settings import option
+
 
 @dataclass(frozen=True, kw_only=True)
 class FigureSettings:
@@ -25,10 +27,10 @@ class FigureSettings:
 
     review: Path | None = None
     seed: int = 0
-    rows: int = 100
-    rejected: int = 20
-    review_rows: int = 200
-    verb_rows: int = 20_000
-    overlap_rows: int = 500
+    rows: int = option(100, least=0)
+    rejected: int = option(20, least=0)
+    review_rows: int = option(200, least=0)
+    verb_rows: int = option(20_000, least=0)
+    overlap_rows: int = option(500, least=0)
     tagger: Literal["textblob", "spacy"] = "textblob"
     spacy_model: str = "en_core_web_sm"

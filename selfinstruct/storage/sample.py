@@ -5,24 +5,13 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from selfinstruct.records import Instance, Reason, Table
+from selfinstruct.records import Instance, Reason, Table, Task
 from selfinstruct.storage.lineage import Row
 from selfinstruct.storage.store import RunStore
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """An accepted instruction of a run with its accepted instances, at least one."""
-
-    id: str
-    instruction: str
-    instances: Sequence[Instance]
-    is_classification: bool | None  # None where nobody said
 
 
 def sample_tasks(store: RunStore, number: int, seed: int = 0, rounds: Sequence[int] | None = None) -> list[Task]:

@@ -13,6 +13,7 @@ import pytest
 
 import selfinstruct as si
 from selfinstruct import face
+from tests.tools.runs import make_run
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = [f"selfinstruct.face.{module.name}" for module in pkgutil.iter_modules(face.__path__)]
@@ -43,6 +44,7 @@ assert not heavy, heavy
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_the_examples_of_the_docstrings(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    make_run(Path("runs/birds"), target=20)
     assert doctest.testmod(importlib.import_module(name)).failed == 0
 
 
