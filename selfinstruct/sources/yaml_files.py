@@ -27,8 +27,11 @@ from selfinstruct.sources.texts import text_problem
 MOST_BYTES = 128 * 1024
 """Of a file. Two thousand file names find room; the parser takes about a second for it."""
 
-MOST_LEVELS = 64
+MOST_LEVELS = 32
 """Of lists and mappings within each other. A JSON schema in a request's body has a dozen."""
+
+MOST_IN_KEY = 100
+"""Characters of a key. Each value knows its dotted key, so that long ones around many values would fill the memory."""
 
 MOST_DIGITS = 40
 """Of a whole number; a seed of 128 bits has 39."""
@@ -144,6 +147,7 @@ def _said(error: yaml.MarkedYAMLError) -> str:
     problem = " ".join(str(error.problem).split())
     if r"'\t'" in problem:
         return "a tab where blanks must be; indent with blanks"
+    problem = problem if len(problem) < 4 * MOST_SHOWN else f"{problem[: 4 * MOST_SHOWN]}..."
     return f"{problem}; look at indentation, colons, brackets and quotes before it"
 
 
@@ -214,6 +218,8 @@ def _key(event: Any) -> str:
     """A key of a mapping; ValueError says why it is refused."""
     if not isinstance(event, yaml.ScalarEvent) or event.tag or event.anchor or not event.value:
         raise ValueError("is no plain text; write key: value")
+    if len(event.value) > MOST_IN_KEY:
+        raise ValueError(f"has {len(event.value):,} characters; {MOST_IN_KEY} are the most")
     return _text(event.value)
 
 

@@ -114,10 +114,12 @@ BAD = {
     "alias": ("model: *r", ":1: 'model' is the alias *r; write the value itself"),
     "aliases of aliases": (BOMB, ":1: 'a' has the anchor &a"),
     "merge key": ("<<: {target: 5}", ":1: '<<' is no option here"),
-    "deep list": ("a: " + "[" * 50_000, ":1: 'a' is nested more than 64 levels deep"),
-    "deep mapping": ("{a: " * 30_000, ":1: 'a.a.", "is nested more than 64 levels deep"),
+    "deep list": ("a: " + "[" * 50_000, ":1: 'a' is nested more than 32 levels deep"),
+    "deep mapping": ("{a: " * 30_000, ":1: 'a.a.", "is nested more than 32 levels deep"),
     "a key that is a list": ("? [a]\n: 1", ":1: has a key that is no plain text"),
     "no key": ("rounds: {'': 1}", ":1: 'rounds' has a key that is no plain text"),
+    "a long key": ("? " + "x" * 50_000 + "\n: {a: 1}", ":1: has a key that has 50,000 characters; 100 are the most"),
+    "a long tag": ("model: !" + "x" * 50_000 + "!y a", ":1: is not YAML: found undefined tag handle '!xxx"),
     "list": ("- target", ":1: must hold options as 'key: value', not a list"),
     "text": ("target", ":1: must hold options as 'key: value', not the text 'target'"),
     "two documents": ("target: 5\n---\nseed: 1", ":2: has a second document from here on"),
@@ -218,7 +220,7 @@ def test_values_of_names() -> None:
         (["a=&x 1"], "--vllm.args: 'a' has the anchor &x"),
         (["a=!!set {b}"], "--vllm.args: 'a' has the tag '!!set'"),
         (["a=["], "--vllm.args: 'a' is not YAML: expected"),
-        (["a=" + "[" * 50_000], "--vllm.args: 'a' is nested more than 64 levels deep"),
+        (["a=" + "[" * 50_000], "--vllm.args: 'a' is nested more than 32 levels deep"),
     ],
 )
 def test_bad_values_of_names_are_one_clear_line(given: list[str], said: str) -> None:

@@ -47,7 +47,16 @@ def test_the_values_make_the_fingerprint_and_the_name_does_not(tmp_path: Path) -
     shutil.copy(shipped()["paper"], copy)
     by_hand = [
         *("--seed", "0", "--check_pool", "--propose.seeds", "6", "--propose.generated", "2", "--instances.most", "5"),
-        *("--screen.shortest", "4", "--screen.longest", "150", "--screen.ascii_start", "--rounds.lag", "2"),
+        *(
+            "--screen.shortest",
+            "4",
+            "--screen.longest",
+            "150",
+            "--screen.ascii_start",
+            "--screen.plugin",
+            "--rounds.lag",
+            "2",
+        ),
         *("--screen.banned", "image", "images", "graph", "graphs", "picture", "pictures", "file", "files"),
         *("map", "maps", "draw", "plot", "go to"),
         "--screen.plugin",
