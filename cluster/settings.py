@@ -32,12 +32,12 @@ class RaySettings:
 
 @dataclass(frozen=True)
 class TimeoutSettings:
-    """When a replica is taken for hung. It is ended then, another one started, and its requests are made again.
+    """When a replica counts as hung. It is then ended, another one is started, and its requests are made again.
 
     Args:
         load: Seconds in which it must have loaded its model, a download included.
-        request: Seconds in which it must complete one request at least, as long as it has any.
-        answer: Seconds in which its process must answer, whatever its engine is at.
+        request: Seconds in which it must complete at least one request, as long as it has any.
+        answer: Seconds in which its process must answer, whatever its engine is doing.
     """
 
     load: float = option(7200, least=1)
@@ -47,12 +47,12 @@ class TimeoutSettings:
 
 @dataclass(frozen=True)
 class BudgetSettings:
-    """When to end before the target: the round under way is finished, and the same command goes on another time.
+    """When to end before the target: the round under way is finished, and the same command goes on later.
 
     Args:
         hours: Hours after which this command begins no further round.
-        cost: Money after which it begins none (needs --budget.price).
-        price: Money per replica and hour, for this and to be shown.
+        cost: Money after which this command begins no further round (needs --budget.price).
+        price: Money per replica and hour, for the cost and for display.
     """
 
     hours: float | None = option(None, least=0)
