@@ -39,6 +39,8 @@ def check(settings: VerifySettings) -> int:
     from selfinstruct.storage.tables import SCHEMAS
     from selfinstruct.storage.verify import digest, verify
 
+    if settings.without and not settings.digest:
+        raise InputError("--without: goes with --digest")
     known = {f"{table}.{name}" for table, schema in SCHEMAS.items() for name in schema.names}
     if unknown := [name for name in settings.without if name not in known]:
         raise InputError(f"--without: there is no column {unknown[0]!r}; there are {', '.join(sorted(known))}")
