@@ -31,8 +31,9 @@ def generate(settings: GenerateSettings) -> int:
     store = driver.open_store(settings, inputs.facts)
     checkpoint = traits(settings.proposer).checkpoint
     model = f" model {settings.model}," if checkpoint or settings.model != EMBEDDED else ""  # the default is one, too
+    pool = f" {len(inputs.imported)} tasks of --pool (no seed tasks of other runs)," if settings.pool else ""
     _note(
-        f"{settings.out}: {len(inputs.seeds)} seed tasks, {settings.engine} engine,{model}"
+        f"{settings.out}: {len(inputs.seeds)} seed tasks,{pool} {settings.engine} engine,{model}"
         f" {settings.replicas} replicas and {settings.shards} index shards on Ray"
     )
     with Display(settings.target, store.totals()) as display:

@@ -23,12 +23,12 @@ from selfinstruct.errors import InputError
 from selfinstruct.prompts import PromptSet, load_prompts
 from selfinstruct.records import ImportedTask, SeedTask
 from selfinstruct.run.facts import gather_facts
+from selfinstruct.run.pools import read_pool
 from selfinstruct.run.settings import RunSettings
 from selfinstruct.settings import Facts, NamedValues, group, option, problems_of
 from selfinstruct.sources.contamination import NGRAM, Contamination, read_evaluation
 from selfinstruct.sources.options import named_values
 from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
-from selfinstruct.sources.texts import read_tasks
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,8 @@ class InputSettings(RunSettings):
 
     Args:
         seeds: File of seed tasks, JSON lines.
-        pool: Instruction sets that the pool begins with (.jsonl, .json, .parquet; local or remote); they do not count
-            towards the target.
+        pool: What the pool begins with, not counted towards the target: instruction sets (.jsonl, .json, .parquet;
+            local or remote), and other runs (folder or URL): what they have accepted, but not their seed tasks.
         decontaminate: Evaluation sets from which the data is kept clear: .jsonl, .json, .parquet, or folders of
             natural-instructions tasks.
         ngram: Tokens in a row that a text may not share with an evaluation set.
@@ -113,7 +113,7 @@ def read_inputs(settings: InputSettings) -> Inputs:
     if problems := problems_of(settings):
         raise InputError(*problems)
     seeds = load_seeds(settings.seeds)
-    imported = read_tasks(settings.pool)
+    imported = read_pool(settings.pool)
     variables = named_values("chat_template_kwargs", settings.chat_template_kwargs)
     prompts = load_prompts(prompt_set_for(settings.prompts, settings.proposer)).with_template(variables)
     evaluation = None
