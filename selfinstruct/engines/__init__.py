@@ -17,8 +17,10 @@ from selfinstruct.engines.settings import (
     TransformersOptions,
     VLLMOptions,
 )
+from selfinstruct.errors import InputError
 from selfinstruct.prompts import PromptSet
 from selfinstruct.protocols import Engine
+from selfinstruct.settings import problems_of
 
 __all__ = [
     "EMBEDDED",
@@ -62,7 +64,8 @@ def open_engine(settings: EngineSettings, prompts: PromptSet) -> Engine:
     """Load the engine: weights into memory, prompts' constant parts encoded.
 
     Raises:
-        InputError: no such engine or model, or the model's context cannot hold the prompts.
+        InputError: no such engine or model, an option is out of its bounds, or the model's context cannot hold the
+            prompts.
         FailureError: the engine's server cannot be reached.
     """
     return _module(settings).open_engine(settings, prompts)
@@ -122,5 +125,7 @@ def pinned(settings: EngineSettings, identity: Mapping[str, str]) -> EngineSetti
 
 
 def _module(settings: EngineSettings) -> _EngineModule:
+    if problems := problems_of(settings):
+        raise InputError(*problems)
     name = settings.engine if settings.engine in ENGINES else "own"
     return cast(_EngineModule, importlib.import_module(f"selfinstruct.engines.{name}"))

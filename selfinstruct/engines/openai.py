@@ -474,12 +474,6 @@ def _check(settings: EngineSettings) -> None:
         problems.append("--openai.url: must be like http://127.0.0.1:8000/v1, without user, password or query")
     if options.endpoint not in ENDPOINTS:
         problems.append(f"--openai.endpoint: {options.endpoint!r} is unknown (known: {', '.join(ENDPOINTS)})")
-    if options.concurrency < 1:
-        problems.append(f"--openai.concurrency: must be at least 1, not {options.concurrency}")
-    if options.timeout <= 0:
-        problems.append(f"--openai.timeout: must be above 0, not {options.timeout}")
-    if options.retries < 0:
-        problems.append(f"--openai.retries: must be at least 0, not {options.retries}")
     if problems:
         raise InputError(*problems)
 

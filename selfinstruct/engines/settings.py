@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from selfinstruct.settings import NamedValues
+from selfinstruct.settings import NamedValues, group, option
 
 EMBEDDED = "tiny"
 """The name under which `--model` finds the embedded demonstration model."""
 
 ENGINES = ("transformers", "vllm", "openai", "template")
 """The engines of this project: each is a module in this folder, and has its options in `EngineSettings` by its name."""
+
+LEAST_WORDS = 1000
+"""Of a made-up vocabulary."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,7 @@ class TransformersOptions:
 
     dtype: str = "auto"
     device: str = "auto"
-    tokens_per_batch: int | None = None
+    tokens_per_batch: int | None = option(None, least=1)
     revision: str = "main"
     trust_remote_code: bool = False
 
@@ -68,13 +72,20 @@ class TemplateOptions:
         diversity: With words: decimal logarithm of how many different tasks there are.
     """
 
-    latency: float = 0.0
-    token_latency: float = 0.0
-    batch: int = 32
-    failure_rate: float = 0.0
-    cut_rate: float = 0.0
-    words: int = 0
-    diversity: float = 12.0
+    latency: float = option(0.0, least=0)
+    token_latency: float = option(0.0, least=0)
+    batch: int = option(32, least=1)
+    failure_rate: float = option(0.0, least=0, most=1)
+    cut_rate: float = option(0.0, least=0, most=1)
+    words: int = option(0, least=0)
+    diversity: float = option(12.0, least=0)
+
+    def problems(self) -> Iterator[str]:
+        """What is wrong with the options together."""
+        if self.failure_rate + self.cut_rate > 1:
+            yield f"cut_rate: is {self.cut_rate}, must be at most 1 together with --template.failure_rate"
+        if 0 < self.words < LEAST_WORDS:
+            yield f"words: is {self.words}, must be 0 or at least {LEAST_WORDS}"
 
 
 @dataclass(frozen=True)
@@ -99,9 +110,9 @@ class OpenAIOptions:
     endpoint: str = "auto"
     body: NamedValues = ()
     structured: bool = False
-    concurrency: int = 32
-    timeout: float = 120.0
-    retries: int = 8
+    concurrency: int = option(32, least=1)
+    timeout: float = option(120.0, above=0)
+    retries: int = option(8, least=0)
 
 
 @dataclass(frozen=True)
@@ -125,10 +136,10 @@ class EngineSettings:
 
     engine: str = "transformers"
     model: str = EMBEDDED
-    transformers: TransformersOptions = field(default_factory=TransformersOptions)
-    template: TemplateOptions = field(default_factory=TemplateOptions)
-    openai: OpenAIOptions = field(default_factory=OpenAIOptions)
-    vllm: VLLMOptions = field(default_factory=VLLMOptions)
+    transformers: TransformersOptions = group(TransformersOptions)
+    template: TemplateOptions = group(TemplateOptions)
+    openai: OpenAIOptions = group(OpenAIOptions)
+    vllm: VLLMOptions = group(VLLMOptions)
 
     @property
     def source(self) -> TransformersOptions | VLLMOptions:

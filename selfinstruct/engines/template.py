@@ -15,7 +15,6 @@ from functools import cache
 
 from selfinstruct.engines.settings import EngineSettings, TemplateOptions, Traits
 from selfinstruct.engines.wide import WideTasks
-from selfinstruct.errors import InputError
 from selfinstruct.prompts import Prompt, PromptSet
 from selfinstruct.records import Completion, Finish, Instance, Kind, Request
 from selfinstruct.tiny import dialect, grammar
@@ -39,24 +38,8 @@ def traits(settings: EngineSettings) -> Traits:
 
 
 def open_engine(settings: EngineSettings, prompts: PromptSet) -> TemplateEngine:
-    """The engine under `settings.template`.
-
-    Raises:
-        InputError: an option is out of its range.
-    """
-    options = settings.template
-    problems = []
-    if options.batch < 1:
-        problems.append(f"--template.batch: must be at least 1, not {options.batch}")
-    if options.words and options.words < 1000:
-        problems.append(f"--template.words: must be 0 or at least 1000, not {options.words}")
-    if options.latency < 0 or options.token_latency < 0:
-        problems.append("--template.latency and token_latency: must not be below 0")
-    if not (options.failure_rate >= 0 and options.cut_rate >= 0 and options.failure_rate + options.cut_rate <= 1):
-        problems.append("--template: failure_rate and cut_rate must be at least 0 and at most 1 together")
-    if problems:
-        raise InputError(*problems)
-    return TemplateEngine(options, prompts)
+    """The engine under `settings.template`."""
+    return TemplateEngine(settings.template, prompts)
 
 
 def identify(settings: EngineSettings) -> dict[str, str]:

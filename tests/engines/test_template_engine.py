@@ -166,7 +166,11 @@ def test_options_out_of_range_are_all_named() -> None:
     options = TemplateOptions(latency=-1.0, batch=0, failure_rate=0.8, cut_rate=0.4)
     with pytest.raises(InputError) as caught:
         open_engine(EngineSettings("template", template=options), PROMPTS)
-    assert len(caught.value.problems) == 3
+    assert caught.value.problems == (
+        "--template.latency: is -1.0, must be at least 0",
+        "--template.batch: is 0, must be at least 1",
+        "--template.cut_rate: is 0.4, must be at most 1 together with --template.failure_rate",
+    )
 
 
 def test_only_what_alters_the_data_is_part_of_the_identity() -> None:
