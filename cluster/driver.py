@@ -11,22 +11,22 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from cluster.budget import Budget
 from cluster.connect import connected
 from cluster.replicas import ReplicaPool, replicate
 from cluster.settings import GenerateSettings
 from cluster.shards import ShardedIndex
 from cluster.watch.metrics import Metrics
 from cluster.watch.progress import Progress
-from cluster.watch.spending import Spending
-from cluster.watch.watches import ClusterWatch, Everybody
 from selfinstruct.errors import YieldError
 from selfinstruct.novelty.check import make_index
 from selfinstruct.records import Table
+from selfinstruct.run.budget import Budget
 from selfinstruct.run.inputs import Inputs
 from selfinstruct.run.loop import Watch, drive, prepare
 from selfinstruct.run.rounds import Run, Stage
+from selfinstruct.run.spending import Spending
 from selfinstruct.run.timings import Timer
+from selfinstruct.run.watches import Everybody, RunWatch
 from selfinstruct.settings import Facts
 from selfinstruct.storage.blobs import open_blobs
 from selfinstruct.storage.store import RunStore
@@ -43,7 +43,7 @@ def open_store(settings: GenerateSettings, facts: Facts) -> RunStore:
     return store
 
 
-def generate(settings: GenerateSettings, inputs: Inputs, store: RunStore, watch: ClusterWatch) -> Run:
+def generate(settings: GenerateSettings, inputs: Inputs, store: RunStore, watch: RunWatch) -> Run:
     """Take a run from where its files are to its end; returns it finished.
 
     Raises:

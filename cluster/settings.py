@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from selfinstruct.run.budget import BudgetSettings
 from selfinstruct.run.inputs import InputSettings, LabelSettings
 from selfinstruct.settings import group, option
 
@@ -43,26 +44,6 @@ class TimeoutSettings:
     load: float = option(7200, least=1)
     request: float = option(1800, least=1)
     answer: float = option(120, least=10)
-
-
-@dataclass(frozen=True)
-class BudgetSettings:
-    """When to end before the target: the round under way is finished, and the same command goes on later.
-
-    Args:
-        hours: Hours after which this command begins no further round.
-        cost: Money after which this command begins no further round (needs --budget.price).
-        price: Money per replica and hour, for the cost and for display.
-    """
-
-    hours: float | None = option(None, least=0)
-    cost: float | None = option(None, least=0)
-    price: float | None = option(None, least=0)
-
-    def problems(self) -> Iterator[str]:
-        """What is wrong with the options together."""
-        if self.cost is not None and self.price is None:
-            yield "cost: needs --budget.price, the money that a replica takes per hour"
 
 
 @dataclass(frozen=True)

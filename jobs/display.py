@@ -14,21 +14,21 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table as Grid
 from rich.text import Text
 
-from cluster.watch.watches import ClusterWatch
 from selfinstruct.records import Completion, RoundFile, Table
 from selfinstruct.run.rounds import Run
+from selfinstruct.run.watches import RunWatch
 from selfinstruct.storage.accounts import tally
 
 if TYPE_CHECKING:
     from cluster.replicas import ReplicaPool
-    from cluster.watch.spending import Spending
+    from selfinstruct.run.spending import Spending
 
 LOG_EVERY = 30.0  # seconds between lines in a log
 LIVE_EVERY = 0.25  # seconds between updates of a terminal
 WINDOW = 60.0  # seconds over which rates are taken
 
 
-class Display(ClusterWatch):
+class Display(RunWatch):
     """Lines on the terminal or in the log. Counts go on from those of the run's earlier lives (`RunStore.totals`)."""
 
     def __init__(self, target: int, totals: Mapping[Table, Counter[str]]) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from cluster.settings import BudgetSettings, GenerateSettings
+from cluster.settings import GenerateSettings
 from selfinstruct.novelty.index import NoveltySettings
+from selfinstruct.run.budget import BudgetSettings
 from selfinstruct.run.settings import RoundSettings, RunSettings
 from selfinstruct.settings import facts_before, facts_of, group, option, problems_of, with_facts
 from selfinstruct.steps.screen import ScreenSettings

@@ -21,8 +21,8 @@ from selfinstruct.storage.blobs import Blobs
 
 if TYPE_CHECKING:
     from cluster.replicas import ReplicaPool
-    from cluster.watch.spending import Spending
     from selfinstruct.run.rounds import Run
+    from selfinstruct.run.spending import Spending
 
 FILE = "progress.json"
 EVERY = 5.0

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
 from cluster.settings import GenerateSettings
-from cluster.watch.watches import ClusterWatch
 from jobs.command_line import run
 from selfinstruct.engines import TemplateOptions
 from selfinstruct.engines.wide import expected_acceptance, vocabulary
@@ -41,6 +40,7 @@ from selfinstruct.records import (
 )
 from selfinstruct.run.rounds import Check, Effect, Insert, Run, Write
 from selfinstruct.run.settings import RoundSettings
+from selfinstruct.run.watches import RunWatch
 from selfinstruct.tiny import dialect
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ class RoundFigures:
     shards_mib: float
 
 
-class Recorder(ClusterWatch):
+class Recorder(RunWatch):
     """Keeps figures and prints a line now and then. Time begins with it."""
 
     def __init__(self) -> None:

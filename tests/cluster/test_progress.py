@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from cluster.watch.progress import lines, read_progress
-from cluster.watch.spending import Spending
 from jobs.status import main
 from selfinstruct.records import Candidate, Origin, Reason, RoundFile, Table
+from selfinstruct.run.spending import Spending
 from selfinstruct.storage.store import RunStore
 from selfinstruct.storage.verify import verify
 

@@ -25,13 +25,13 @@ from cluster.replica import BEAT, OUTAGE, EngineError, EngineThread
 from cluster.replicas import DEATHS, ReplicaPool
 from cluster.settings import RaySettings, TimeoutSettings
 from cluster.suspects import STRIKES, Suspects
-from cluster.watch.spending import Spending
 from cluster.watch.states import Phase
 from jobs.display import Display
 from selfinstruct.engines import EngineSettings, TransformersOptions
 from selfinstruct.errors import FailureError, InputError
 from selfinstruct.protocols import Engine
 from selfinstruct.records import Completion, Finish, Kind, Request, Table
+from selfinstruct.run.spending import Spending
 
 FREE = {"num_cpus": 0, "num_gpus": 0}
 

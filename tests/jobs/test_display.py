@@ -6,9 +6,9 @@ from collections import Counter
 
 import pytest
 
-from cluster.watch.spending import Spending
 from jobs.display import Display
 from selfinstruct.records import Candidate, Completion, Finish, Origin, Reason, RoundFile, Table
+from selfinstruct.run.spending import Spending
 
 
 def make_candidate(position: int, reason: Reason | None) -> Candidate:

@@ -1,24 +1,28 @@
-"""What is told how a run on a cluster goes: the interface, and several of them as one."""
+"""What is told how a run goes: the interface, and several of them as one."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from selfinstruct.records import Completion, RoundFile
 from selfinstruct.run.loop import Watch
 from selfinstruct.run.rounds import Effect, Run
 
 if TYPE_CHECKING:
-    from cluster.replicas import ReplicaPool
-    from cluster.watch.spending import Spending
+    from selfinstruct.run.spending import Spending
 
 
-class ClusterWatch(Watch):
-    """Is told how a run on a cluster goes."""
+class RunWatch(Watch):
+    """Is told how a whole run goes."""
 
-    def started(self, pools: Sequence[ReplicaPool], spending: Spending) -> None:
-        """The replicas have been asked for: `ReplicaPool.state` says how far they are, `spending` what they cost."""
+    def started(self, pools: Sequence[Any], spending: Spending) -> None:
+        """Replicas have been asked for, or an engine in this process is there.
+
+        Args:
+            pools: Of replicas (`cluster.replicas.ReplicaPool`): `state` says how far they are. None without Ray.
+            spending: What they cost.
+        """
 
 
 class Everybody(Watch):
