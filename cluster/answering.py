@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from cluster.settings import IN_FLIGHT, RaySettings
-from selfinstruct.engines import EngineSettings, open_engine
+from cluster.settings import RaySettings
+from selfinstruct.engines import EngineSettings
 from selfinstruct.prompts import PromptSet
-from selfinstruct.run.loop import Line, SingleLine
+from selfinstruct.run.loop import Line
+from selfinstruct.run.single import open_line
 
 
 @contextmanager
@@ -22,7 +23,7 @@ def answering(
         FailureError: there is no such cluster.
     """
     if replicas == 0:
-        yield SingleLine(open_engine(engine, prompts), in_flight or IN_FLIGHT["cpu"])
+        yield open_line(engine, prompts, in_flight)
         return
     from cluster.connect import connected
     from cluster.replicas import replicate

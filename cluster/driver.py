@@ -17,30 +17,16 @@ from cluster.settings import GenerateSettings
 from cluster.shards import ShardedIndex
 from cluster.watch.metrics import Metrics
 from cluster.watch.progress import Progress
-from selfinstruct.errors import YieldError
 from selfinstruct.novelty.check import make_index
 from selfinstruct.records import Table
 from selfinstruct.run.budget import Budget
 from selfinstruct.run.inputs import Inputs
-from selfinstruct.run.loop import Watch, drive, prepare
+from selfinstruct.run.loop import Watch, check_yield, drive
 from selfinstruct.run.rounds import Run, Stage
 from selfinstruct.run.spending import Spending
 from selfinstruct.run.timings import Timer
 from selfinstruct.run.watches import Everybody, RunWatch
-from selfinstruct.settings import Facts
-from selfinstruct.storage.blobs import open_blobs
 from selfinstruct.storage.store import RunStore
-
-
-def open_store(settings: GenerateSettings, facts: Facts) -> RunStore:
-    """The run's files, writable, and begun with the same facts if they were begun.
-
-    Raises:
-        InputError: the folder cannot be written, or the run's options differ.
-    """
-    store = RunStore(open_blobs(settings.out, patience=settings.wait_for_space))
-    prepare(store, facts)
-    return store
 
 
 def generate(settings: GenerateSettings, inputs: Inputs, store: RunStore, watch: RunWatch) -> Run:
@@ -69,11 +55,7 @@ def generate(settings: GenerateSettings, inputs: Inputs, store: RunStore, watch:
             finally:
                 hands.shutdown(cancel_futures=True)
                 progress.close()
-    if run.barren:
-        raise YieldError(
-            f"{settings.out}: the last {settings.rounds.patience} rounds accepted nothing; {run.pool.generated}"
-            f" instructions are there. More varied seeds or a higher temperature help; --rounds.patience goes on longer"
-        )
+    check_yield(run, store)
     return run
 
 

@@ -26,10 +26,10 @@ from ray.exceptions import ActorDiedError, ActorUnavailableError, RayError
 from cluster.packing import packed
 from cluster.placement import keep_off_head, resources_of, shortage
 from cluster.replica import CALLS, Fetched, Place, Replica, Report, Usage
-from cluster.settings import IN_FLIGHT, RaySettings, TimeoutSettings
+from cluster.settings import RaySettings, TimeoutSettings
 from cluster.suspects import STRIKES, Suspects
 from cluster.watch.states import Phase, PoolState, Standing
-from selfinstruct.engines import EngineSettings, fetch, open_engine
+from selfinstruct.engines import IN_FLIGHT, EngineSettings, fetch, open_engine
 from selfinstruct.errors import FailureError, InputError
 from selfinstruct.prompts import PromptSet
 from selfinstruct.protocols import Engine

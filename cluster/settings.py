@@ -9,9 +9,6 @@ from selfinstruct.run.budget import BudgetSettings
 from selfinstruct.run.inputs import InputSettings, LabelSettings
 from selfinstruct.settings import group, option
 
-IN_FLIGHT = {"cpu": 64, "gpu": 512}
-"""Requests that a replica holds at most, by where it runs: a GPU's step takes about as long for few as for many."""
-
 
 @dataclass(frozen=True)
 class RaySettings:
@@ -65,14 +62,14 @@ class GenerateSettings(InputSettings):
 
     Args:
         out: Folder of the run, local or s3://, gs://, az://.
-        replicas: Copies of the model, each in a Ray actor of its own.
-        shards: Ray actors that hold the novelty index.
+        replicas: Copies of the model, each in a Ray actor of its own; 0 is one in this process, without Ray.
+        shards: Ray actors that hold the novelty index; without Ray it is in this process, too.
         in_flight: Requests that each replica holds at most (default: 512 on a GPU, else 64).
         wait_for_space: Seconds to wait when the disk of the run is full; then the run stops.
     """
 
     out: str = option("", alters_data=False)
-    replicas: int = option(2, least=1, alters_data=False)
+    replicas: int = option(2, least=0, alters_data=False)
     shards: int = option(2, least=1, alters_data=False)
     in_flight: int | None = option(None, least=1, alters_data=False)
     wait_for_space: float = option(600.0, least=0, alters_data=False)

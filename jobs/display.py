@@ -124,7 +124,8 @@ class Display(RunWatch):
         grid.add_row("rejected", str(reasons.total()), Text(", ".join(f"{r} {n}" for r, n in reasons.most_common(6))))
         grid.add_row("acceptance", f"{share:.0%}", self._cut() or "nothing cut by length")
         grid.add_row("rounds", self._rounds)
-        grid.add_row("replicas", self._replicas())
+        if self._pools:
+            grid.add_row("replicas", self._replicas())
         if spent := self._spent():
             grid.add_row("money", spent)
         grid.add_row("tokens/s", f"{self._tokens_per_second():,.0f}", self._time_left())

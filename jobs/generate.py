@@ -17,7 +17,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def generate(settings: GenerateSettings) -> int:
     """Check everything, run, and show what came out."""
-    from cluster import driver
+    from cluster import generating
     from jobs.display import Display
     from jobs.sample import show
     from selfinstruct.engines import EMBEDDED, traits
@@ -28,16 +28,17 @@ def generate(settings: GenerateSettings) -> int:
     shown = settings.propose.seeds + settings.propose.generated
     for warning in seeds.warnings(inputs.seeds, shown):
         _note(f"warning: {warning}")
-    store = driver.open_store(settings, inputs.facts)
+    store = generating.open_store(settings, inputs.facts)
     checkpoint = traits(settings.proposer).checkpoint
     model = f" model {settings.model}," if checkpoint or settings.model != EMBEDDED else ""  # the default is one, too
     pool = f" {len(inputs.imported)} tasks of --pool (no seed tasks of other runs)," if settings.pool else ""
+    where = f"{settings.replicas} replicas and {settings.shards} index shards on Ray"
     _note(
         f"{settings.out}: {len(inputs.seeds)} seed tasks,{pool} {settings.engine} engine,{model}"
-        f" {settings.replicas} replicas and {settings.shards} index shards on Ray"
+        f" {where if settings.replicas else 'in this process'}"
     )
     with Display(settings.target, store.totals()) as display:
-        finished = driver.generate(settings, inputs, store, display)
+        finished = generating.generate(settings, inputs, store, display)
     if finished.pool.generated < settings.target:
         _note(f"the budget is spent at {finished.pool.generated} of {settings.target}; the same command goes on")
     print("\nA few of the accepted tasks:\n")

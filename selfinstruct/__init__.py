@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Completion",
     "CorruptError",
+    "Engine",
     "FailureError",
     "FingerprintError",
     "Finish",
@@ -28,6 +29,7 @@ __all__ = [
     "Kind",
     "NearestText",
     "NoveltyIndex",
+    "PromptSet",
     "Reason",
     "Request",
     "SeedTask",
@@ -37,6 +39,8 @@ __all__ = [
     "Verdict",
     "YieldError",
     "dedup",
+    "generate",
+    "load_prompts",
     "open_run",
     "read_seeds",
 ]

@@ -199,7 +199,7 @@ def tune(
 
 def generate(settings: LoopSettings, out: Path, seed: int, filtered: bool) -> str:
     """A run of the embedded model, with or without its filters on instructions; returns its folder."""
-    from cluster import driver
+    from cluster import generating
     from jobs.display import Display
     from selfinstruct.run.inputs import read_inputs
 
@@ -211,9 +211,9 @@ def generate(settings: LoopSettings, out: Path, seed: int, filtered: bool) -> st
         out=str(out), target=settings.target, seed=seed, ray=RaySettings(gpus=0), **({} if filtered else off)
     )
     inputs = read_inputs(options)
-    store = driver.open_store(options, inputs.facts)
+    store = generating.open_store(options, inputs.facts)
     with Display(options.target, store.totals()) as display:
-        driver.generate(options, inputs, store, display)
+        generating.generate(options, inputs, store, display)
     return str(out)
 
 

@@ -87,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def bench(settings: ScaleSettings) -> int:
     """Run and report."""
-    from cluster import driver
+    from cluster import generating
     from selfinstruct.run.inputs import read_inputs
 
     recorder = Recorder()
@@ -104,14 +104,14 @@ def bench(settings: ScaleSettings) -> int:
         template=options,
     )
     inputs = read_inputs(generate)
-    store = driver.open_store(generate, inputs.facts)
+    store = generating.open_store(generate, inputs.facts)
     if settings.store_only:
         rows = fill(generate, inputs, store)
         print(f"{settings.out}: {rows} accepted instructions, made up")
         return 0
     _refuse_what_never_ends(settings)
     begun = time.perf_counter()
-    finished = driver.generate(generate, inputs, store, recorder)
+    finished = generating.generate(generate, inputs, store, recorder)
     report(settings, recorder, finished, time.perf_counter() - begun)
     return 0
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol, cast
 from selfinstruct.engines.settings import (
     EMBEDDED,
     ENGINES,
+    IN_FLIGHT,
     EngineSettings,
     OpenAIOptions,
     TemplateOptions,
@@ -25,6 +26,7 @@ from selfinstruct.settings import problems_of
 __all__ = [
     "EMBEDDED",
     "ENGINES",
+    "IN_FLIGHT",
     "EngineSettings",
     "OpenAIOptions",
     "TemplateOptions",

@@ -18,6 +18,10 @@ LEAST_WORDS = 1000
 """Of a made-up vocabulary."""
 
 
+IN_FLIGHT = {"cpu": 64, "gpu": 512}
+"""Requests that an engine holds at most, by where it runs: a GPU's step takes about as long for few as for many."""
+
+
 @dataclass(frozen=True, slots=True)
 class Traits:
     """What others must know of an engine without opening it.

@@ -13,15 +13,19 @@ from selfinstruct.errors import (
     SelfInstructError,
     YieldError,
 )
+from selfinstruct.face.generating import generate
 from selfinstruct.face.index import NearestText, NoveltyIndex
 from selfinstruct.face.runs import StoredRun, open_run
 from selfinstruct.face.texts import dedup, read_seeds
 from selfinstruct.novelty.dedup import Verdict
+from selfinstruct.prompts import PromptSet, load_prompts
+from selfinstruct.protocols import Engine
 from selfinstruct.records import Completion, Finish, Instance, Kind, Reason, Request, SeedTask, Task
 
 __all__ = [
     "Completion",
     "CorruptError",
+    "Engine",
     "FailureError",
     "FingerprintError",
     "Finish",
@@ -31,6 +35,7 @@ __all__ = [
     "Kind",
     "NearestText",
     "NoveltyIndex",
+    "PromptSet",
     "Reason",
     "Request",
     "SeedTask",
@@ -40,6 +45,8 @@ __all__ = [
     "Verdict",
     "YieldError",
     "dedup",
+    "generate",
+    "load_prompts",
     "open_run",
     "read_seeds",
 ]

@@ -16,11 +16,13 @@ from selfinstruct.engines import (
     TransformersOptions,
     VLLMOptions,
     identify,
+    identity_of,
     pinned,
     traits,
 )
 from selfinstruct.errors import InputError
 from selfinstruct.prompts import PromptSet, load_prompts
+from selfinstruct.protocols import Engine
 from selfinstruct.records import ImportedTask, SeedTask
 from selfinstruct.run.facts import gather_facts
 from selfinstruct.run.pools import read_pool
@@ -102,10 +104,14 @@ class Inputs:
     labeller: EngineSettings
     evaluation: Contamination | None
     facts: Facts
+    own: Engine | None = None  # in place of the proposer that the settings name, and of an equal labeller
 
 
-def read_inputs(settings: InputSettings) -> Inputs:
+def read_inputs(settings: InputSettings, own: Engine | None = None) -> Inputs:
     """Read seeds and prompts, find the model, and say what the run's data depends on.
+
+    Args:
+        own: An engine of the user's own that is open already, in place of the one that the options name.
 
     Raises:
         InputError: an option is out of its bounds, or something that they name is wrong.
@@ -115,20 +121,30 @@ def read_inputs(settings: InputSettings) -> Inputs:
     seeds = load_seeds(settings.seeds)
     imported = read_pool(settings.pool)
     variables = named_values("chat_template_kwargs", settings.chat_template_kwargs)
-    prompts = load_prompts(prompt_set_for(settings.prompts, settings.proposer)).with_template(variables)
+    prompts = load_prompts(_prompt_set(settings, own)).with_template(variables)
     evaluation = None
     if settings.decontaminate:
         evaluation = Contamination(read_evaluation(settings.decontaminate), settings.novelty, settings.ngram)
-    proposer, labeller = identify(settings.proposer), identify(settings.labeller)
+    shared = settings.labeller == settings.proposer
+    known = identify(settings.proposer) if own is None else identity_of(own)
+    known_labeller = known if shared else identify(settings.labeller)
+    proposer = pinned(settings.proposer, known) if own is None else settings.proposer
     return Inputs(
         seeds=seeds,
         imported=imported,
         prompts=prompts,
-        proposer=pinned(settings.proposer, proposer),
-        labeller=pinned(settings.labeller, labeller),
+        proposer=proposer,
+        labeller=proposer if shared else pinned(settings.labeller, known_labeller),
         evaluation=evaluation,
-        facts=gather_facts(settings, seeds, imported, prompts, evaluation, proposer, labeller),
+        facts=gather_facts(settings, seeds, imported, prompts, evaluation, known, known_labeller),
+        own=own,
     )
+
+
+def _prompt_set(settings: InputSettings, own: Engine | None) -> str:
+    if own is not None and settings.prompts == "auto":
+        return str(getattr(own, "prompt_set", "base"))
+    return prompt_set_for(settings.prompts, settings.proposer)
 
 
 def prompt_set_for(prompts: str, engine: EngineSettings) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from typing import Any, Protocol
 
+from selfinstruct.errors import YieldError
 from selfinstruct.protocols import Engine, PoolIndex
 from selfinstruct.records import Completion, Request, RoundFile, Table
 from selfinstruct.run.facts import ORIGIN, check_facts
@@ -156,6 +157,15 @@ def drive(
         if enough is not None and enough():
             run.end()
     store.sweep()
+
+
+def check_yield(run: Run, store: RunStore) -> None:
+    """YieldError if the run ended because its last rounds accepted nothing."""
+    if run.barren:
+        raise YieldError(
+            f"{store.blobs.url}: the last {run.settings.rounds.patience} rounds accepted nothing; {run.pool.generated}"
+            f" instructions are there. More varied seeds or a higher temperature help; --rounds.patience goes on longer"
+        )
 
 
 def settle(run: Run, store: RunStore, index: PoolIndex, mark: str) -> None:

@@ -12,8 +12,8 @@ from ray.util import placement_group_table
 
 from cluster.placement import resources_of
 from cluster.replicas import ReplicaPool, replicate
-from cluster.settings import IN_FLIGHT, RaySettings
-from selfinstruct.engines import EngineSettings, TemplateOptions, VLLMOptions, open_engine
+from cluster.settings import RaySettings
+from selfinstruct.engines import IN_FLIGHT, EngineSettings, TemplateOptions, VLLMOptions, open_engine
 from selfinstruct.prompts import load_prompts
 from selfinstruct.records import Completion, Kind, Request
 

@@ -1,0 +1,37 @@
+"""A run from beginning to end, for the command and the Python face: on replicas, or in this process without Ray."""
+
+from __future__ import annotations
+
+from cluster.settings import GenerateSettings
+from selfinstruct.run import single
+from selfinstruct.run.inputs import Inputs
+from selfinstruct.run.loop import prepare
+from selfinstruct.run.rounds import Run
+from selfinstruct.run.watches import RunWatch
+from selfinstruct.settings import Facts
+from selfinstruct.storage.blobs import open_blobs
+from selfinstruct.storage.store import RunStore
+
+
+def open_store(settings: GenerateSettings, facts: Facts) -> RunStore:
+    """The run's files, writable, and begun with the same facts if they were begun.
+
+    Raises:
+        InputError: the folder cannot be written, or the run's options differ.
+    """
+    store = RunStore(open_blobs(settings.out, patience=settings.wait_for_space))
+    prepare(store, facts)
+    return store
+
+
+def generate(settings: GenerateSettings, inputs: Inputs, store: RunStore, watch: RunWatch) -> Run:
+    """Take a run from where its files are to its end; returns it finished.
+
+    Raises:
+        SelfInstructError: see `selfinstruct.errors`; what is committed stays, the same command goes on.
+    """
+    if settings.replicas == 0:
+        return single.generate(settings, inputs, store, watch, settings.in_flight, settings.budget)
+    from cluster import driver
+
+    return driver.generate(settings, inputs, store, watch)

@@ -1,0 +1,77 @@
+"""A run in this process, without Ray: its engines step one after the other, and files are written in between."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from selfinstruct.engines import IN_FLIGHT, EngineSettings, checked, open_engine, traits
+from selfinstruct.novelty.check import make_index
+from selfinstruct.prompts import PromptSet
+from selfinstruct.run.budget import Budget, BudgetSettings
+from selfinstruct.run.inputs import Inputs
+from selfinstruct.run.loop import SingleLine, check_yield, drive
+from selfinstruct.run.rounds import Run, Stage
+from selfinstruct.run.settings import RunSettings
+from selfinstruct.run.spending import Spending
+from selfinstruct.run.timings import Timer
+from selfinstruct.run.watches import Everybody, RunWatch
+from selfinstruct.storage.store import RunStore
+
+
+def generate(
+    settings: RunSettings,
+    inputs: Inputs,
+    store: RunStore,
+    watch: RunWatch,
+    in_flight: int | None,
+    budget: BudgetSettings,
+) -> Run:
+    """Take a run from where its files are to its end; returns it finished.
+
+    Args:
+        in_flight: Requests that each engine holds at most (default: `engines.IN_FLIGHT`).
+        budget: Counts this process as one replica.
+
+    Raises:
+        SelfInstructError: see `selfinstruct.errors`; what is committed stays, and another call goes on.
+    """
+    run = Run(settings, inputs.prompts, inputs.seeds, inputs.imported, inputs.evaluation)
+    lines = _lines(inputs, in_flight)
+    timer = Timer(store.blobs, lambda: 1)
+    spending = Spending(lambda: timer.replica_seconds, _gpus(inputs.proposer), budget.price)
+    watch.started((), spending)
+    everybody = Everybody(timer, spending, watch)
+    index, spent = make_index(settings.novelty), Budget(budget, timer).spent
+    drive(run, store, index, lines, inputs.facts, watch=everybody, enough=spent)
+    check_yield(run, store)
+    return run
+
+
+def open_line(engine: EngineSettings, prompts: PromptSet, in_flight: int | None) -> SingleLine:
+    """A line to one engine in this process.
+
+    Raises:
+        InputError, FailureError: as `engines.open_engine`.
+    """
+    most = in_flight or IN_FLIGHT["gpu" if _gpus(engine) else "cpu"]
+    return SingleLine(open_engine(engine, prompts), most)
+
+
+def _lines(inputs: Inputs, in_flight: int | None) -> list[tuple[SingleLine, Sequence[Stage]]]:
+    """One for both stages, proposing first in line, or one for each."""
+    if inputs.own is None:
+        line = open_line(inputs.proposer, inputs.prompts, in_flight)
+    else:
+        line = SingleLine(checked(inputs.own), in_flight or IN_FLIGHT["cpu"])
+    if inputs.proposer == inputs.labeller:
+        return [(line, (Stage.PROPOSE, Stage.LABEL))]
+    return [(line, (Stage.PROPOSE,)), (open_line(inputs.labeller, inputs.prompts, in_flight), (Stage.LABEL,))]
+
+
+def _gpus(engine: EngineSettings) -> int:
+    """How many GPUs an engine in this process makes use of."""
+    if (devices := traits(engine).devices) == 0:
+        return 0
+    import torch
+
+    return min(devices, torch.cuda.device_count())
