@@ -9,8 +9,10 @@
     shards.py     actors that hold the novelty index by document, and the index made of them
     answering.py  a model for a while, on Ray or in this process
     indexing.py   an index for a while, likewise
-    driver.py     puts a run together and drives it, within its budget (budget.py)
+    generating.py a run, likewise
+    driver.py     puts a run on replicas and shards together and drives it
     watch/        what is told how a run goes: progress, spending, metrics
+    datasets.py   tables as a Ray dataset
     train.py      finetuning on Ray Train
     doctor.py     checks before a run
 
