@@ -17,6 +17,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+import selfinstruct as si
 from cluster.settings import GenerateSettings
 from jobs.main import main
 from selfinstruct.engines import TemplateOptions, open_engine
@@ -117,6 +118,13 @@ def test_every_command_reads_it(older: Path, tmp_path: Path, capsys: pytest.Capt
     assert "81 rows" in said("export", run, "--out", str(exported), *licences, "--origins", *Origin)
     assert len(pq.read_table(exported / "default")) == 81
     assert said("repair", run) == f"{run}: nothing to be removed\n"
+
+
+def test_the_python_face_reads_it(older: Path) -> None:
+    run = si.open_run(older)
+    assert set(run.accepted()["origin"].to_pylist()) == {"model", "imported"}
+    assert run.candidates().num_rows == 63
+    assert len(run.sample(3)) == 3
 
 
 def test_it_is_an_example_of_what_a_model_is_tuned_on(older: Path) -> None:
