@@ -85,8 +85,8 @@ def told(error: BaseException) -> str:
 # ---- reading
 
 
-def read_object(path: Path, model: str) -> dict[str, Any]:
-    """A JSON object of the model's folder.
+def read_object(path: Path, model: str, largest: int = LARGEST) -> dict[str, Any]:
+    """A JSON object of the model's folder, of so many bytes at most.
 
     Raises:
         InputError: it cannot be read, is too large, is none, or holds NaN or an infinite number.
@@ -95,8 +95,8 @@ def read_object(path: Path, model: str) -> dict[str, Any]:
     try:
         if not path.is_file():
             raise InputError(f"{said}: is no file; save the model anew")
-        if path.stat().st_size > LARGEST:
-            raise InputError(f"{said}: is larger than {LARGEST >> 20} MiB, which no such file is; save the model anew")
+        if path.stat().st_size > largest:
+            raise InputError(f"{said}: is larger than {largest >> 20} MiB, which no such file is; save the model anew")
         value = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number)
     except OSError as error:
         raise InputError(f"{said}: cannot be read: {error.strerror or error}; make it readable") from error
@@ -211,8 +211,8 @@ def _wrong_config(config: Mapping[str, Any]) -> Iterator[str]:
     if "configuration_files" in config:  # of other versions, which nothing else knows of
         yield f"{CONFIG}: names other 'configuration_files', which are not read; remove it"
     for key, value in _contexts(config):
-        if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
-            yield f"{CONFIG}: {key} is {_short(value)}, must be a whole number of tokens"
+        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+            yield f"{CONFIG}: {key} is {_short(value)}, must be a whole number of tokens, 1 at least"
 
 
 def _contexts(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -20,8 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from selfinstruct.engines.contents import blamed, tokenizer_file
-from selfinstruct.engines.rendering import Chat, render_chats
-from selfinstruct.errors import InputError
+from selfinstruct.engines.rendering import Chat, render_chats, template_failure
 from selfinstruct.prompts import Prompt, PromptSet
 from selfinstruct.records import Kind, Request
 
@@ -76,9 +75,7 @@ class PromptEncoder:
         for text in render_chats(self._tokenizer, chats, prompts.template):
             pieces = text.split(SENTINEL)
             if len(pieces) != 2:
-                raise InputError(
-                    "--prompts: the model's chat template does not show the message once; take --prompts base"
-                )
+                raise template_failure(self._tokenizer, "its chat template does not show the message once")
             head, foot = (encode_template(self._tokenizer, piece) for piece in pieces)
             frames.append((head, foot))
         return frames

@@ -9,7 +9,8 @@
 
 from __future__ import annotations
 
-import json
+import base64
+import math
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,7 +31,7 @@ from transformers.utils import logging as library_logging
 
 from selfinstruct.engines import contents
 from selfinstruct.engines.checkpoint import WEIGHTS, Located
-from selfinstruct.engines.contents import CONFIG, GENERATION, TOKENIZER, blamed, tokenizer_file
+from selfinstruct.engines.contents import CONFIG, GENERATION, TOKENIZER, blamed, read_object, tokenizer_file
 from selfinstruct.errors import InputError
 
 SLACK_TENSORS, SLACK_NUMBERS = 1_000, 2**26
@@ -40,7 +41,9 @@ TIED = 3
 PACKED = 16
 """Numbers that a quantised checkpoint may keep in one."""
 GROWTH = 1_000
-"""How many times as long as a text its normalised form may be."""
+"""How many times as long as a text a tokenizer's part may make it."""
+LARGEST_TOKENIZER = 2**30
+"""Bytes of `tokenizer.json`: those of large vocabularies have some tens of millions."""
 TRIAL = "Name 3 rivers: où? 😀\n\n"
 
 
@@ -51,10 +54,10 @@ def open_tokenizer(at: Located) -> Any:
         InputError: it cannot be loaded or cannot be used.
     """
     file = tokenizer_file(at.folder)
+    _check_growth(at)
     with quietly():
         try:
             tokenizer = AutoTokenizer.from_pretrained(at.folder, **_options(at))
-            _check_growth(at, file, tokenizer)
             tokenizer.decode(tokenizer.encode(TRIAL, add_special_tokens=False), skip_special_tokens=True)
             tokenizer.encode("")
             return tokenizer
@@ -71,7 +74,7 @@ def _find_cause(at: Located, file: str) -> None:
     if file == TOKENIZER:
         with blamed(at.model, file):
             Tokenizer.from_file(str(at.folder / file)).encode(TRIAL)
-            json.loads((at.folder / file).read_text(encoding="utf-8"))["added_tokens"]
+            read_object(at.folder / file, at.model, LARGEST_TOKENIZER)["added_tokens"]
 
 
 def open_model(at: Located, dtype: torch.dtype | str, config: Any = None) -> Any:
@@ -111,7 +114,10 @@ def open_model(at: Located, dtype: torch.dtype | str, config: Any = None) -> Any
         )
     if report["missing_keys"]:
         missing = ", ".join(sorted(report["missing_keys"])[:3])
-        raise InputError(f"--model: {at.model}: {where}: its safetensors lack weights ({missing} ...); save it whole")
+        raise InputError(
+            f"--model: {at.model}: {where}: its safetensors lack weights ({missing} ...) that {CONFIG} describes; save "
+            "it whole"
+        )
     return model.eval()
 
 
@@ -211,32 +217,49 @@ def _bounded(at: Located, tensors: int, numbers: int) -> Iterator[None]:
             hook.remove()
 
 
-def _check_growth(at: Located, file: str, tokenizer: Any) -> None:
-    """InputError if replacements, one after the other, may make something endless of a short text."""
-    backend = getattr(tokenizer, "backend_tokenizer", None)
-    for part in ("normalizer", "decoder"):
-        growth = 1.0
-        for content, pattern in _replacements(getattr(backend, part, None)):
-            growth *= max(1.0, len(content) / len(pattern) if pattern else len(content) + 1)
+def _check_growth(at: Located) -> None:
+    """InputError if a tokenizer's steps, one after the other, may make something endless of a short text."""
+    if not (at.folder / TOKENIZER).is_file():
+        return
+    whole = read_object(at.folder / TOKENIZER, at.model, LARGEST_TOKENIZER)
+    for name in ("normalizer", "pre_tokenizer", "decoder"):
+        growth = math.prod(_growths(whole.get(name)))
         if growth > GROWTH:
             raise InputError(
-                f"--model: {at.model}: {file}: its {part} may make a text {growth:,.0f} times as long; mend it, or"
+                f"--model: {at.model}: {TOKENIZER}: its {name} may make a text {growth:.3g} times as long; mend it, or"
                 " take another model"
             )
 
 
-def _replacements(part: Any) -> Iterator[tuple[str, str]]:
-    """What is put in place of what, by a part of a tokenizer; of a regular expression no text is known."""
-    text = part.__getstate__().decode() if part is not None and hasattr(part, "__getstate__") else "{}"
-    waiting = [json.loads(text)]
+def _growths(part: Any) -> Iterator[float]:
+    """How many times as long a text may become in each step of a part of a tokenizer, where it may grow at all."""
+    waiting = [part]
     while waiting:
         each = waiting.pop()
-        if isinstance(each, list):
-            waiting += each
-        elif isinstance(each, dict):
-            waiting += each.values()
-            if each.get("type") == "Replace":
-                yield each["content"], each["pattern"].get("String", "")
+        if not isinstance(each, dict):
+            waiting += each if isinstance(each, list) else []
+            continue
+        waiting += each.values()
+        added = each.get("content", each.get("prepend"))
+        length = float(len(added)) if isinstance(added, str) else 0.0
+        match each.get("type"):
+            case "ByteLevel":
+                yield 2
+            case "Replace" if isinstance(pattern := each.get("pattern"), dict) and pattern.get("String"):
+                yield max(1.0, length / len(pattern["String"]))
+            case "Replace" | "Prepend":
+                yield 1 + length  # as an expression may fit nothing, and so everywhere
+            case "Precompiled":
+                yield _longest(each.get("precompiled_charsmap"))
+
+
+def _longest(charsmap: Any) -> int:
+    """The longest text that a map of sentencepiece's puts in place of a character; they stand after its trie."""
+    try:
+        data = base64.b64decode(charsmap)
+        return max(map(len, data[4 + int.from_bytes(data[:4], "little") :].split(b"\0")))
+    except (TypeError, ValueError):
+        return 1  # it cannot be loaded
 
 
 def _shape(size: Any) -> str:

@@ -26,8 +26,8 @@ from typing import Any
 from selfinstruct.engines.contents import template_file
 from selfinstruct.errors import FailureError, InputError
 
-SECONDS = 5
-"""Of a processor's time for all renderings of an engine; a template needs some thousandths."""
+SECONDS = 2
+"""Of a processor's time for all renderings of an engine; a template needs some thousandths of one."""
 PATIENCE = 120.0
 """Seconds by the clock, on a machine that has much else to do."""
 MEMORY = 2**30
@@ -62,9 +62,11 @@ def render_chats(tokenizer: Any, chats: Sequence[Chat], variables: Mapping[str, 
             "--prompts, --chat: the model has no chat template; take --prompts base and no --chat, or a chat model"
         )
     try:
-        template = str(tokenizer.get_chat_template())
+        template = tokenizer.get_chat_template()
     except ValueError:  # there are several
-        raise _failure(tokenizer, "has no default among its chat templates") from None
+        raise template_failure(tokenizer, "has no default among its chat templates") from None
+    if not isinstance(template, str):
+        raise template_failure(tokenizer, f"its chat template is a {type(template).__name__}, must be a text")
     task = {
         "template": TODAY + template if "strftime_now" in template else template,
         # the answers' formats and lengths leave no room for thoughts
@@ -73,7 +75,7 @@ def render_chats(tokenizer: Any, chats: Sequence[Chat], variables: Mapping[str, 
     }
     answer = _ask(tokenizer, json.dumps(task, default=str))
     if "error" in answer:
-        raise _failure(tokenizer, f"its chat template fails ({answer['error']})")
+        raise template_failure(tokenizer, f"its chat template fails ({answer['error']})")
     return list(answer["texts"])
 
 
@@ -85,13 +87,15 @@ def _ask(tokenizer: Any, task: str) -> dict[str, Any]:
     try:
         done = subprocess.run(command, input=task, env=environment, capture_output=True, text=True, timeout=PATIENCE)
     except subprocess.TimeoutExpired:
-        raise _failure(tokenizer, f"its chat template takes more than {PATIENCE:.0f} seconds") from None
+        raise template_failure(tokenizer, f"its chat template takes more than {PATIENCE:.0f} seconds") from None
     except OSError as error:
         raise FailureError(f"no process can be started for chat templates: {error.strerror or error}") from error
     if done.returncode == -signal.SIGXCPU:
-        raise _failure(tokenizer, f"its chat template takes more than {SECONDS} seconds")
+        raise template_failure(tokenizer, f"its chat template takes more than {SECONDS} seconds")
     if done.returncode < 0:
-        raise _failure(tokenizer, f"its chat template ends the process that renders it (signal {-done.returncode})")
+        raise template_failure(
+            tokenizer, f"its chat template ends the process that renders it (signal {-done.returncode})"
+        )
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["nothing is said"])[-1]
         raise FailureError(f"chat templates cannot be rendered here: {last[:300]}; mend this node's Python packages")
@@ -99,7 +103,8 @@ def _ask(tokenizer: Any, task: str) -> dict[str, Any]:
     return answer
 
 
-def _failure(tokenizer: Any, problem: str) -> InputError:
+def template_failure(tokenizer: Any, problem: str) -> InputError:
+    """What is said of a chat template that is of no use, with its file."""
     folder = str(tokenizer.name_or_path)
     return InputError(
         f"--prompts, --chat: {folder or 'the model'}: {template_file(Path(folder))}: {problem}; mend it, or take "
@@ -140,12 +145,15 @@ def _limit() -> None:
 
     import psutil
 
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     seconds = math.ceil(time.process_time()) + SECONDS
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
-    with suppress(ValueError, OSError):  # where the system knows no such limit
-        bytes_ = psutil.Process().memory_info().vms + MEMORY
-        resource.setrlimit(resource.RLIMIT_AS, (bytes_, bytes_))
+    size = psutil.Process().memory_info().vms + MEMORY
+    for limit, least, most in (
+        (resource.RLIMIT_CORE, 0, 0),
+        (resource.RLIMIT_CPU, seconds, seconds + 1),  # first the process is told why it ends
+        (resource.RLIMIT_AS, size, size),
+    ):
+        with suppress(ValueError, OSError):  # where the system knows no such limit, or allows even less
+            resource.setrlimit(limit, (least, most))
 
 
 def _told(error: Exception) -> str:

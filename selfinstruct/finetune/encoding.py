@@ -15,7 +15,7 @@ from typing import Any
 
 from selfinstruct.engines.contents import GENERATION, read_object
 from selfinstruct.engines.encoding import encode_template, encode_text, leading_tokens
-from selfinstruct.engines.rendering import Chat, render_chats
+from selfinstruct.engines.rendering import Chat, render_chats, template_failure
 from selfinstruct.errors import InputError
 from selfinstruct.finetune.examples import Example
 from selfinstruct.finetune.templates import render
@@ -98,7 +98,7 @@ def _in_chat(tokenizer: Any, ends: Sequence[int]) -> _Writer:
     before, after = render_chats(tokenizer, [Chat([task], prompting=True), Chat(whole)])
     asked, answered = before.split(_TASK), after.split(_ANSWER)
     if len(asked) != 2 or len(answered) != 2:
-        raise InputError("--chat: the model's chat template does not show each message once; leave --chat out")
+        raise template_failure(tokenizer, "its chat template does not show each message once")
     head, middle = (encode_template(tokenizer, piece) for piece in asked)
     foot = _up_to_end(encode_template(tokenizer, answered[1]), ends)
 
