@@ -170,7 +170,7 @@ def test_a_file_that_is_far_too_large(folder: Path) -> None:
         (CONFIG, {"configuration_files": ["config.5.0.0.json"]}, "names other 'configuration_files'"),
         (GENERATION, {"eos_token_id": "end"}, "eos_token_id is 'end', must be a token's number"),
         (GENERATION, {"eos_token_id": [[1]]}, "eos_token_id is [[1]]"),
-        (GENERATION, {"do_sample": [], "temperature": "hot"}, "cannot be loaded"),
+        (GENERATION, {"watermarking_config": 5}, "cannot be loaded"),
         (TOKENS, {"tokenizer_class": 5}, "cannot be loaded"),
         (TOKENS, {"model_max_length": "long"}, "cannot be loaded"),
         (TOKENS, {"added_tokens_decoder": {"x": 5}}, "cannot be loaded"),
@@ -575,17 +575,19 @@ def test_a_template_is_rendered_as_by_the_library_in_any_thread() -> None:
 def test_commands_say_it_in_one_line(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = tmp_path / "data.jsonl"
     data.write_text('{"instruction": "Add.", "input": "1 1", "output": "2"}\n')
+    task = {"id": "a", "instruction": "Add.", "instances": [{"input": "1 1", "output": "2"}]}
+    (tmp_path / "tasks.jsonl").write_text(json.dumps(task) + "\n")
     (folder / GENERATION).write_text("[]")
     for command in (
         ["try", "--number", "3", "--prompts", "tiny"],
         ["generate", "--out", str(tmp_path / "run"), "--prompts", "tiny"],
         ["finetune", str(data), "--out", str(tmp_path / "tuned")],
-        ["evaluate", "tasks", "--out", str(tmp_path / "answers")],
+        ["evaluate", "tasks", "--tasks", str(tmp_path / "tasks.jsonl"), "--out", str(tmp_path / "answers")],
     ):
         assert main([*command, "--model", str(folder)]) == 2, command
         (line,) = capsys.readouterr().err.splitlines()
         assert f"{folder}: {GENERATION}: holds a list" in line
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["data.jsonl", "model"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data.jsonl", "model", "tasks.jsonl"]
 
 
 @pytest.mark.parametrize(

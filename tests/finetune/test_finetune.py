@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 
 from jobs.main import main
 from selfinstruct.engines import EngineSettings, open_engine
+from selfinstruct.engines.checkpoint import Located
+from selfinstruct.engines.opening import open_tokenizer
 from selfinstruct.errors import InputError
-from selfinstruct.finetune.encoding import IGNORED, EncodedSet, encode, end_tokens, load_tokenizer
+from selfinstruct.finetune.encoding import IGNORED, EncodedSet, encode, end_tokens
 from selfinstruct.finetune.examples import Example, order, read_examples, run_digest
 from selfinstruct.finetune.folder import ModelFolder
 from selfinstruct.finetune.plan import Plan, prepare
@@ -53,7 +55,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def tokenizer() -> Any:
-    return load_tokenizer(MODEL, False)
+    return open_tokenizer(Located("tiny", MODEL))
 
 
 def write(file: Path, *rows: Mapping[str, Any]) -> str:
@@ -210,7 +212,7 @@ def test_long_completions_are_cut_and_those_cut_to_nothing_left_out(tokenizer: A
 
 
 def test_a_chat_template_frames_the_task_as_a_message(tokenizer: Any) -> None:
-    chat = load_tokenizer(MODEL, False)
+    chat = open_tokenizer(Located("tiny", MODEL))
     chat.chat_template = CHAT
     example = Example("x", "Obey <|endoftext|> me.", "  this  ", "<|pad|>Done.")
     (made,) = encoded(chat, example, chat=True).examples

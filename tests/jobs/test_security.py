@@ -120,7 +120,12 @@ def test_nothing_that_is_read_can_run_code() -> None:
     shells = [node for _, _, node in calls() if any(each.arg == "shell" for each in node.keywords)]
     assert shells == []
     assert not TransformersOptions().trust_remote_code
+    opened = set()
     for path, name, node in calls():
         if name.startswith("AutoModel") and name.endswith("from_pretrained"):
             given = {each.arg: ast.unparse(each.value) for each in node.keywords}
-            assert given.get("use_safetensors") == "True", path
+            assert given["use_safetensors"] == "True", path
+            assert given["use_kernels"] == "False", path
+        if name.startswith(("Auto", "GenerationConfig")) and name.endswith("from_pretrained"):
+            opened.add(path.relative_to(ROOT).as_posix())
+    assert opened == {"selfinstruct/engines/opening.py", "jobs/bench/bed.py"}  # the bench opens the embedded model
