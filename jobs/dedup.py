@@ -47,6 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def dedup(settings: DedupSettings) -> int:
     """Check all texts in order and write the verdicts."""
     from cluster.indexing import indexing
+    from selfinstruct.novelty import letters
     from selfinstruct.sources.texts import read_rows
     from selfinstruct.storage.blobs import open_blobs
 
@@ -60,6 +61,9 @@ def dedup(settings: DedupSettings) -> int:
     texts = ((row.id, str(row.values[settings.field])) for row in rows)
     with indexing(settings.novelty, settings.shards, settings.ray) as index:
         verdicts = list(deduplicate(texts, settings, index))
+    read = {"the set": (verdict.text for verdict in verdicts)}
+    for warning in letters.warnings(read, settings.novelty.tokeniser, "novelty.tokeniser"):
+        print(f"warning: {warning}", file=sys.stderr)
     if not blobs.put(VERDICTS, _parquet(verdicts)):
         raise InputError(f"{settings.out}/{VERDICTS}: was written by another process; take another --out")
     reasons = Counter(str(verdict.reason or "accepted") for verdict in verdicts)

@@ -21,12 +21,19 @@ def generate(settings: GenerateSettings) -> int:
     from jobs.display import Display
     from jobs.sample import show
     from selfinstruct.engines import EMBEDDED, traits
+    from selfinstruct.novelty import letters
     from selfinstruct.run.inputs import read_inputs
     from selfinstruct.sources import seeds
 
     inputs = read_inputs(settings)
     shown = settings.propose.seeds + settings.propose.generated
     for warning in seeds.warnings(inputs.seeds, shown):
+        _note(f"warning: {warning}")
+    read = {
+        "the seed tasks": [seed.instruction for seed in inputs.seeds],
+        "--pool": [task.instruction for task in inputs.imported],
+    }
+    for warning in letters.warnings(read, settings.novelty.tokeniser, "novelty.tokeniser"):
         _note(f"warning: {warning}")
     store = generating.open_store(settings, inputs.facts)
     checkpoint = traits(settings.proposer).checkpoint

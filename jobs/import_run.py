@@ -51,12 +51,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def import_run(settings: ImportSettings) -> int:
     """Read everything, then write the run."""
+    from selfinstruct.novelty import letters
     from selfinstruct.novelty.check import make_index
     from selfinstruct.prompts import load_prompts
     from selfinstruct.records import Table
     from selfinstruct.reuse.imports import read_original, read_set, rounds_of
     from selfinstruct.reuse.replay import replay
-    from selfinstruct.run.facts import ALGORITHMS, ORIGIN, tasks_digest
+    from selfinstruct.run.facts import ALGORITHMS, ORIGIN, tasks_digest, word_facts
     from selfinstruct.run.rounds import Run
     from selfinstruct.run.settings import RunSettings
     from selfinstruct.settings import facts_of
@@ -75,7 +76,8 @@ def import_run(settings: ImportSettings) -> int:
         instances=settings.instances,
     )
     # how requests are planned is left open: these were not planned here
-    facts = {**facts_of(run_settings), **ALGORITHMS, **plugin_facts(settings.screen.plugin)}
+    facts = {**facts_of(run_settings), **ALGORITHMS, **word_facts(settings.novelty)}
+    facts |= plugin_facts(settings.screen.plugin)
     facts = {key: fact for key, fact in facts.items() if not key.startswith(("planner", "propose.", "rounds."))}
     facts["seeds"] = tasks_digest(seeds)
     given = Path(settings.source[0]).expanduser()
@@ -84,11 +86,16 @@ def import_run(settings: ImportSettings) -> int:
         facts[ORIGIN] = {"command": "import", "source": original.digest, "rounds": original.rounds}
         model = {"engine": "original", "model": settings.model}
         makers = {f"{stage}.{key}": value for stage in ("proposer", "labeller") for key, value in model.items()}
+        texts = [each if isinstance(each, str) else each.text or "" for each in original.requests]
         imported, rounds = [], rounds_of(original, {**makers, "prompts": "original"})
     else:
         imported, rounds = read_set(settings.source), iter(())
+        texts = [task.instruction for task in imported]
         facts["pool"] = tasks_digest(imported)
         facts[ORIGIN] = {"command": "import", "source": facts["pool"], "rounds": 0}
+    read = {"the seed tasks": [seed.instruction for seed in seeds], "the set": texts}
+    for warning in letters.warnings(read, settings.novelty.tokeniser, "novelty.tokeniser"):
+        print(f"warning: {warning}", file=sys.stderr)
     store = RunStore(settings.out)
     store.blobs.check_writable()
     begun = Run(run_settings, load_prompts("base"), seeds, imported)

@@ -12,6 +12,7 @@ from tyro.conf import Positional
 
 from jobs.command_line import plain, run
 from selfinstruct.errors import InputError
+from selfinstruct.novelty.rouge import Tokeniser
 
 if TYPE_CHECKING:
     from selfinstruct.evaluation.scoring import Scores
@@ -26,6 +27,8 @@ class ScoreSettings:
         prediction: The field that holds the prediction, a text.
         reference: The field that holds the reference: a text, or a list of them of which the best counts.
         by: Score each group of rows with an equal value of this field, too.
+        tokeniser: rouge (ASCII letters and digits, as that scorer) or unicode (words of any script; English words still
+            by their stems).
         json: File for the scores.
     """
 
@@ -33,6 +36,7 @@ class ScoreSettings:
     prediction: str
     reference: str
     by: str | None = None
+    tokeniser: Tokeniser = "rouge"
     json: Path | None = None
 
 
@@ -66,9 +70,11 @@ def score(settings: ScoreSettings) -> int:
 def _scores(settings: ScoreSettings) -> list[tuple[str, Scores]]:
     """Each row's group and scores."""
     from selfinstruct.evaluation.scoring import Scorer
+    from selfinstruct.novelty import letters
     from selfinstruct.sources.texts import MOST_PROBLEMS, read_rows
 
-    scorer, scored, problems = Scorer(), [], []
+    scorer, scored, problems = Scorer(settings.tokeniser), [], []
+    texts: list[str] = []
     for row in read_rows([settings.file], settings.prediction, any_text=True):
         given = row.values.get(settings.reference)
         references = [given] if isinstance(given, str) else given
@@ -77,6 +83,7 @@ def _scores(settings: ScoreSettings) -> list[tuple[str, Scores]]:
         elif settings.by and settings.by not in row.values:
             problems.append(f"{row.id}: there is no field {settings.by!r}; name another one with --by")
         elif not problems:
+            texts += [row.values[settings.prediction], *references]
             group = str(row.values[settings.by]) if settings.by else ""
             scored.append((group, scorer(row.values[settings.prediction], references)))
         if len(problems) == MOST_PROBLEMS:
@@ -85,6 +92,8 @@ def _scores(settings: ScoreSettings) -> list[tuple[str, Scores]]:
         raise InputError(*problems)
     if not scored:
         raise InputError(f"{settings.file}: holds no prediction")
+    for warning in letters.warnings({"the set": texts}, settings.tokeniser, "tokeniser"):
+        print(f"warning: {warning}", file=sys.stderr)
     return scored
 
 

@@ -2,6 +2,8 @@
 
 ROUGE by the package `rouge_score`, with Porter stemming, F, the best over the references. Exact match: equal to one of
 the references in lower case, without ASCII punctuation and with runs of white space as one blank; articles stay.
+The tokeniser `unicode` reads other scripts, too: tokens are those of the novelty check (stems where they are ASCII),
+and exact match folds forms and leaves out punctuation of any script. In ASCII texts it changes nothing.
 Each score is the best over the references on its own, in [0, 1]; means are given times 100.
 """
 
@@ -12,6 +14,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rouge_score.rouge_scorer import RougeScorer
+from rouge_score.tokenizers import DefaultTokenizer
+
+from selfinstruct.novelty import words
+from selfinstruct.novelty.rouge import Tokeniser, tokenise
 
 _WITHOUT_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
@@ -25,20 +31,33 @@ class Scores:
     exact_match: float
 
 
+class _AnyScript:
+    """A tokenizer for `rouge_score`: words of any script, the ASCII ones among them as it has them."""
+
+    def __init__(self) -> None:
+        self._stems = DefaultTokenizer(use_stemmer=True)
+
+    def tokenize(self, text: str) -> list[str]:
+        tokens = (self._stems.tokenize(word) if word.isascii() else [word] for word in tokenise(text, "unicode"))
+        return [token for each in tokens for token in each]
+
+
 class Scorer:
     """Scores predictions; holds the stemmer."""
 
-    def __init__(self) -> None:
-        self._rouge = RougeScorer(["rouge1", "rougeL"], use_stemmer=True)
+    def __init__(self, tokeniser: Tokeniser = "rouge") -> None:
+        tokens = _AnyScript() if tokeniser == "unicode" else None
+        self._rouge = RougeScorer(["rouge1", "rougeL"], use_stemmer=True, tokenizer=tokens)
+        self._normalised = words.bare if tokeniser == "unicode" else normalised
 
     def __call__(self, prediction: str, references: Sequence[str]) -> Scores:
         """The best scores over the references, of which there is at least one."""
         best = self._rouge.score_multi(references, prediction)
-        plain = normalised(prediction)
+        plain = self._normalised(prediction)
         return Scores(
             rougeL=float(best["rougeL"].fmeasure),
             rouge1=float(best["rouge1"].fmeasure),
-            exact_match=float(any(plain == normalised(reference) for reference in references)),
+            exact_match=float(any(plain == self._normalised(reference) for reference in references)),
         )
 
 

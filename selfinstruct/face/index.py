@@ -14,6 +14,7 @@ from selfinstruct.face.options import read_arguments
 from selfinstruct.face.saved import SavedIndex, check_settings, read_index, write_index
 from selfinstruct.novelty.dedup import Verdict, judge_batch
 from selfinstruct.novelty.index import NoveltySettings
+from selfinstruct.novelty.rouge import Tokeniser
 from selfinstruct.sources.options import Kind, kinds_of
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ class NoveltyIndex:
             thousand at most, names the nearest that it finds).
         shards: Ray actors that hold the index, on the cluster that this process is connected to, else that of
             `RAY_ADDRESS`, else a local one; None keeps it in this process, without Ray.
-        tokeniser: rouge (runs of ASCII letters and digits) or unicode (words of any script).
+        tokeniser: rouge (runs of ASCII letters and digits) or unicode (words of any script, characters where it has no
+            blanks).
 
     Raises:
         InputError: a value is not one of these.
@@ -63,7 +65,7 @@ class NoveltyIndex:
         kind: Literal["prefix", "minhash"] = "prefix",
         shards: int | None = None,
         *,
-        tokeniser: Literal["rouge", "unicode"] = "rouge",
+        tokeniser: Tokeniser = "rouge",
     ) -> None:
         given = _checked(threshold=threshold, kind=kind, shards=shards, tokeniser=tokeniser)
         given.pop("shards", None)
@@ -132,7 +134,7 @@ class NoveltyIndex:
         threshold: float | None = None,
         kind: Literal["prefix", "minhash"] | None = None,
         shards: int | None = None,
-        tokeniser: Literal["rouge", "unicode"] | None = None,
+        tokeniser: Tokeniser | None = None,
     ) -> Self:
         """An index as it was saved; it goes on as if it had never been closed.
 

@@ -16,6 +16,7 @@ from typing import Any, get_args, get_type_hints
 
 from selfinstruct.errors import CorruptError, InputError
 from selfinstruct.novelty.index import NoveltySettings
+from selfinstruct.run.facts import ANY_SCRIPT
 from selfinstruct.storage.blobs import Blobs, open_blobs
 
 FORMAT = 1
@@ -92,6 +93,8 @@ def _encode(saved: SavedIndex) -> bytes:
     import pyarrow.parquet as pq
 
     head: dict[str, Any] = {"format": FORMAT, "settings": asdict(saved.settings), "offered": saved.offered}
+    if saved.settings.any_script:
+        head["tokeniser"] = ANY_SCRIPT
     columns = (pa.array((pair[at] for pair in saved.held), pa.string()) for at in (0, 1))
     rows = pa.table(dict(zip(("id", "text"), columns, strict=True)))
     sink = io.BytesIO()
@@ -118,7 +121,14 @@ def _settings(path: str, head: Mapping[str, Any]) -> NoveltySettings:
     allowed = {field.name: get_args(hints[field.name]) for field in fields(NoveltySettings)}
     if any(key not in allowed or (allowed[key] and value not in allowed[key]) for key, value in given.items()):
         raise _newer(path)
-    return NoveltySettings(**given)
+    settings = NoveltySettings(**given)
+    if settings.any_script and (tokeniser := head.get("tokeniser", 1)) != ANY_SCRIPT:
+        if tokeniser > ANY_SCRIPT:
+            raise _newer(path)
+        raise InputError(
+            f"{path}: was saved when words were told otherwise; give its texts (Parquet, column 'text') to a new index"
+        )
+    return settings
 
 
 def _newer(path: str) -> InputError:

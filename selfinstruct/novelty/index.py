@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from selfinstruct.novelty.rouge import tokenise
+from selfinstruct.novelty.rouge import Tokeniser, tokenise
 from selfinstruct.records import Neighbour
 from selfinstruct.settings import option
 
@@ -27,8 +27,8 @@ class NoveltySettings:
         threshold: An instruction is dropped when its ROUGE-L F with one of the pool is above this.
         index: minhash (misses one duplicate in a thousand at most, names the nearest found) or prefix (misses none,
             names a nearest only above the threshold).
-        tokeniser: rouge (runs of ASCII letters and digits, as rouge_score) or unicode (words of any script; then
-            instructions may begin with any letter).
+        tokeniser: rouge (runs of ASCII letters and digits, as rouge_score) or unicode (words of any script, characters
+            where it has no blanks; the screen counts those, too, and instructions may begin with any letter).
         bands: Bands of the MinHash-LSH index.
         rows: Rows per band.
         seed: Seed of the MinHash permutations.
@@ -36,7 +36,7 @@ class NoveltySettings:
 
     threshold: float = option(0.7, least=0, most=1)
     index: Literal["minhash", "prefix"] = "minhash"
-    tokeniser: Literal["rouge", "unicode"] = "rouge"
+    tokeniser: Tokeniser = "rouge"
     bands: int = option(79, least=2)
     rows: int = option(4, least=1)
     seed: int = option(1, least=0, most=2**32 - 1)

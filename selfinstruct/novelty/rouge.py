@@ -1,22 +1,54 @@
-"""ROUGE-L between instructions, with the verdicts of the `rouge_score` package (no stemming)."""
+"""ROUGE-L between instructions, with the verdicts of the `rouge_score` package (no stemming), and its tokens."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
+from typing import Literal, TypeAlias
 
 from rapidfuzz.distance import LCSseq
 
-TOKEN = {
-    "rouge": re.compile(r"[a-z0-9]+"),  # as `rouge_score`: runs of ASCII letters and digits, in lower case
-    "unicode": re.compile(r"[^\W_]+"),  # words of any script
-}
-"""What a token of a text in lower case is, by the tokeniser's name."""
+Tokeniser: TypeAlias = Literal["rouge", "unicode"]
+"""rouge: runs of ASCII letters and digits in lower case, as `rouge_score`. unicode: words of any script (`words`); both
+are the same in an ASCII text."""
+
+_ASCII = re.compile(r"[a-z0-9]+")
 
 
-def tokenise(text: str, tokeniser: str) -> list[str]:
-    """The text's tokens by one of the tokenisers `rouge` and `unicode`."""
-    return TOKEN[tokeniser].findall(text.lower())
+def tokenise(text: str, tokeniser: Tokeniser) -> list[str]:
+    """The text's tokens."""
+    if tokeniser == "rouge" or text.isascii():
+        return _ASCII.findall(text.lower())
+    from selfinstruct.novelty import words  # late, here and below: only texts that need it pay for the tables
+
+    return words.words(text)
+
+
+def token_places(text: str, tokeniser: Tokeniser) -> list[tuple[str, int, int]]:
+    """The tokens, each with where it begins and ends in the text."""
+    if tokeniser == "rouge" or text.isascii():
+        return list(_ascii_places(text))
+    from selfinstruct.novelty import words
+
+    return list(words.places(text))
+
+
+def _ascii_places(text: str) -> Iterator[tuple[str, int, int]]:
+    """Letter by letter, since a few letters become two in lower case."""
+    lower = [char.lower() for char in text]
+    at = [place for place, chars in enumerate(lower) for _ in chars]
+    for match in _ASCII.finditer("".join(lower)):
+        yield match.group(), at[match.start()], at[match.end() - 1] + 1
+
+
+def count_words(text: str, tokeniser: Tokeniser) -> int:
+    """How many words a text has for people: what blanks divide, and with `unicode` each character where there are no
+    blanks between words."""
+    if tokeniser == "rouge" or text.isascii():
+        return len(text.split())
+    from selfinstruct.novelty import words
+
+    return words.count(text)
 
 
 def rouge_l(a: Sequence[Hashable], b: Sequence[Hashable]) -> float:

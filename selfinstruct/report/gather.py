@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from selfinstruct.draws import key_of
+from selfinstruct.novelty.rouge import Tokeniser, count_words
 from selfinstruct.records import Kind, Reason, Table
 from selfinstruct.report.lots import Lot
 from selfinstruct.report.settings import FigureSettings
@@ -124,6 +125,12 @@ def identity(store: RunStore) -> str:
     return key_of(first.fingerprint, first.content).hex()
 
 
+def tokeniser_of(store: RunStore) -> Tokeniser:
+    """What counts as a word in this run."""
+    facts = store.metadata(Table.CANDIDATES, 0).notes.get("facts", {})
+    return "unicode" if facts.get("novelty.tokeniser") == "unicode" else "rouge"
+
+
 class _Reader:
     """The pass, table by table."""
 
@@ -135,6 +142,7 @@ class _Reader:
         first = store.metadata(Table.CANDIDATES, 0)
         rounds = counts[:1] if imported else counts[1:]
         self.gathered = Gathered(imported, rounds, first.notes.get("facts", {}), first.fingerprint, identity(store))
+        self._tokeniser = tokeniser_of(store)
         self._rounds = {each.number for each in rounds}
         self._lots: dict[str, Lot] = {}
         self._drawn: Any = None
@@ -161,7 +169,7 @@ class _Reader:
         if number not in self._rounds:
             return
         accepted = pool.filter(pc.invert(seeds))
-        gathered.words["instruction"] += _words(accepted["text"])
+        gathered.words["instruction"] += _words(accepted["text"], self._tokeniser)
         self._lot("rows", draws.rows).offer(accepted, number)
         self._lot("verbs", draws.verb_rows).offer(accepted.select(["text"]), number)
         self._lot("overlap", draws.overlap_rows).offer(accepted.select(["ordinal"]), number)
@@ -182,8 +190,8 @@ class _Reader:
         valid = rows.filter(rows["accepted"])
         gathered.instances += _values(pc.fill_null(rows["reason"], "accepted"))
         with_input = valid["input"].filter(pc.not_equal(valid["input"], ""))
-        gathered.words["input"] += _words(with_input)
-        gathered.words["output"] += _words(valid["output"])
+        gathered.words["input"] += _words(with_input, self._tokeniser)
+        gathered.words["output"] += _words(valid["output"], self._tokeniser)
         tasks = rows.group_by("instruction_id").aggregate([("is_classification", "max"), ("accepted", "sum")])
         gathered.per_instruction += _values(tasks["accepted_sum"])
         gathered.classes += _values(tasks["is_classification_max"])
@@ -240,8 +248,10 @@ class _Reader:
         return [row for _, sort in lots for row in self._lots[sort].rows()]
 
 
-def _words(column: Any) -> Counter[int]:
-    """How many texts have how many words, as Python's `split` counts them."""
+def _words(column: Any, tokeniser: Tokeniser) -> Counter[int]:
+    """How many texts have how many words, as the run's screen counts them."""
+    if tokeniser == "unicode":
+        return Counter(count_words(text, tokeniser) for text in column.to_pylist())
     trimmed = pc.utf8_trim_whitespace(column)
     words = pc.list_value_length(pc.utf8_split_whitespace(trimmed))
     return _values(pc.if_else(pc.equal(trimmed, ""), 0, words))

@@ -7,7 +7,7 @@ from pathlib import Path
 from selfinstruct.errors import InputError
 from selfinstruct.records import Table
 from selfinstruct.report.figures import Figures, make_figures, verb_figures
-from selfinstruct.report.gather import gather, identity
+from selfinstruct.report.gather import gather, identity, tokeniser_of
 from selfinstruct.report.overlap import Overlap
 from selfinstruct.report.page import render
 from selfinstruct.report.review import ReviewFigures, read_answers, summarise
@@ -27,8 +27,7 @@ def make_report(store: RunStore, settings: FigureSettings, name: str) -> tuple[F
     """
     find, method = open_tagger(settings.tagger, settings.spacy_model)
     review = _review(settings.review, store) if settings.review else None
-    facts = store.metadata(Table.CANDIDATES, 0).notes.get("facts", {})
-    tokeniser = str(facts.get("novelty.tokeniser", "rouge"))
+    tokeniser = tokeniser_of(store)
     overlap = Overlap(tokeniser)
     gathered = gather(store, settings, overlap.add)
     verbs = verb_figures([find(text) for text in gathered.verb_texts], method)

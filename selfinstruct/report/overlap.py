@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from selfinstruct.novelty.lcs import Tokens, TokenStore
-from selfinstruct.novelty.rouge import tokenise
+from selfinstruct.novelty.rouge import Tokeniser, tokenise
 
 FIRST = 64
 """Texts with the best bounds that are scored before the others."""
@@ -32,7 +32,7 @@ class Nearest:
 class Overlap:
     """The tokens of a pool, in its order. About 100 bytes a text beside the vocabulary."""
 
-    def __init__(self, tokeniser: str) -> None:
+    def __init__(self, tokeniser: Tokeniser) -> None:
         self._tokeniser = tokeniser
         self._store = TokenStore()
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from selfinstruct.errors import InputError
+from selfinstruct.novelty.rouge import Tokeniser
 from selfinstruct.report import charts
 from selfinstruct.report.common import mark_common
 from selfinstruct.report.figures import Figures
@@ -36,7 +37,7 @@ _HARMLESS = {"\n", "\t", "\u00a0", "\u200c", "\u200d"}  # the last two join lett
 _SHOWN_BY_NUMBER = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
-def render(figures: Figures, gathered: Gathered, draws: FigureSettings, tokeniser: str, version: str) -> str:
+def render(figures: Figures, gathered: Gathered, draws: FigureSettings, tokeniser: Tokeniser, version: str) -> str:
     """The page. InputError if Jinja2 is not installed."""
     try:
         import jinja2
@@ -96,7 +97,7 @@ class Rejected:
     nearest: Sequence[tuple[str, bool]]
 
 
-def _rejected(row: Row, texts: Mapping[str, str], tokeniser: str) -> Rejected:
+def _rejected(row: Row, texts: Mapping[str, str], tokeniser: Tokeniser) -> Rejected:
     nearest = texts.get(row["nearest_id"] or "")
     if nearest is None:
         return Rejected(row, [(row["text"], False)], [])

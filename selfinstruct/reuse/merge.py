@@ -27,7 +27,7 @@ from selfinstruct.records import (
     Table,
     round_name,
 )
-from selfinstruct.run.facts import ORIGIN, check_facts, filled
+from selfinstruct.run.facts import ORIGIN, TABLES, check_facts, filled, word_facts
 from selfinstruct.settings import Facts, facts_of, fingerprint
 from selfinstruct.storage.history import complete_rounds, dialect_of, facts_by_round, is_of_makers
 from selfinstruct.storage.store import RunStore
@@ -58,12 +58,12 @@ def merged_facts(sources: Sequence[RunStore], novelty: NoveltySettings) -> Facts
     agreed = {
         key: value
         for key, value in first.items()
-        if not is_of_makers(key) and all(each.get(key) == value for each in others)
+        if key != TABLES and not is_of_makers(key) and all(each.get(key) == value for each in others)
     }
     rounds = [len(complete_rounds(source)) for source in sources]
     ids = [[metadata.writer.id, count] for metadata, count in zip(begun, rounds, strict=True)]
     origin = {"command": "merge", "source": ids, "rounds": sum(rounds)}
-    return {**agreed, **facts_of(novelty, "novelty."), ORIGIN: origin}
+    return {**agreed, **facts_of(novelty, "novelty."), **word_facts(novelty), ORIGIN: origin}
 
 
 class _Merged:

@@ -27,7 +27,7 @@ from selfinstruct.records import (
     Table,
 )
 from selfinstruct.reuse.replay import StoredRound, replay
-from selfinstruct.run.facts import ALGORITHMS, ORIGIN, filled
+from selfinstruct.run.facts import ALGORITHMS, ORIGIN, TABLES, filled, word_facts
 from selfinstruct.run.rounds import Run
 from selfinstruct.run.settings import RunSettings
 from selfinstruct.settings import Facts, with_facts
@@ -63,8 +63,9 @@ def reparse(
 def reparsed_facts(source: RunStore, changes: Mapping[str, Any], evaluation: Contamination | None) -> Facts:
     """The facts of the new run: requests are as they were planned, all else is made by today's code."""
     begun = source.metadata(Table.CANDIDATES, 0)
-    facts = {key: fact for key, fact in filled(begun.notes["facts"]).items() if key != PLUGINS}
+    facts = {key: fact for key, fact in filled(begun.notes["facts"]).items() if key not in (PLUGINS, TABLES)}
     facts |= {**ALGORITHMS, "planner": facts["planner"], **changes, **_plugins(facts[OPTION], changes)}
+    facts |= word_facts(with_facts(RunSettings(), facts).novelty)
     if evaluation:
         facts["evaluation"] = evaluation.digest
     elif "evaluation" in facts:

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from selfinstruct.errors import FingerprintError, InputError
+from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.prompts import PromptSet
 from selfinstruct.records import ImportedTask, SeedTask, Table
 from selfinstruct.run.settings import RunSettings
@@ -27,6 +28,12 @@ ALGORITHMS: Mapping[str, int] = {"planner": 1, "reader": 1, "filters": 1, "token
 """The algorithms that no option names, as they are now: how requests are planned and answers read, which texts are
 dropped, what counts as a word, and what as similar. One that comes to give other data gets the next number."""
 
+ANY_SCRIPT = 2
+"""The tokeniser of `--novelty.tokeniser unicode`. 1 ended words at combining marks and knew no form but lower case."""
+
+TABLES = "tables"
+"""The fact that says which library, of which version, told letters and scripts; there where any script is compared."""
+
 
 def gather_facts(
     settings: RunSettings,
@@ -41,6 +48,7 @@ def gather_facts(
     return {
         **facts_of(settings),
         **ALGORITHMS,
+        **word_facts(settings.novelty),
         **plugin_facts(settings.screen.plugin),
         "seeds": tasks_digest(seeds),
         "pool": tasks_digest(imported),
@@ -49,6 +57,15 @@ def gather_facts(
         **{f"proposer.{key}": value for key, value in proposer.items()},
         **{f"labeller.{key}": value for key, value in labeller.items()},
     }
+
+
+def word_facts(novelty: NoveltySettings) -> Facts:
+    """What decides what a word is under these settings."""
+    if not novelty.any_script:
+        return {"tokeniser": ALGORITHMS["tokeniser"]}
+    from selfinstruct.novelty import words  # late: only those who need it pay for the tables
+
+    return {"tokeniser": ANY_SCRIPT, TABLES: words.TABLES}
 
 
 def filled(facts: Facts) -> Facts:
@@ -78,6 +95,8 @@ def check_facts(store: RunStore, facts: Facts) -> None:
         settled = first in store.rounds(Table.PROPOSALS)
         begun = {**(store.metadata(Table.PROPOSALS, first).notes["facts"] if settled else facts), **begun}
     ours, theirs = filled(facts), filled(begun)
+    if ours.get("novelty.tokeniser") != theirs.get("novelty.tokeniser"):  # an option differs, and no code is gone
+        ours, theirs = ({key: each[key] for key in each.keys() - {"tokeniser", TABLES}} for each in (ours, theirs))
     _check_algorithms(store.blobs.url, ours, theirs)
     if different := differences(ours, theirs):
         raise FingerprintError(
@@ -88,7 +107,7 @@ def check_facts(store: RunStore, facts: Facts) -> None:
 
 def _check_algorithms(url: str, ours: Facts, theirs: Mapping[str, Any]) -> None:
     """FingerprintError, with the way on, for a run that goes on by code that is not here any more, or not yet."""
-    for key in ALGORITHMS:
+    for key in ALGORITHMS.keys() & ours.keys():
         if theirs[key] < ours[key]:
             raise FingerprintError(
                 f"{url}: this run goes by {key} {theirs[key]}, which is gone (there is {ours[key]});"
@@ -96,3 +115,8 @@ def _check_algorithms(url: str, ours: Facts, theirs: Mapping[str, Any]) -> None:
             )
         if theirs[key] > ours[key]:
             raise FingerprintError(f"{url}: this run goes by {key} {theirs[key]}, which a newer version has; upgrade")
+    if (tables := theirs.get(TABLES)) and tables != ours.get(TABLES):
+        raise FingerprintError(
+            f"{url}: this run finds words by the tables of {tables}, and here is {ours.get(TABLES)};"
+            f" `pip install {tables.replace(' ', '==')}` goes on with it"
+        )
