@@ -25,6 +25,7 @@ from selfinstruct.sources.seeds import load_seeds
 
 SCORER = Scorer()
 STEMMER = PorterStemmer()
+ASCII = st.text(st.characters(max_codepoint=127), max_size=30)
 
 
 @pytest.mark.parametrize(
@@ -119,6 +120,28 @@ def test_overlap_of_the_released_files_is_the_known_one() -> None:
     assert len(identical) == 1  # one pair of texts, though two of the tasks have this instruction
 
 
+@pytest.mark.parametrize(
+    ("prediction", "reference", "expected"),
+    [
+        ("सफ़ेद फूल", "सफेद फल", (0, 0, 0)),
+        ("Новый дом!", "новый дом", (100, 100, 100)),
+        ("一只猫。", "一只狗", (66.6667, 66.6667, 0)),
+        ("「猫」です", "猫です", (100, 100, 100)),
+        ("\u30ab\u3099", "ｶﾞ", (100, 100, 100)),
+        ("Die Straße läuft", "DIE STRASSE LÄUFT", (100, 100, 100)),
+        ("été running", "ÉTÉ runs", (100, 100, 0)),  # English words by their stems, wherever they stand
+    ],
+)
+def test_scores_of_other_scripts(prediction: str, reference: str, expected: tuple[float, float, float]) -> None:
+    scores = figures([Scorer("unicode")(prediction, [reference])])
+    assert (scores["rougeL"], scores["rouge1"], scores["exact_match"]) == expected
+
+
+@given(ASCII, ASCII)
+def test_ascii_texts_are_scored_alike_by_both_tokenisers(prediction: str, reference: str) -> None:
+    assert Scorer("unicode")(prediction, [reference]) == SCORER(prediction, [reference])
+
+
 # ---- the command
 
 
@@ -179,3 +202,19 @@ def test_bad_lines_of_a_file_are_named(tmp_path: Path, capsys: pytest.CaptureFix
     assert main(["score", write(tmp_path / "none.jsonl"), "--prediction", "a", "--reference", "b"]) == 2
     assert main(["score", str(tmp_path / "absent.jsonl"), "--prediction", "a", "--reference", "b"]) == 2
     assert not (tmp_path / "out.json").exists()
+
+
+def test_other_letters_are_told_of_the_tokeniser(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = write(tmp_path / "ru.jsonl", {"said": "белый дом", "wanted": ["белый дом у реки", "дом"]})
+    asked = ["score", file, "--prediction", "said", "--reference", "wanted"]
+    assert main(asked) == 0
+    told = capsys.readouterr()
+    assert told.out.split()[-3:] == ["0.0000", "0.0000", "0.0000"]
+    assert told.err == (
+        "warning: most letters of the set are not ASCII, and are no part of words here;"
+        " --tokeniser unicode reads words of any script\n"
+    )
+    assert main([*asked, "--tokeniser", "unicode"]) == 0
+    told = capsys.readouterr()
+    assert told.out.split()[-3:] == ["66.6667", "66.6667", "0.0000"]
+    assert told.err == ""

@@ -159,6 +159,24 @@ def test_an_index_of_settings_that_are_not_known_yet_is_of_a_newer_version(path:
             use(path.with_name("newer"))
 
 
+def test_an_index_of_the_older_words_of_any_script_is_not_gone_on_with(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = ["काला कीला कोल", "केला किला कौल", "काला कीला कोल कुल", "काला कीला कोल और"]
+    index = si.NoveltyIndex(tokeniser="unicode")
+    admitted = [verdict.accepted for verdict in index.admit(texts[:2])]
+    index.save(path.with_name("hindi"))
+    opened = si.NoveltyIndex.open(path.with_name("hindi"))
+    assert admitted == [True, True]
+    assert [verdict.accepted for verdict in opened.admit(texts[2:])] == [False, False]
+    for version, reason in ((1, "was saved when words were told otherwise"), (3, "was saved by a newer version")):
+        with monkeypatch.context() as patch:
+            patch.setattr(saved, "ANY_SCRIPT", version)
+            index.save(path.with_name(f"other{version}"))
+        with pytest.raises(si.InputError, match=reason):
+            si.NoveltyIndex.open(path.with_name(f"other{version}"))
+
+
 def test_nothing_else_is_ever_written_over(path: Path) -> None:
     before = path.read_bytes()
     with pytest.raises(si.InputError, match=r"saved with threshold 0\.7, not 0\.8"):

@@ -24,9 +24,9 @@ CHARACTERS = [chr(code) for code in range(0x40000) if not 0xD800 <= code < 0xE00
 ODD = st.sampled_from(
     [char for char in CHARACTERS if unicodedata.decomposition(char) or MARKS.match(char) or char != char.casefold()]
 )
-TEXTS = st.one_of(st.text(max_size=30), st.lists(st.one_of(ODD, ODD, st.characters()), max_size=12).map("".join)).filter(
-    lambda text: not any("\ud800" <= char <= "\udfff" for char in text)
-)
+TEXTS = st.one_of(
+    st.text(max_size=30), st.lists(st.one_of(ODD, ODD, st.characters()), max_size=12).map("".join)
+).filter(lambda text: not any("\ud800" <= char <= "\udfff" for char in text))
 IGNORABLE = "\u00ad\u034f\u061c\u115f\u180b\u200b\u200c\u200d\u200e\u2060\u3164\ufe0f\ufeff\U000e0100"
 
 

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import random
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from jobs.main import main
 from selfinstruct.engines import EngineSettings, TemplateOptions, open_engine
 from selfinstruct.errors import InputError
 from selfinstruct.novelty.check import make_index
+from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.novelty.rouge import rouge_l, tokenise
 from selfinstruct.prompts import load_prompts
 from selfinstruct.records import Candidate, Finish, ImportedTask, Instance, InstanceRow, Label, Proposal, Table
@@ -39,6 +41,7 @@ from selfinstruct.report.overlap import Overlap
 from selfinstruct.report.review import PAPER, read_answers, summarise, wilson
 from selfinstruct.report.settings import FigureSettings
 from selfinstruct.report.verbs import VerbObject, open_tagger
+from selfinstruct.reuse.replay import replay
 from selfinstruct.run.loop import SingleLine, drive
 from selfinstruct.run.rounds import Run, Stage, Write
 from selfinstruct.run.settings import RoundSettings, RunSettings
@@ -266,6 +269,26 @@ def test_common_words_are_marked_in_order() -> None:
     pieces, other = mark_common("Name the three big rivers.", "The rivers: name three big ones!", "rouge")
     assert [piece for piece, common in pieces if common] == ["Name", "three big"]
     assert [piece for piece, common in other if common] == ["name three big"]
+
+
+def test_common_words_of_any_script_are_marked() -> None:
+    pieces, other = mark_common("Öffne ½ der TÜR, bitte", unicodedata.normalize("NFD", "die öffne Tür"), "unicode")
+    assert [piece for piece, common in pieces if common] == ["Öffne", "TÜR"]
+    assert [piece for piece, common in other if common] == [unicodedata.normalize("NFD", "öffne Tür")]
+    pieces, _ = mark_common("请写诗。", "写首诗", "unicode")
+    assert pieces == [("请", False), ("写诗", True), ("。", False)]
+    pieces, _ = mark_common("İki bird", "ki bird", "rouge")
+    assert pieces == [("İ", False), ("ki bird", True)]
+
+
+def test_lengths_are_counted_as_the_run_counts_words(tmp_path: Path) -> None:
+    run_settings = RunSettings(target=1, check_pool=False, novelty=NoveltySettings(tokeniser="unicode"))
+    tasks = [ImportedTask("0:1", "请写一首短诗。", (Instance("三 行", "雪落"),), False)]
+    store = RunStore(str(tmp_path))
+    run = Run(run_settings, load_prompts("tiny"), load_seeds(SEED_TASKS)[:3], tasks)
+    replay(run, store, make_index(run_settings.novelty), facts_of(run_settings), iter(()))
+    words = gather(store, FigureSettings(), lambda texts: None).words
+    assert words == {"instruction": Counter({6: 1}), "input": Counter({2: 1}), "output": Counter({2: 1})}
 
 
 # ---- draws

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -211,3 +212,15 @@ def test_a_reparsed_run_is_carried_on_with_its_own_model_only(
     options = ["--seed", "1", "--template.failure_rate", "0.5"]
     assert main(["generate", "--out", again.blobs.url, "--engine", "template", *options]) == 2
     assert "proposer.failure_rate: the run has" in capsys.readouterr().err
+
+
+def test_what_counts_as_a_word_follows_the_tokeniser(sources: tuple[RunStore, RunStore], tmp_path: Path) -> None:
+    def words(store: RunStore) -> tuple[Any, Any]:
+        facts = store.metadata(Table.CANDIDATES, 0).notes["facts"]
+        return facts["tokeniser"], facts.get("tables")
+
+    other = reparse(tmp_path / "other", sources[0], "--change", "novelty.tokeniser=unicode")
+    merged = merge(tmp_path / "merged", other, sources[1], options=["--novelty.tokeniser", "unicode"])
+    assert words(other) == words(merged) == (2, f"regex {version('regex')}")
+    assert words(reparse(tmp_path / "back", other, "--change", "novelty.tokeniser=rouge")) == (1, None)
+    assert words(merge(tmp_path / "plain", other, sources[1], options=["--novelty.tokeniser", "rouge"])) == (1, None)

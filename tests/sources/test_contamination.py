@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -55,6 +56,14 @@ def test_an_instruction_in_other_words_is_hit_by_rouge_l() -> None:
     assert hit is not None
     assert (hit.id, hit.rouge_l) == ("set:1", pytest.approx(12 / 13))
     assert Contamination(tasks, NoveltySettings(threshold=0.95)).of_instruction("Name three birds of the sea.") is None
+
+
+def test_words_of_any_script_are_compared_as_the_novelty_check_does() -> None:
+    tasks = [EvaluationTask("set:1", "बड़ी नदी के किनारे बैठे दो छोटे बच्चों के नाम लिखो", ())]
+    same_consonants = "बड़े नाद का कनर बाठ दे छोटा बाच्च का नमी लेखा"
+    contamination = Contamination(tasks, NoveltySettings(tokeniser="unicode"))
+    assert contamination.overlap(unicodedata.normalize("NFD", tasks[0].instruction)) == "set:1"
+    assert contamination.of_instruction(same_consonants) is None
 
 
 def test_evaluation_sets_of_all_forms_are_read(tmp_path: Path) -> None:

@@ -144,6 +144,40 @@ def test_screening_with_other_settings() -> None:
     assert Screen(ScreenSettings(banned=("c++",)))("Explain what C++ means") is Reason.BANNED_WORD
 
 
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("画一座山和一条河", Reason.BANNED_WORD),
+        ("请把这张图片讲给我听", Reason.BANNED_WORD),
+        ("请把这张纸讲给我听", None),
+        ("लाल फल के नाम लिखो", Reason.BANNED_WORD),
+        ("लाल फूल के नाम लिखो", None),  # the same consonants
+        ("लाल फलों के नाम लिखो", None),
+        ("Décris une IMAGE\u0301 de la mer", Reason.BANNED_WORD),
+        ("Décris un paysage de la mer", None),
+        ("Say « oui » to a file", Reason.BANNED_WORD),
+        ("Wow!! is all there is to say", Reason.BANNED_WORD),
+        ("« Oui » est le mot", Reason.STARTS_WITH_PUNCTUATION),
+        ("「雪」という字を説明して", Reason.STARTS_WITH_PUNCTUATION),
+        ("。请写一首诗", Reason.STARTS_WITH_PUNCTUATION),
+        ("★ Name three birds", Reason.STARTS_WITH_PUNCTUATION),
+        ("\u200f«سلام» چه معنایی دارد", Reason.STARTS_WITH_PUNCTUATION),
+        ("\u200fسلام چه معنایی دارد", None),
+        ("¿Qué es la nieve?", None),
+        ("①写一首短诗", None),
+        ("٣ أسئلة عن البحر", None),
+    ],
+)
+def test_screening_in_any_script(text: str, reason: Reason | None) -> None:
+    banned = ("画", "图片", "फल", "imagé", "file", "wow!!")
+    assert Screen(ScreenSettings(banned=banned, shortest=3), any_script=True)(text) is reason
+
+
+@given(st.text(st.characters(max_codepoint=127)))
+def test_ascii_texts_are_screened_alike_in_any_script(text: str) -> None:
+    assert Screen(ScreenSettings(), any_script=True)(text) is Screen(ScreenSettings())(text)
+
+
 # ---- classify, instantiate
 
 
