@@ -121,8 +121,9 @@ def _propose(
     for number in range(max(1, settings.number // 5)):
         planned = strategy.plan(f"try/{number:02d}", PoolView(pool, len(pool)))
         completion = _complete(engine, planned.request)
-        cut = completion.finish is not Finish.STOP
-        texts = [] if cut else reader.proposals(completion.text)
+        cut = completion.finish is Finish.LENGTH
+        found = reader.proposals(completion.text, len(planned.demonstrations) + 1, cut)
+        texts = [text for text, reason in found if reason is None]
         size = len(index)
         verdicts = admit(novelty, size, texts, index.nearest(size, texts))
         parsed = (
@@ -155,11 +156,10 @@ def _label(instructions: Sequence[str], settings: TrySettings, prompts: PromptSe
             trials.append(Trial(question, answer, [_said(asked)]))
         request = _request(f"{id}/instances", settings.seed, kind_for(asked), instruction, prompts)
         completion = _complete(engine, request)
-        instances = reader.instances(request.kind, completion.text)
-        cut = completion.finish is Finish.LENGTH
+        instances = reader.instances(request.kind, completion.text, completion.finish is Finish.LENGTH)
         parsed = [
             f"{reason or 'accepted'}\n  input: {instance.input}\n  output: {instance.output}"
-            for instance, reason in filter_instances(instances, cut, InstanceSettings(), settings.seed, id)
+            for instance, reason in filter_instances(instances, InstanceSettings(), settings.seed, id)
         ]
         if not parsed:
             parsed = [completion.error or Reason.NOTHING_PARSED]
@@ -169,7 +169,7 @@ def _label(instructions: Sequence[str], settings: TrySettings, prompts: PromptSe
     return trials
 
 
-def _said(is_classification: bool) -> str:
+def _said(is_classification: bool | None) -> str:
     return "classification" if is_classification else "no classification"
 
 

@@ -81,6 +81,7 @@ class Reason(StrEnum):
     CONFLICTING = "conflicting"
     DUPLICATE = "duplicate"
     SURPLUS = "surplus"
+    LEAKED_MARKER = "leaked_marker"  # a marker of the prompt's form stands where none belongs
     NOT_ASKED = "not_asked"  # the run was made from stored answers, and there is none about this instruction
 
     @classmethod

@@ -63,9 +63,9 @@ class Prompt:
         return _fill(self.suffix, values)
 
     def fill_demonstrations(self, instructions: Sequence[str]) -> str:
-        """The suffix of a propose request: the demonstrations as items 1 to n, item n + 1 left open."""
+        """The suffix of a propose request: the demonstrations as items 1 to n, a line each, item n + 1 left open."""
         lines = (
-            _fill(self.demonstration, {"number": str(n), "instruction": text})
+            _fill(self.demonstration, {"number": str(n), "instruction": " ".join(text.split())})
             for n, text in enumerate(instructions, start=1)
         )
         return self.fill(demonstrations="".join(lines), number=str(len(instructions) + 1))

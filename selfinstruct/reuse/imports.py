@@ -153,7 +153,7 @@ def _requests(instructions: Sequence[tuple[Any, str, Response]]) -> Iterator[str
     for (_, response), group in groupby(instructions, key=lambda each: (each[0], each[2])):
         found: set[str] = set()
         if response.text is not None:
-            found = {key_of(text) for text in _READER.proposals(response.text)}
+            found = {key_of(text) for text, _ in _READER.proposals(response.text, 1, cut=False)}
             yield response
         yield from (text for _, text, _ in group if response.finish is Finish.LENGTH or key_of(text) not in found)
 

@@ -125,7 +125,7 @@ class Run:
         self._seeds = seeds
         self._imported = imported
         self._strategy: Strategy = Paper(settings.propose, settings.seed, prompts)
-        self._reader = reader_of(prompts)
+        self._reader = reader_of(prompts, settings.reading)
         screen = Screen(settings.screen, any_script=settings.novelty.any_script)
         self._criteria = Criteria(settings.seed, settings.novelty, settings.instances, screen, evaluation)
         self._effects: deque[Effect] = deque()
@@ -292,7 +292,7 @@ class Run:
     def _reader_of(self, file: RoundFile) -> Reader:
         """Who reads a file's completions; files without a note are of this run's own prompts."""
         dialect = Dialect(file.notes.get("dialect", self._prompts.dialect))
-        return self._reader if dialect is self._prompts.dialect else reader_for(dialect)
+        return self._reader if dialect is self._prompts.dialect else reader_for(dialect, self.settings.reading)
 
     def _grow_pool(self, number: int, accepted: Sequence[Candidate]) -> None:
         self._effects.append(Insert(len(self.pool), [candidate.text for candidate in accepted]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.settings import group, option
@@ -45,11 +46,14 @@ class RunSettings:
     Args:
         seed: Seed of everything that is drawn.
         target: Accepted instructions to reach; the round that reaches it is finished whole.
+        reading: How answers are read: tolerant (in any form that real models give them) or paper (by the rules of the
+            paper and its released code, which drop proposals that were cut by length whole).
         check_pool: Screen imported instructions and check them for novelty; otherwise they are taken as they are.
     """
 
     seed: int = 0
     target: int = option(1000, least=1, alters_data=False)
+    reading: Literal["tolerant", "paper"] = option("tolerant", before="paper")
     check_pool: bool = True
     propose: ProposeSettings = group(ProposeSettings)
     screen: ScreenSettings = group(ScreenSettings)

@@ -30,7 +30,7 @@ from selfinstruct.steps.readers import Reader
 from selfinstruct.steps.screen import Screen
 
 _LOST = {Finish.FAILED: Reason.FAILED, Finish.LENGTH: Reason.CUT_BY_LENGTH}
-"""A proposal that was cut by length is dropped whole, as in the released code."""
+"""Why a request gave nothing, where its completion's end tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +61,13 @@ def screened(proposals: Sequence[Proposal], reader: Reader, criteria: Criteria) 
 
 def _candidates(proposal: Proposal, reader: Reader, criteria: Criteria) -> Iterator[Candidate]:
     lost = _LOST.get(proposal.finish)
-    texts = [] if lost else reader.proposals(proposal.text)
-    if not texts:
+    cut = lost is Reason.CUT_BY_LENGTH
+    opened = len(proposal.demonstrations) + 1
+    found = [] if lost is Reason.FAILED else reader.proposals(proposal.text, opened, cut)
+    if not found:
         yield _candidate(proposal, None, "", lost or reader.silence(proposal.text))
-    for position, text in enumerate(texts):
-        candidate = _candidate(proposal, position, text, criteria.screen(text))
+    for position, (text, reason) in enumerate(found):
+        candidate = _candidate(proposal, position, text, reason or criteria.screen(" ".join(text.split())))
         if candidate.reason is None and criteria.evaluation and (hit := criteria.evaluation.of_instruction(text)):
             candidate = replace(
                 candidate, reason=Reason.CONTAMINATED, nearest_id=f"evaluation/{hit.id}", rouge_l=hit.rouge_l
@@ -139,18 +141,17 @@ def _instances(
     failed = any(each is not None and each.finish is Finish.FAILED for each in (question, answer))
     is_classification = None
     if question is not None and not (failed and answer is None):
-        is_classification = bool(reader.classification(question.text))
+        is_classification = reader.classification(question.text)
     if answer is None or failed:
         lost = Reason.FAILED if failed else Reason.NOT_ASKED
         yield instance_row(instruction, is_classification, None, Instance("", ""), lost)
         return
-    instances = reader.instances(answer.kind, answer.text)
+    instances = reader.instances(answer.kind, answer.text, answer.finish is Finish.LENGTH)
     if question is None and instances:  # an answer that cannot be read tells nothing
         is_classification = reader.told(answer.text)
-    cut = answer.finish is Finish.LENGTH
     overlaps = criteria.evaluation.overlap if criteria.evaluation else None
     plugins = partial(criteria.screen.of_instance, instruction.text)
-    verdicts = filter_instances(instances, cut, criteria.instances, criteria.seed, instruction.id, overlaps, plugins)
+    verdicts = filter_instances(instances, criteria.instances, criteria.seed, instruction.id, overlaps, plugins)
     if not verdicts:
         yield instance_row(instruction, is_classification, None, Instance("", ""), reader.silence(answer.text))
     for position, (instance, reason) in enumerate(verdicts):

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from selfinstruct.draws import Draws
 from selfinstruct.records import Candidate, Instance, InstanceRow, Kind, Reason
 from selfinstruct.settings import option
-
-Verdict = tuple[Instance, Reason | None]
+from selfinstruct.steps.readers.read import Verdict
 
 
 @dataclass(frozen=True)
@@ -36,29 +35,28 @@ def kind_for(is_classification: bool | None) -> Kind:
 
 
 def filter_instances(
-    instances: Sequence[Instance],
-    cut: bool,
+    found: Sequence[Verdict],
     settings: InstanceSettings,
     run_seed: int,
     instruction_id: str,
     contaminated: Callable[[str], object] | None = None,
     plugins: Callable[[Instance], Reason | None] | None = None,
 ) -> list[Verdict]:
-    """Each instance with the reason why it is dropped, or None. `cut`: the completion was cut by length.
+    """Each instance with the reason why it is dropped, or None.
 
     Two instances that give one non-empty input different outputs cast doubt on all of the task's instances.
 
     Args:
+        found: What a reader found, with its reasons.
         contaminated: Says of a text whether it overlaps with an evaluation set.
         plugins: Says why the user's own filters drop an instance, or None.
     """
-    reasons = [_own_fault(instance) or (plugins and plugins(instance)) for instance in instances]
+    instances = [instance for instance, _ in found]
+    reasons = [reason or _own_fault(instance) or (plugins and plugins(instance)) for instance, reason in found]
     if contaminated:
         for i, instance in enumerate(instances):
             if reasons[i] is None and (contaminated(instance.input) or contaminated(instance.output)):
                 reasons[i] = Reason.CONTAMINATED
-    if cut and reasons:
-        reasons[-1] = Reason.CUT_BY_LENGTH
     valid = [i for i, reason in enumerate(reasons) if reason is None]
     if _conflicting([instances[i] for i in valid]):
         for i in valid:
@@ -75,11 +73,12 @@ def filter_instances(
 
 
 def _own_fault(instance: Instance) -> Reason | None:
-    if not instance.output:
+    given, output = instance.input.strip(), instance.output.strip()
+    if not output:
         return Reason.EMPTY_OUTPUT
-    if instance.input == instance.output:
+    if given == output:
         return Reason.OUTPUT_IS_INPUT
-    if instance.input.endswith(":") or instance.output.endswith(":"):
+    if given.endswith((":", "：")) or output.endswith((":", "：")):
         return Reason.ENDS_WITH_COLON
     return None
 

@@ -23,13 +23,12 @@ from selfinstruct.novelty.rouge import rouge_l, tokenise
 from selfinstruct.prompts import TWO_STEPS, load_prompts
 from selfinstruct.records import Completion, Finish, Kind, Reason, Request
 from selfinstruct.steps.instantiate import InstanceSettings, filter_instances
-from selfinstruct.steps.readers.base import BaseReader
-from selfinstruct.steps.readers.chat import ChatReader
 from selfinstruct.steps.screen import Screen, ScreenSettings
 from selfinstruct.tiny import grammar
+from tests.tools.reading import CHAT, TOLERANT_BASE, instances, proposals
 
 PROMPTS = load_prompts("tiny")
-READER = BaseReader()
+READER = TOLERANT_BASE
 TASKS = [grammar.sample(draws) for draws in [Draws("tests")] for _ in range(600)]
 
 
@@ -88,7 +87,7 @@ def test_proposals_continue_the_list() -> None:
     (done,) = complete([make_request(Kind.PROPOSE, 2)])
     assert done.finish is Finish.STOP
     assert done.text.startswith(" ")
-    assert len(READER.proposals(done.text)) == 8
+    assert len(proposals(READER, done.text)) == 8
     assert "\n16. " in done.text
     assert "\n17" not in done.text
 
@@ -100,7 +99,7 @@ def test_a_chat_prompt_gets_a_whole_list() -> None:
     engine.add([Request("chat", Kind.PROPOSE, suffix, 5)])
     (done,) = engine.step()
     assert done.text.startswith("9. ")
-    assert len(ChatReader().proposals(done.text)) == 8
+    assert len(proposals(CHAT, done.text)) == 8
 
 
 def test_classification_is_recognised() -> None:
@@ -110,7 +109,7 @@ def test_classification_is_recognised() -> None:
 
 def test_instances_belong_to_the_instruction() -> None:
     (done,) = complete([Request("x", Kind.INPUT_FIRST, "Task: How do I cook leek soup for a first date?\n", 3)])
-    (instance,) = READER.instances(Kind.INPUT_FIRST, done.text)
+    (instance,) = instances(READER, Kind.INPUT_FIRST, done.text)
     assert instance.input == ""
     assert instance.output.startswith("You need leeks")
 
@@ -123,7 +122,7 @@ def test_unknown_instructions_are_answered_too() -> None:
     ]
     answers = complete(requests)
     assert {bool(READER.classification(done.text)) for done in answers[:40]} == {True, False}
-    parsed = [READER.instances(request.kind, done.text) for request, done in zip(requests, answers, strict=True)]
+    parsed = [instances(READER, request.kind, done.text) for request, done in zip(requests, answers, strict=True)]
     assert sum(map(bool, parsed[40:])) > 70
 
 
@@ -138,18 +137,18 @@ def test_every_reason_occurs() -> None:
         if done.finish is Finish.FAILED:
             seen[Reason.FAILED] += 1
         elif kind is Kind.PROPOSE:
-            texts = READER.proposals(done.text)
+            texts = proposals(READER, done.text)
             seen[Reason.NOTHING_PARSED] += not texts
             seen[Reason.CUT_BY_LENGTH] += done.finish is Finish.LENGTH
             seen.update(reason for reason in map(screen, texts) if reason is not None)
             tokens = [tokenise(text, "rouge") for text in texts]
             seen[Reason.SIMILAR] += any(rouge_l(a, b) > 0.7 for a, b in pairwise(tokens))
         elif kind is not Kind.CLASSIFY:
-            instances = READER.instances(kind, done.text)
-            cut = done.finish is Finish.LENGTH
-            verdicts = filter_instances(instances, cut, InstanceSettings(), 1, done.request_id)
+            found = READER.instances(kind, done.text, done.finish is Finish.LENGTH)
+            verdicts = filter_instances(found, InstanceSettings(), 1, done.request_id)
             seen.update(reason for _, reason in verdicts if reason is not None)
-    asked_for = {Reason.CONTAMINATED, Reason.NOT_ASKED}  # need evaluation sets, or a run that is parsed again
+    # these need evaluation sets, a run that is parsed again, and what models do to the form of an answer
+    asked_for = {Reason.CONTAMINATED, Reason.NOT_ASKED, Reason.LEAKED_MARKER}
     assert {reason for reason in Reason if not seen[reason]} == asked_for
 
 

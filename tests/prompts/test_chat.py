@@ -29,10 +29,11 @@ from selfinstruct.run.settings import RoundSettings, RunSettings
 from selfinstruct.settings import facts_of
 from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
 from selfinstruct.steps.readers import reader_of
-from selfinstruct.steps.readers.json_answers import json_values
+from selfinstruct.steps.readers.json_answers import values
 from selfinstruct.steps.readers.thoughts import spoken
 from selfinstruct.storage.store import RunStore
 from selfinstruct.storage.verify import digest, verify
+from tests.tools.reading import instances, proposals
 
 BASE, CHAT, INSTRUCT = load_prompts("base"), load_prompts("chat"), load_prompts("instruct")
 SEEDS = load_seeds(SEED_TASKS)[:24]
@@ -75,7 +76,7 @@ def test_what_a_chat_model_says_comes_after_its_thoughts(text: str, expected: st
 
 def test_a_base_model_has_no_thoughts() -> None:
     text = " Explain the tag </think> to a parser.\n10. Name a river that flows north."
-    assert reader_of(BASE).proposals(text) == [
+    assert proposals(reader_of(BASE), text) == [
         "Explain the tag </think> to a parser.",
         "Name a river that flows north.",
     ]
@@ -84,12 +85,12 @@ def test_a_base_model_has_no_thoughts() -> None:
 def reading(kind: Kind, text: str, prompts: PromptSet) -> tuple[bool, list[Instance]]:
     """What an answer that holds instances tells, and the instances."""
     reader = reader_of(prompts)
-    return (reader.told(text) if kind is Kind.INSTANTIATE else kind is Kind.OUTPUT_FIRST), reader.instances(kind, text)
+    return (reader.told(text) if kind is Kind.INSTANTIATE else kind is Kind.OUTPUT_FIRST), instances(reader, kind, text)
 
 
 def test_thoughts_count_for_nothing() -> None:
     thought = "<think>1. Maybe a poem?\nClass label: good\nExample 1\nOutput: draft. Yes</think>\n"
-    assert reader_of(CHAT).proposals(f"{thought}9. Name a river.\n10. Add two and two.") == [
+    assert proposals(reader_of(CHAT), f"{thought}9. Name a river.\n10. Add two and two.") == [
         "Name a river.",
         "Add two and two.",
     ]
@@ -110,35 +111,36 @@ VALUES = st.recursive(
 
 @given(VALUES, st.sampled_from(["", "Here you are:\n```json\n", "Sure! "]), st.sampled_from(["", "\n```\nDone."]))
 def test_json_is_found_among_prose(value: object, before: str, after: str) -> None:
-    assert list(json_values(before + json.dumps([value]) + after)) == [[value]]
+    text = before + json.dumps([value]) + after
+    assert list(values(text)) == [[value]]
 
 
 @given(st.text(alphabet='[]{}",:a\\1 \ud800', max_size=60) | st.text())
 def test_any_text_can_be_read(text: str) -> None:
     for prompts in (BASE, CHAT, INSTRUCT):
-        reader_of(prompts).proposals(text)
+        proposals(reader_of(prompts), text)
         reader_of(prompts).classification(text)
         for kind in set(prompts.kinds) - {Kind.PROPOSE, Kind.CLASSIFY}:
-            for instance in reader_of(prompts).instances(kind, text):
+            for instance in instances(reader_of(prompts), kind, text):
                 if prompts is INSTRUCT:
                     assert isinstance(instance.output, str)
 
 
 def test_nesting_without_end_is_only_text() -> None:
     assert reading(Kind.INSTANTIATE, '{"output": ' + "[" * 30_000, INSTRUCT) == (False, [])
-    assert reader_of(INSTRUCT).proposals("[" * 30_000) == []
+    assert proposals(reader_of(INSTRUCT), "[" * 30_000) == []
 
 
 def test_proposals_in_json_or_failing_that_in_a_list() -> None:
-    expected = ["Name a river.", "Add two\u00a0and two.".replace("\u00a0", " ")]
+    expected = ["Name a river.", "Add two and two."]
     for text in (
-        '{"tasks": ["name a river.", "Add two\\nand two.", ""]}',
+        '{"tasks": ["name a river.", "\\nAdd two and two.\\n", ""]}',
         '```json\n["name a river.", "Add two and two.", 3]\n```',
         '<think>["no"]</think>{"note": "x", "list": ["name a river.", "Add two and two."]}',
         "1. name a river.\n2. Add two and two.",
     ):
-        assert reader_of(INSTRUCT).proposals(text) == expected, text
-    assert reader_of(INSTRUCT).proposals('{"tasks": []}') == []
+        assert proposals(reader_of(INSTRUCT), text) == expected, text
+    assert proposals(reader_of(INSTRUCT), '{"tasks": []}') == []
 
 
 def test_instances_in_json_or_failing_that_in_the_base_sets_form() -> None:
@@ -149,7 +151,7 @@ def test_instances_in_json_or_failing_that_in_the_base_sets_form() -> None:
     cut = yes[: yes.index(', {"output": 2')]
     assert reading(Kind.INSTANTIATE, cut, INSTRUCT) == (True, [Instance("x", "a")])
     surrogate = '{"instances": [{"input": null, "output": "half \\ud800"}]}'
-    assert reading(Kind.INSTANTIATE, surrogate, INSTRUCT) == (False, [Instance("", "half \ufffd")])
+    assert reading(Kind.INSTANTIATE, surrogate, INSTRUCT) == (None, [Instance("", "half \ufffd")])
     plain = "Class label: a\nLetter: x"
     assert reading(Kind.INSTANTIATE, plain, INSTRUCT) == (True, [Instance("Letter: x", "a")])
     plain = "Example 1\nLetter: x\nOutput: y"

@@ -36,17 +36,32 @@ def test_a_shipped_recipe_says_all_that_alters_the_data(name: str) -> None:
     assert len(recipe.description) > 20
 
 
-def test_the_paper_is_what_fields_say_for_themselves() -> None:
+def test_what_is_recommended_is_what_fields_say_for_themselves() -> None:
     assert set(shipped()) == {"paper", "recommended"}
-    assert facts_of(with_options(RunSettings(seed=7, check_pool=False), read_recipe("paper"))) == ALTERING
-    assert read_recipe(RECOMMENDED) == read_recipe("paper")
+    assert facts_of(with_options(RunSettings(seed=7, check_pool=False), read_recipe(RECOMMENDED))) == ALTERING
+
+
+def test_where_the_paper_differs() -> None:
+    assert read_recipe("paper").items() - read_recipe(RECOMMENDED).items() == {("reading", "paper")}
 
 
 def test_the_values_make_the_fingerprint_and_the_name_does_not(tmp_path: Path) -> None:
     copy = tmp_path / "mine.yaml"
     shutil.copy(shipped()["paper"], copy)
     by_hand = [
-        *("--seed", "0", "--check_pool", "--propose.seeds", "6", "--propose.generated", "2", "--instances.most", "5"),
+        *(
+            "--seed",
+            "0",
+            "--reading",
+            "paper",
+            "--check_pool",
+            "--propose.seeds",
+            "6",
+            "--propose.generated",
+            "2",
+            "--instances.most",
+            "5",
+        ),
         *(
             "--screen.shortest",
             "4",
@@ -64,7 +79,7 @@ def test_the_values_make_the_fingerprint_and_the_name_does_not(tmp_path: Path) -
         *("--novelty.bands", "79", "--novelty.rows", "4", "--novelty.seed", "1"),
     ]
     assert {option.removeprefix("--") for option in by_hand if option.startswith("--")} == ALTERING.keys()
-    ways = [["--recipe", "paper"], [f"--recipe={copy}"], by_hand, []]
+    ways = [["--recipe", "paper"], [f"--recipe={copy}"], by_hand]
     assert len({fingerprint(read_inputs(generate_with(*way)).facts) for way in ways}) == 1
     copy.write_text("version: 1\ninstances.most: 4\n")
     changed = read_inputs(generate_with("--recipe", str(copy))).facts

@@ -56,7 +56,7 @@ PIECES = st.sampled_from(MARKS + WORDS)
 @given(st.lists(PIECES, max_size=24), st.sampled_from([Kind.INPUT_FIRST, Kind.OUTPUT_FIRST]), st.booleans())
 def test_the_instances_kept_are_those_of_the_released_rules(pieces: list[str], kind: Kind, cut: bool) -> None:
     raw = "".join(pieces)
-    verdicts = filter_instances(OriginalReader().instances(kind, raw), cut, InstanceSettings(), 0, "000001/00000/00")
+    verdicts = filter_instances(OriginalReader().instances(kind, raw, cut), InstanceSettings(), 0, "000001/00000/00")
     kept = {(instance.input, instance.output) for instance, reason in verdicts if reason is None}
     expected = released_rule(kind, raw, cut)
     assert kept <= expected

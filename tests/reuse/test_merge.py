@@ -16,7 +16,7 @@ import pytest
 from jobs.main import main
 from selfinstruct.novelty.rouge import rouge_l, tokenise
 from selfinstruct.records import Table
-from selfinstruct.steps.readers.base import BaseReader
+from selfinstruct.steps.readers.tolerant import TolerantReader
 from selfinstruct.storage.store import RunStore
 from selfinstruct.storage.verify import digest, verify
 from tests.tools.runs import make_run
@@ -177,8 +177,10 @@ def test_a_lower_threshold_drops_and_a_higher_one_accepts_what_was_never_asked_a
 def test_answers_follow_their_instruction_when_a_parser_changes(
     sources: tuple[RunStore, RunStore], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = BaseReader.proposals
-    monkeypatch.setattr(BaseReader, "proposals", lambda reader, text: before(reader, text)[1:])
+    before = TolerantReader.proposals
+    monkeypatch.setattr(
+        TolerantReader, "proposals", lambda reader, *asked, **named: before(reader, *asked, **named)[1:]
+    )
     changed = reparse(tmp_path / "changed", sources[0])
     places = {row["text"]: row["id"] for row in accepted(sources[0])}
     kept = [row for row in accepted(changed) if row["text"] in places]

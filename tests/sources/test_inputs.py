@@ -14,8 +14,8 @@ from selfinstruct.novelty.rouge import rouge_l, tokenise
 from selfinstruct.prompts import ONE_STEP, SHIPPED, TWO_STEPS, load_prompts
 from selfinstruct.records import Kind
 from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
-from selfinstruct.steps.readers.base import BaseReader
 from selfinstruct.steps.screen import Screen, ScreenSettings
+from tests.tools.reading import BASE, TOLERANT_BASE, instances
 
 GOOD = {"id": "a", "instruction": "Add the numbers.", "instances": [{"input": "1 2", "output": "3"}]} | {
     "is_classification": False
@@ -101,9 +101,10 @@ def test_the_base_prompts_have_the_papers_structure_and_sampling() -> None:
 @pytest.mark.parametrize("kind", [Kind.INPUT_FIRST, Kind.OUTPUT_FIRST])
 def test_demonstrations_parse_as_completions_would(name: str, kind: Kind) -> None:
     for demonstration in load_prompts(name)[kind].prefix.split("Task:")[1:]:
-        instances = BaseReader().instances(kind, demonstration.partition("\n")[2])
-        assert instances
-        assert all(instance.output for instance in instances)
+        found = [instances(reader, kind, demonstration.partition("\n")[2]) for reader in (BASE, TOLERANT_BASE)]
+        assert found[0] == found[1]
+        assert found[0]
+        assert all(instance.output for instance in found[0])
 
 
 def test_a_prompt_folder_of_ones_own(tmp_path: Path) -> None:

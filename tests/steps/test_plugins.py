@@ -27,6 +27,7 @@ from selfinstruct.settings import Facts
 from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
 from selfinstruct.steps.instantiate import InstanceSettings, filter_instances
 from selfinstruct.steps.plugins import load_plugins, plugin_facts
+from selfinstruct.steps.readers.read import whole
 from selfinstruct.steps.screen import Screen, ScreenSettings
 from selfinstruct.storage.store import RunStore
 from selfinstruct.storage.verify import digest, verify
@@ -108,9 +109,9 @@ def test_the_first_that_holds_gives_the_reason() -> None:
 
 def test_instances_that_a_plugin_drops_count_for_nothing() -> None:
     ours = screen("filters:long_winded")
-    instances = [Instance("a", "b"), Instance("a", "c" * 50), Instance("b", ""), Instance("c", "d" * 50)]
+    found = whole([Instance("a", "b"), Instance("a", "c" * 50), Instance("b", ""), Instance("c", "d" * 50)])
     verdicts = filter_instances(
-        instances, False, InstanceSettings(), 0, "id", plugins=lambda each: ours.of_instance("Say it twice.", each)
+        found, InstanceSettings(), 0, "id", plugins=lambda each: ours.of_instance("Say it twice.", each)
     )
     dropped = Reason("plugin:long_winded")
     assert [reason for _, reason in verdicts] == [None, dropped, Reason.EMPTY_OUTPUT, dropped]  # none is conflicting

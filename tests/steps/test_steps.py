@@ -13,14 +13,15 @@ from selfinstruct.pool import Pool
 from selfinstruct.prompts import load_prompts
 from selfinstruct.records import Candidate, Instance, Kind, Origin, Reason
 from selfinstruct.steps.instantiate import InstanceSettings, filter_instances
-from selfinstruct.steps.readers.base import BaseReader
-from selfinstruct.steps.readers.chat import ChatReader
 from selfinstruct.steps.readers.original import OriginalReader
+from selfinstruct.steps.readers.read import last_dropped, whole
 from selfinstruct.steps.screen import Screen, ScreenSettings
 from selfinstruct.steps.strategies import Paper, PlannedRequest, PoolView, ProposeSettings
+from tests.tools.reading import BASE as PAPER
+from tests.tools.reading import CHAT, TOLERANT_BASE, TOLERANT_CHAT, instances, proposals
 
 BASE = load_prompts("base")
-READERS = (BaseReader(), ChatReader(frozenset(Kind)), OriginalReader())
+READERS = (PAPER, CHAT, TOLERANT_BASE, TOLERANT_CHAT, OriginalReader())
 
 
 def make_candidate(id: str, text: str, origin: Origin = Origin.MODEL) -> Candidate:
@@ -103,14 +104,14 @@ def test_a_plan_depends_on_the_first_entries_of_the_pool_only() -> None:
     ],
 )
 def test_parsing_a_base_models_proposals(text: str, expected: list[str]) -> None:
-    assert BaseReader().proposals(text) == expected
+    assert proposals(PAPER, text) == expected
 
 
 def test_parsing_a_chat_models_proposals() -> None:
     text = "Here are new tasks:\n9. write a haiku\n10. sort these words"
-    assert ChatReader().proposals(text) == ["Write a haiku", "Sort these words"]
-    assert ChatReader().proposals("9. write a haiku\n10. sort") == ["Write a haiku", "Sort"]
-    assert ChatReader().proposals("I cannot do that.") == []
+    assert proposals(CHAT, text) == ["Write a haiku", "Sort these words"]
+    assert proposals(CHAT, "9. write a haiku\n10. sort") == ["Write a haiku", "Sort"]
+    assert proposals(CHAT, "I cannot do that.") == []
 
 
 # ---- screen
@@ -186,7 +187,7 @@ def test_ascii_texts_are_screened_alike_in_any_script(text: str) -> None:
     [(" Yes", True), ("yes\n", True), ("YES.", True), (" No", False), ("Yes, it is", False), ("", False)],
 )
 def test_reading_the_answer_to_the_classification_question(answer: str, expected: bool) -> None:
-    assert bool(BaseReader().classification(answer)) is expected
+    assert bool(PAPER.classification(answer)) is expected
 
 
 def test_prompts_hold_the_instruction_as_it_is() -> None:
@@ -214,7 +215,7 @@ def test_prompts_hold_the_instruction_as_it_is() -> None:
     ],
 )
 def test_parsing_input_first(text: str, expected: list[tuple[str, str]]) -> None:
-    assert BaseReader().instances(Kind.INPUT_FIRST, text) == [Instance(*pair) for pair in expected]
+    assert instances(PAPER, Kind.INPUT_FIRST, text) == [Instance(*pair) for pair in expected]
 
 
 @pytest.mark.parametrize(
@@ -231,12 +232,13 @@ def test_parsing_input_first(text: str, expected: list[tuple[str, str]]) -> None
     ],
 )
 def test_parsing_output_first(text: str, expected: list[tuple[str, str]]) -> None:
-    assert BaseReader().instances(Kind.OUTPUT_FIRST, text) == [Instance(*pair) for pair in expected]
+    assert instances(PAPER, Kind.OUTPUT_FIRST, text) == [Instance(*pair) for pair in expected]
 
 
 def reasons(pairs: list[tuple[str, str]], cut: bool = False, most: int = 5) -> list[Reason | None]:
     instances = [Instance(*pair) for pair in pairs]
-    return [reason for _, reason in filter_instances(instances, cut, InstanceSettings(most), 0, "id")]
+    found = last_dropped(instances) if cut else whole(instances)
+    return [reason for _, reason in filter_instances(found, InstanceSettings(most), 0, "id")]
 
 
 def test_filtering_instances() -> None:
@@ -263,7 +265,7 @@ def test_at_most_so_many_instances_are_kept(count: int, most: int) -> None:
 @given(st.text())
 def test_any_text_parses_to_something(text: str) -> None:
     for reader in READERS:
-        assert all(reader.proposals(text))
+        assert all(found for found, _ in reader.proposals(text, 9, cut=False))
         assert reader.classification(text) in (True, False, None)
         for kind in (Kind.INPUT_FIRST, Kind.OUTPUT_FIRST, Kind.INSTANTIATE):
-            reader.instances(kind, text)
+            reader.instances(kind, text, cut=True)

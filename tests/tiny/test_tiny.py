@@ -12,14 +12,13 @@ from selfinstruct.draws import Draws
 from selfinstruct.prompts import TWO_STEPS, load_prompts
 from selfinstruct.records import Kind
 from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
-from selfinstruct.steps.readers.base import BaseReader
 from selfinstruct.steps.screen import Screen, ScreenSettings
 from selfinstruct.tiny import MODEL, grammar
 from selfinstruct.tiny.templates import opening
+from tests.tools.reading import TOLERANT_BASE, instances, proposals
 
 PROMPTS = load_prompts("tiny")
 SEEDS = load_seeds(SEED_TASKS)
-READER = BaseReader()
 TASKS = [grammar.sample(draws) for draws in [Draws("tests")] for _ in range(40)]
 
 
@@ -83,7 +82,7 @@ def test_proposals_are_tasks_of_the_grammars_kind(model: Model) -> None:
     for demonstrations in (shown[:8], shown[8:]):
         text, ended = model.complete(Kind.PROPOSE, PROMPTS[Kind.PROPOSE].fill_demonstrations(demonstrations))
         assert ended
-        texts = READER.proposals(text)
+        texts = proposals(TOLERANT_BASE, text)
         assert len(texts) == 8
         assert sum(screen(text) is None for text in texts) >= 7
         openings = {opening(text) for text in texts}
@@ -95,7 +94,7 @@ def test_grammar_instructions_are_classified(model: Model) -> None:
     for task in TASKS:
         text, ended = model.complete(Kind.CLASSIFY, PROMPTS[Kind.CLASSIFY].fill(instruction=task.instruction))
         assert ended
-        right += bool(READER.classification(text)) is task.is_classification
+        right += bool(TOLERANT_BASE.classification(text)) is task.is_classification
     assert right / len(TASKS) >= 0.95
 
 
@@ -104,8 +103,8 @@ def test_instances_parse(model: Model) -> None:
     for task in TASKS:
         kind = Kind.OUTPUT_FIRST if task.is_classification else Kind.INPUT_FIRST
         text, ended = model.complete(kind, PROMPTS[kind].fill(instruction=task.instruction))
-        instances = READER.instances(kind, text)
-        parsed += ended and bool(instances) and all(instance.output for instance in instances)
+        found = instances(TOLERANT_BASE, kind, text)
+        parsed += ended and bool(found) and all(instance.output for instance in found)
     assert parsed / len(TASKS) >= 0.9
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 
 from selfinstruct.records import Instance, Kind, Reason
+from selfinstruct.steps.readers.read import Proposed, Verdict, last_dropped, whole
 
 _ITEM = re.compile(r"\n\d+\s?\. ")
 _EXAMPLE = re.compile(r"Example\s?\d*\.?")
@@ -23,20 +24,23 @@ _CLASS_LABEL = "Class label:"
 class OriginalReader:
     """Reads what the original release stored."""
 
-    def proposals(self, text: str) -> list[str]:
-        """The release made all letters but the first small; here they stay."""
+    def proposals(self, text: str, opened: int, cut: bool) -> list[Proposed]:
+        """The release made all letters but the first small; here they stay. An answer that was cut gives nothing."""
+        if cut:
+            return []
         pieces = (" ".join(piece.split()) for piece in _ITEM.split(text))
-        return [piece[0].upper() + piece[1:] for piece in pieces if piece]
+        return [(piece[0].upper() + piece[1:], None) for piece in pieces if piece]
 
     def classification(self, text: str) -> bool | None:
         """A yes in one of three cases, with nothing after it; anything else is no."""
         return text.strip() in ("Yes", "yes", "YES")
 
-    def instances(self, kind: Kind, text: str) -> list[Instance]:
+    def instances(self, kind: Kind, text: str, cut: bool) -> list[Verdict]:
         """By the kind that was asked for."""
-        return _output_first(text) if kind is Kind.OUTPUT_FIRST else _input_first(text.strip())
+        found = _output_first(text) if kind is Kind.OUTPUT_FIRST else _input_first(text.strip())
+        return last_dropped(found) if cut else whole(found)
 
-    def told(self, text: str) -> bool:
+    def told(self, text: str) -> bool | None:
         """The release always asks."""
         return False
 

@@ -1,8 +1,9 @@
-"""The answers of a base model, which goes on with a prompt's list or form (paper, sections 2.2.1 to 2.2.3).
+"""The paper's rules for reading an answer (sections 2.2.1 to 2.2.3), of a base model and of a chat model alike.
 
-The rules, in words: a number at a line's start begins the next instruction, and what precedes the first number goes on
-with the open item; `Example` at a line's start begins the next instance, whose input ends at `Output:`; `Class label:`
-begins the next instance of a classification task, the rest of its line being the output and all else the input.
+In words: a number at a line's start begins the next instruction, and of a base model what precedes the first number
+goes on with the open item; `Example` at a line's start begins the next instance, whose input ends at `Output:`;
+`Class label:` begins the next instance of a classification task, the rest of its line being the output and all else
+the input. An answer that was cut by length proposes nothing, and loses its last instance.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from collections.abc import Collection
 
 import selfinstruct.steps.readers.json_answers as json_answers
 from selfinstruct.records import Instance, Kind, Reason
+from selfinstruct.steps.readers.read import Proposed, Verdict, last_dropped, whole
+from selfinstruct.steps.readers.thoughts import spoken
 
-_ITEM = re.compile(r"\n\s*\d+\s?\.\s")
+_ITEM = re.compile(r"\n[^\S\n]*\d+\s?\.\s")
 _LEADING_ITEM = re.compile(r"\A\s*\d+\s?\.\s")
 _EXAMPLE = re.compile(r"(?:^|\n)[ \t]*Example(?:[ \t]*\d+\b[.:]?|[ \t]*[.:]|[ \t]*(?=\n|$))")
 _OUTPUT = re.compile(r"\bOutput[ \t]*\d*[ \t]*:")
@@ -21,60 +24,63 @@ _INPUT = re.compile(r"\bInput[ \t]*\d*[ \t]*:")
 _CLASS_LABEL = re.compile(r"Class label[ \t]*\d*[ \t]*:")
 
 
-class BaseReader:
-    """Reads what a base model wrote.
+class PaperReader:
+    """Reads what a model wrote.
 
     Args:
+        chat: The model is a chat model: it may think first, and begins a list of its own.
         structured: The kinds of request whose answers were asked for as JSON. Where none is found, they are read as
             all others are.
     """
 
-    def __init__(self, structured: Collection[Kind] = ()) -> None:
+    def __init__(self, chat: bool = False, structured: Collection[Kind] = ()) -> None:
+        self._chat = chat
         self._structured = structured
 
-    def proposals(self, text: str) -> list[str]:
-        """The instructions: JSON, or the items of a list."""
+    def proposals(self, text: str, opened: int, cut: bool) -> list[Proposed]:
+        """The instructions: JSON, or the items of a list, whatever their numbers."""
+        if cut:
+            return []
         answer = self._answer(text) or ""
-        found = json_answers.proposals(answer) if Kind.PROPOSE in self._structured else []
-        return [clean for piece in found or self._items(answer) if (clean := folded(piece))]
+        found = json_answers.proposals(json_answers.values(answer)) if Kind.PROPOSE in self._structured else []
+        return [(clean, None) for piece in found or self._items(answer) if (clean := folded(piece))]
 
     def classification(self, text: str) -> bool | None:
-        """Yes, or None: anything else counts as no, as in the released code."""
-        return True if (self._answer(text) or "").strip().rstrip(".") in ("Yes", "yes", "YES") else None
+        """A yes in one of three cases; anything else is no, as in the released code."""
+        return (self._answer(text) or "").strip().rstrip(".") in ("Yes", "yes", "YES")
 
-    def instances(self, kind: Kind, text: str) -> list[Instance]:
+    def instances(self, kind: Kind, text: str, cut: bool) -> list[Verdict]:
         """The instances: JSON, or the form that `kind` asks for; with `Kind.INSTANTIATE` the one that is there."""
         answer = self._answer(text) or ""
-        if kind in self._structured and (found := json_answers.instances(answer)):
-            return found
-        if kind is Kind.INSTANTIATE:
-            kind = Kind.OUTPUT_FIRST if _CLASS_LABEL.search(answer) else Kind.INPUT_FIRST
-        return _output_first(answer) if kind is Kind.OUTPUT_FIRST else _input_first(answer)
+        found = json_answers.instances(json_answers.values(answer)) if kind in self._structured else []
+        if not found:
+            if kind is Kind.INSTANTIATE:
+                kind = Kind.OUTPUT_FIRST if _CLASS_LABEL.search(answer) else Kind.INPUT_FIRST
+            found = _output_first(answer) if kind is Kind.OUTPUT_FIRST else _input_first(answer)
+        stripped = [Instance(each.input.strip(), each.output.strip()) for each in found]
+        return last_dropped(stripped) if cut else whole(stripped)
 
-    def told(self, text: str) -> bool:
+    def told(self, text: str) -> bool | None:
         """A JSON answer says it under "classification", and any other by beginning with a label."""
         answer = self._answer(text) or ""
-        if Kind.INSTANTIATE in self._structured and json_answers.instances(answer):
-            return json_answers.classification(answer)
+        if Kind.INSTANTIATE in self._structured and json_answers.instances(json_answers.values(answer)):
+            return bool(json_answers.classification(answer))
         return _CLASS_LABEL.search(answer) is not None
 
     def silence(self, text: str) -> Reason:
         """A model that was still thinking had no room for its answer."""
-        return Reason.CUT_BY_LENGTH if self._answer(text) is None else Reason.NOTHING_PARSED
+        return Reason.NOTHING_PARSED if self._answer(text) is not None else Reason.CUT_BY_LENGTH
 
     def _answer(self, text: str) -> str | None:
         """What of a completion is the answer; None where it ended before its answer began."""
-        return text
+        return spoken(text) if self._chat else text
 
     def _items(self, answer: str) -> list[str]:
-        """The items of a list; the text before the first number goes on with the open one."""
+        """What stands before a chat model's first number is a preamble."""
+        if self._chat:
+            return _ITEM.split("\n" + answer)[1:]
         first, *rest = _ITEM.split(answer)
         return [_LEADING_ITEM.sub("", first, count=1), *rest]
-
-
-def items_after_preamble(answer: str) -> list[str]:
-    """The items of a list of its own; what stands before its first number is a preamble."""
-    return _ITEM.split("\n" + answer)[1:]
 
 
 def folded(text: str) -> str:
