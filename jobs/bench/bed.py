@@ -149,13 +149,12 @@ class Bed:
         self._prompts = _never_stopping(load_prompts(settings.prompts))
         self._texts = _Texts(self._prompts, settings.seed)
         tokenizer = AutoTokenizer.from_pretrained(MODEL)
-        tokenizer.eos_token = None
         self._lengths: dict[str, int] = {}
         self._encoder = _imposing(tokenizer, self._prompts, self._lengths)
         self._model = self._made()
         self._plain_attention = self._model.config._attn_implementation
         prefixes = {kind: self._encoder.frame(kind)[0] for kind in self._prompts.kinds}
-        self._generator = Generator(tokenizer, self._model, self._prompts, prefixes)
+        self._generator = Generator(tokenizer, self._model, self._prompts, prefixes, set())
         self._engine_attention = self._model.config._attn_implementation
         given = settings.tokens_per_batch
         self.tokens_per_batch = self._generator.capacity if given is None else given

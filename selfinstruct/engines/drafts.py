@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from selfinstruct.engines.encoding import EncodedRequest
+from selfinstruct.engines.ends import spelt
 from selfinstruct.engines.sampling import NOTHING
 from selfinstruct.records import Completion, Finish
+from selfinstruct.steps.readers.ends import without_end
 
 
 class Ending:
@@ -16,15 +18,16 @@ class Ending:
 
     Args:
         tokenizer: Decodes tokens.
-        ends: The end tokens that model and tokenizer name; None stands for one that is not named.
+        ends: The end tokens.
         stop: Strings that end a completion wherever its text holds one.
     """
 
-    def __init__(self, tokenizer: Any, ends: set[int | None], stop: tuple[str, ...]) -> None:
+    def __init__(self, tokenizer: Any, ends: Collection[int], stop: tuple[str, ...]) -> None:
         self._tokenizer = tokenizer
         self._ends = ends
         self._stop = stop
         self._hidden = {at for at, token in tokenizer.added_tokens_decoder.items() if token.special}
+        self._spelt = spelt(tokenizer, ends)
         # a byte takes one token at most; the token before them may lose its leading blank where a text begins
         self._window = 1 + max((len(text.encode()) for text in stop), default=0)
         self._last_signs = {text[-1] for text in stop}
@@ -48,11 +51,16 @@ class Ending:
         return self._find(self._decode(tokens)) >= 0
 
     def cut(self, tokens: Sequence[int]) -> tuple[str, bool]:
-        """The text before the first stop string or end token, and whether there was one."""
+        """The text before the first stop string or end token, and whether there was one.
+
+        An end token that the model has spelt out sign by sign ends a text where nothing follows.
+        """
         ended = tokens[-1] in self._ends
         text = self._decode(tokens[:-1] if ended else tokens)
-        at = self._find(text)
-        return (text, ended) if at < 0 else (text[:at], True)
+        if (at := self._find(text)) >= 0:
+            text, ended = text[:at], True
+        whole = without_end(text, self._spelt)
+        return whole, ended or whole != text
 
     def _cannot_stop(self, token: int) -> bool:
         """Whether a token's text is whole characters and none of them is the last of a stop string."""

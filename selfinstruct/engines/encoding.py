@@ -7,11 +7,13 @@ is text.
 For a chat set the prompt is one user message, after the set's system message if it has one: the tokenizer's template is
 rendered around a sentinel in the suffix's place, and what stands before and after it takes the place of prefix and
 tail. These two are the template's and the prompt author's text, where special tokens are meant as such; the template
-decides on the beginning-of-text token. A suffix, which holds generated text, never gives a special token.
+decides on the beginning-of-text token. A suffix, which holds generated text, never gives a special token. Where the
+template refuses a system message, or leaves it out without a word, its text stands at the head of the user's message.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -20,11 +22,15 @@ from pathlib import Path
 from typing import Any
 
 from selfinstruct.engines.contents import blamed, tokenizer_file
-from selfinstruct.engines.rendering import Chat, render_chats, template_failure
+from selfinstruct.engines.rendering import Chat, shown, template_failure, try_chats
+from selfinstruct.errors import InputError
 from selfinstruct.prompts import Prompt, PromptSet
 from selfinstruct.records import Kind, Request
 
+log = logging.getLogger(__name__)
+
 SENTINEL = "SUFFIXq7Zk1vXw9SUFFIX"  # letters and digits only, which no template escapes or trims
+_SYSTEM, _ANSWER = "SYSTEMq7Zk1vXw9SYSTEM", "ANSWERq7Zk1vXw9ANSWER"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +49,16 @@ class PromptEncoder:
         tokenizer: A tokenizer of transformers.
         prompts: The prompt set.
 
+    Attributes:
+        turn_end: The token with which the chat template ends an answer; None for a plain set, or where it has none.
+
     Raises:
         InputError: a chat set, and the tokenizer has no chat template or one that fails.
     """
 
     def __init__(self, tokenizer: Any, prompts: PromptSet) -> None:
         self._tokenizer = tokenizer
+        self.turn_end: int | None = None
         self._room = {kind: prompts[kind].sampling.max_tokens for kind in prompts.kinds}
         frames = self._chat(prompts) if prompts.chat else [self._plain(prompts[kind]) for kind in prompts.kinds]
         self._frames: Mapping[Kind, tuple[list[int], list[int]]] = dict(zip(prompts.kinds, frames, strict=True))
@@ -66,19 +76,41 @@ class PromptEncoder:
         return leading_tokens(self._tokenizer) + self._text(prompt.prefix), self._text(prompt.tail)
 
     def _chat(self, prompts: PromptSet) -> list[tuple[list[int], list[int]]]:
-        system = [{"role": "system", "content": prompts.system}] if prompts.system else []
-        chats = []
-        for kind in prompts.kinds:
-            content = prompts[kind].prefix + SENTINEL + prompts[kind].tail
-            chats.append(Chat([*system, {"role": "user", "content": content}], prompting=True))
         frames = []
-        for text in render_chats(self._tokenizer, chats, prompts.template):
+        for text in self._rendered(prompts):
             pieces = text.split(SENTINEL)
             if len(pieces) != 2:
                 raise template_failure(self._tokenizer, "its chat template does not show the message once")
             head, foot = (encode_template(self._tokenizer, piece) for piece in pieces)
             frames.append((head, foot))
         return frames
+
+    def _rendered(self, prompts: PromptSet) -> list[str]:
+        """Each kind's prompt in the chat template. With them it is seen how that ends an answer, and whether it shows a
+        system message."""
+        contents = [prompts[kind].prefix + SENTINEL + prompts[kind].tail for kind in prompts.kinds]
+        asked = {"role": "user", "content": SENTINEL}
+        answered, system, *texts = try_chats(
+            self._tokenizer,
+            [
+                Chat([asked, {"role": "assistant", "content": _ANSWER}]),
+                Chat([{"role": "system", "content": _SYSTEM}, asked], prompting=True),
+                *(Chat(prompts.messages(content), prompting=True) for content in contents),
+                *(Chat(prompts.messages(content, folded=True), prompting=True) for content in contents),
+            ],
+            prompts.template,
+        )
+        if isinstance(answered, str) and _ANSWER in answered:
+            self.turn_end = turn_end(self._tokenizer, answered.rpartition(_ANSWER)[2])
+        plain, folded = texts[: len(contents)], texts[len(contents) :]
+        refuses = any(isinstance(each, InputError) for each in plain)
+        if prompts.system and (refuses or (isinstance(system, str) and _SYSTEM not in system)):
+            plain = [shown(each) for each in folded]
+            log.warning(
+                "the model's chat template %s a system message: its text stands at the head of the user's message",
+                "refuses" if refuses else "leaves out",
+            )
+        return [shown(each) for each in plain]
 
     def _text(self, text: str) -> list[int]:
         return encode_text(self._tokenizer, text)
@@ -102,6 +134,20 @@ def encode_template(tokenizer: Any, text: str) -> list[int]:
     """
     with _its_fault(tokenizer):
         return list(tokenizer.encode(text, add_special_tokens=False, verbose=False))
+
+
+def turn_end(tokenizer: Any, foot: str) -> int | None:
+    """The special token with which a chat template ends an answer, if it does so with one.
+
+    Args:
+        foot: What it puts after the answer.
+
+    Raises:
+        InputError: the tokenizer fails.
+    """
+    first = encode_template(tokenizer, foot.lstrip())[:1]
+    special = {at for at, token in tokenizer.added_tokens_decoder.items() if token.special}
+    return next((token for token in first if token in special and token != tokenizer.bos_token_id), None)
 
 
 def leading_tokens(tokenizer: Any) -> list[int]:

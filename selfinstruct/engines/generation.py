@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -64,14 +64,20 @@ class Generator:
         tokenizer, model: As `load` gives them.
         prompts: The sampling settings of each kind.
         prefixes: The first tokens of all prompts of a kind.
+        ends: The tokens that end a completion.
     """
 
-    def __init__(self, tokenizer: Any, model: Any, prompts: PromptSet, prefixes: Mapping[Kind, Sequence[int]]) -> None:
+    def __init__(
+        self,
+        tokenizer: Any,
+        model: Any,
+        prompts: PromptSet,
+        prefixes: Mapping[Kind, Sequence[int]],
+        ends: Collection[int],
+    ) -> None:
         self._model = model
         self._room = {kind: prompts[kind].sampling.max_tokens for kind in prompts.kinds}
         self._token_size = _token_size(model)
-        eos = model.generation_config.eos_token_id
-        ends = {tokenizer.eos_token_id, *(eos if isinstance(eos, list) else [eos])}
         self._endings = {kind: Ending(tokenizer, ends, prompts[kind].sampling.stop) for kind in prompts.kinds}
         self._decoder = _decoder(model, {kind: prompts[kind].sampling for kind in prompts.kinds}, prefixes)
         self._drafts: list[Draft] = []

@@ -57,6 +57,25 @@ def render_chats(tokenizer: Any, chats: Sequence[Chat], variables: Mapping[str, 
         InputError: it has no chat template, or the template fails or exceeds a limit.
         FailureError: no process can be started here.
     """
+    return [shown(each) for each in try_chats(tokenizer, chats, variables)]
+
+
+def shown(rendered: str | InputError) -> str:
+    """A rendered conversation. What was raised in its place is raised here."""
+    if isinstance(rendered, InputError):
+        raise rendered
+    return rendered
+
+
+def try_chats(
+    tokenizer: Any, chats: Sequence[Chat], variables: Mapping[str, Any] | None = None
+) -> list[str | InputError]:
+    """As `render_chats`; in place of a conversation that the template refuses there is what is to be raised.
+
+    Raises:
+        InputError: it has no chat template, or the template exceeds a limit of time.
+        FailureError: no process can be started here.
+    """
     if not tokenizer.chat_template:
         raise InputError(
             "--prompts, --chat: the model has no chat template; take --prompts base and no --chat, or a chat model"
@@ -73,14 +92,17 @@ def render_chats(tokenizer: Any, chats: Sequence[Chat], variables: Mapping[str, 
         "variables": {**tokenizer.special_tokens_map, "enable_thinking": False, **(variables or {})},
         "chats": [{"messages": list(map(dict, chat.messages)), "prompting": chat.prompting} for chat in chats],
     }
-    answer = _ask(tokenizer, json.dumps(task, default=str))
-    if "error" in answer:
-        raise template_failure(tokenizer, f"its chat template fails ({answer['error']})")
-    return list(answer["texts"])
+    answers = _ask(tokenizer, json.dumps(task, default=str))
+    return [
+        answer["text"]
+        if "text" in answer
+        else template_failure(tokenizer, f"its chat template fails ({answer['error']})")
+        for answer in answers
+    ]
 
 
-def _ask(tokenizer: Any, task: str) -> dict[str, Any]:
-    """What the process answers."""
+def _ask(tokenizer: Any, task: str) -> list[dict[str, str]]:
+    """What the process answers: a text or an error for each conversation."""
     path = os.pathsep.join(os.path.abspath(each) for each in sys.path)
     environment = {**os.environ, "PYTHONPATH": path, "TRANSFORMERS_VERBOSITY": "critical"}
     command = [sys.executable, "-P", "-m", "selfinstruct.engines.rendering"]
@@ -99,8 +121,8 @@ def _ask(tokenizer: Any, task: str) -> dict[str, Any]:
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["nothing is said"])[-1]
         raise FailureError(f"chat templates cannot be rendered here: {last[:300]}; mend this node's Python packages")
-    answer: dict[str, Any] = json.loads(done.stdout)
-    return answer
+    answers: list[dict[str, str]] = json.loads(done.stdout)
+    return answers
 
 
 def template_failure(tokenizer: Any, problem: str) -> InputError:
@@ -121,23 +143,28 @@ def main() -> None:
 
     task = json.load(sys.stdin)
     _limit()
-    answer: dict[str, Any] = {"texts": []}
     try:
-        for chat in task["chats"]:
-            (text,), _ = render_jinja_template(
-                [chat["messages"]],
-                chat_template=task["template"],
-                add_generation_prompt=chat["prompting"],
-                **task["variables"],
-            )
-            if len(text) > LENGTH:
-                raise ValueError(f"gives {len(text):,} characters, may give {LENGTH:,}")
-            answer["texts"].append(text)
+        answers = [_rendered(render_jinja_template, task, chat) for chat in task["chats"]]
+    except MemoryError:  # of one is enough
+        answers = [{"error": f"takes more than {MEMORY >> 20} MiB of memory"}] * len(task["chats"])
+    json.dump(answers, sys.stdout)
+
+
+def _rendered(render: Any, task: Mapping[str, Any], chat: Mapping[str, Any]) -> dict[str, str]:
+    try:
+        (text,), _ = render(
+            [chat["messages"]],
+            chat_template=task["template"],
+            add_generation_prompt=chat["prompting"],
+            **task["variables"],
+        )
+        if len(text) > LENGTH:
+            raise ValueError(f"gives {len(text):,} characters, may give {LENGTH:,}")
+        return {"text": text}
     except MemoryError:
-        answer = {"error": f"takes more than {MEMORY >> 20} MiB of memory"}
+        raise
     except Exception as error:
-        answer = {"error": _told(error)}
-    json.dump(answer, sys.stdout)
+        return {"error": _told(error)}
 
 
 def _limit() -> None:

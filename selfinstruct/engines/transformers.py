@@ -5,9 +5,9 @@
   the kind with the most waiting; of a kind the oldest and those nearest to it in length. `tokens_per_batch` bounds what
   all of them hold, padding and room for completions included; what a kind's prompts begin with counts once. If it is
   not given, the device's memory decides.
-- A completion depends on its request alone, not on its batch (`sampling`). It ends at an end token of the model, at
-  the earliest stop string of its text, or at `max_tokens`. `completion_tokens` counts all drawn tokens, those of the
-  stop included; the text is the decoding of them all, special tokens left out, cut before the stop.
+- A completion depends on its request alone, not on its batch (`sampling`). It ends at an end token of the model
+  (`ends`), at the earliest stop string of its text, or at `max_tokens`. `completion_tokens` counts all drawn tokens,
+  those of the stop included; the text is the decoding of them all, special tokens left out, cut before the stop.
 - A prompt that leaves no room for `max_tokens` in the model's context fails alone. When the device's memory is
   exhausted, all requests under way begin again, half as many at once, and later ones are no more. A single one that
   exhausts it fails if others were served; if none was, that is the engine's failure.
@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 from selfinstruct.engines.checkpoint import fingerprint, locate
 from selfinstruct.engines.contents import CONFIG, blamed
 from selfinstruct.engines.encoding import EncodedRequest, PromptEncoder
+from selfinstruct.engines.ends import end_tokens
 from selfinstruct.engines.settings import EngineSettings, Traits
 from selfinstruct.errors import InputError
 from selfinstruct.prompts import PromptSet
@@ -69,7 +70,8 @@ def open_engine(settings: EngineSettings, prompts: PromptSet) -> TransformersEng
     encoder = PromptEncoder(tokenizer, prompts)
     with blamed(at.model, CONFIG):
         _check_prompts(at.model, encoder, prompts, reach(model), vocabulary(model))
-        generator = Generator(tokenizer, model, prompts, {kind: encoder.frame(kind)[0] for kind in prompts.kinds})
+        prefixes = {kind: encoder.frame(kind)[0] for kind in prompts.kinds}
+        generator = Generator(tokenizer, model, prompts, prefixes, end_tokens(at, tokenizer, encoder.turn_end))
     given = settings.transformers.tokens_per_batch
     return TransformersEngine(encoder, generator, prompts, generator.capacity if given is None else given)
 

@@ -9,7 +9,8 @@
 - vLLM's core runs in this process, and not in one of its own: that would outlive a replica that is killed, and keep
   its GPU. The workers of a tensor-parallel model are children that end with it (`mp`); all their GPUs are the
   replica's (`cluster.placement`).
-- Answers are held to the prompt set's JSON schema where it has one.
+- Answers are held to the prompt set's JSON schema where it has one. They end at the model's end tokens (`ends`), of
+  which vLLM itself knows those that are named.
 - A prompt that leaves no room for `max_tokens` fails alone, as does one that vLLM refuses.
 
 vLLM is an optional extra; this file imports it when an engine is opened, or arguments are to be checked.
@@ -30,11 +31,13 @@ from typing import Any
 from selfinstruct.engines.checkpoint import fingerprint, locate
 from selfinstruct.engines.contents import blamed
 from selfinstruct.engines.encoding import PromptEncoder
+from selfinstruct.engines.ends import end_tokens, spelt
 from selfinstruct.engines.settings import EngineSettings, Traits
 from selfinstruct.errors import InputError
 from selfinstruct.prompts import PromptSet, Sampling
 from selfinstruct.records import Completion, Finish, Request
 from selfinstruct.sources.options import named_values
+from selfinstruct.steps.readers.ends import without_end
 
 STEP = 0.1
 """Seconds that a step goes on, so that a replica exchanges requests a few times a second and not with each token."""
@@ -141,7 +144,9 @@ def open_engine(settings: EngineSettings, prompts: PromptSet) -> VLLMEngine:
         ) from error
     if _devices(arguments) > 1:
         arguments["distributed_executor_backend"] = "mp"
-    encoder = PromptEncoder(open_tokenizer(at), prompts)
+    tokenizer = open_tokenizer(at)
+    encoder = PromptEncoder(tokenizer, prompts)
+    ends = end_tokens(at, tokenizer, encoder.turn_end)
     defaults: dict[str, Any] = {
         "enable_prefix_caching": True,
         "disable_log_stats": True,
@@ -157,7 +162,7 @@ def open_engine(settings: EngineSettings, prompts: PromptSet) -> VLLMEngine:
         )
     context = int(engine.vllm_config.model_config.max_model_len)
     _check_context(settings.model, encoder, prompts, context)
-    return VLLMEngine(engine, encoder, prompts, context)
+    return VLLMEngine(engine, encoder, prompts, context, ends, spelt(tokenizer, ends))
 
 
 class VLLMEngine:
@@ -168,12 +173,23 @@ class VLLMEngine:
         encoder: Gives each request its prompt's ids.
         prompts: The sampling settings of each kind.
         context: The most tokens, prompt and completion, that the engine was set up for.
+        ends: The tokens that end a completion.
+        spelt: How those are spelt that no ordinary text gives.
     """
 
-    def __init__(self, engine: Any, encoder: PromptEncoder, prompts: PromptSet, context: int) -> None:
+    def __init__(
+        self,
+        engine: Any,
+        encoder: PromptEncoder,
+        prompts: PromptSet,
+        context: int,
+        ends: Sequence[int] = (),
+        spelt: Sequence[str] = (),
+    ) -> None:
         self._engine = engine
         self._encoder = encoder
-        self._sampling = {kind: _sampling(prompts[kind].sampling, prompts[kind].schema) for kind in prompts.kinds}
+        self._spelt = spelt
+        self._sampling = {kind: _sampling(prompts[kind].sampling, prompts[kind].schema, ends) for kind in prompts.kinds}
         self._context = context
         self._failed: list[Completion] = []
 
@@ -200,7 +216,7 @@ class VLLMEngine:
         completions, self._failed = self._failed, []
         end = time.monotonic() + STEP
         while self._engine.has_unfinished_requests() and time.monotonic() < end:
-            completions += [_completion(output) for output in self._engine.step() if output.finished]
+            completions += [_completion(output, self._spelt) for output in self._engine.step() if output.finished]
         return completions
 
     def close(self) -> None:
@@ -211,7 +227,7 @@ class VLLMEngine:
         self._failed.append(Completion(request_id, "", Finish.FAILED, prompt_tokens, 0, problem))
 
 
-def _sampling(sampling: Sampling, schema: str) -> dict[str, Any]:
+def _sampling(sampling: Sampling, schema: str, ends: Sequence[int]) -> dict[str, Any]:
     """Arguments of vLLM's `SamplingParams`, all but the seed."""
     from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 
@@ -222,19 +238,26 @@ def _sampling(sampling: Sampling, schema: str) -> dict[str, Any]:
         "presence_penalty": sampling.presence_penalty,
         "max_tokens": sampling.max_tokens,
         "stop": list(sampling.stop),
+        "stop_token_ids": list(ends),
         "output_kind": RequestOutputKind.FINAL_ONLY,
         "structured_outputs": StructuredOutputsParams(json=schema) if schema else None,
     }
 
 
-def _completion(output: Any) -> Completion:
-    """A finished `RequestOutput` of vLLM's. `completion_tokens` counts all drawn tokens, those of the stop included."""
+def _completion(output: Any, spelt: Sequence[str]) -> Completion:
+    """A finished `RequestOutput` of vLLM's. `completion_tokens` counts all drawn tokens, those of the stop included.
+
+    An end token that the model has spelt out sign by sign ends a text where nothing follows.
+    """
     (answer,) = output.outputs
     tokens = len(output.prompt_token_ids), len(answer.token_ids)
     finish = {"stop": Finish.STOP, "length": Finish.LENGTH}.get(answer.finish_reason, Finish.FAILED)
     if finish is Finish.FAILED:
         return Completion(output.request_id, "", finish, *tokens, f"vLLM ended it with {answer.finish_reason!r}")
-    return Completion(output.request_id, answer.text, finish, *tokens, cached_tokens=output.num_cached_tokens or 0)
+    text = without_end(answer.text, spelt)
+    if text != answer.text:
+        finish = Finish.STOP
+    return Completion(output.request_id, text, finish, *tokens, cached_tokens=output.num_cached_tokens or 0)
 
 
 def _arguments(settings: EngineSettings) -> dict[str, Any]:

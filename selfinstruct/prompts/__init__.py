@@ -100,6 +100,17 @@ class PromptSet:
         """Whether one request asks for the instances and whether the task is classification."""
         return Kind.CLASSIFY not in self.prompts
 
+    def messages(self, content: str, *, folded: bool = False) -> list[dict[str, str]]:
+        """The conversation that asks a chat model for an answer to `content`.
+
+        Args:
+            folded: The system's text stands at the head of the user's message, for models that know no system message.
+        """
+        if folded and self.system:
+            return [{"role": "user", "content": f"{self.system}\n\n{content}"}]
+        system = [{"role": "system", "content": self.system}] if self.system else []
+        return [*system, {"role": "user", "content": content}]
+
     def with_template(self, variables: Mapping[str, Any]) -> PromptSet:
         """The set with these variables of the chat template in place of its own of the same names."""
         if not variables:

@@ -1,0 +1,44 @@
+"""Texts by which models say that a turn or a text has ended, where a server leaves them in its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+ENDS = (
+    "</s>",
+    "<eos>",
+    "[EOS]",
+    "<|endoftext|>",
+    "<|end_of_text|>",
+    "<|im_end|>",
+    "<|eot_id|>",
+    "<|eom_id|>",
+    "<|eot|>",
+    "<|eom|>",
+    "<|return|>",
+    "<end_of_turn>",
+    "<turn|>",
+    "<|end_of_turn|>",
+    "<|END_OF_TURN_TOKEN|>",
+    "<|assistant_end|>",
+    "<｜end▁of▁sentence｜>",
+    "[|endofturn|]",
+)
+"""Each ends a text or the assistant's turn in every model that knows it."""
+
+AT_THE_END = (*ENDS, "<|end|>", "<|assistant|>", "<|user|>", "[/INST]")
+"""Besides, what may also part an answer's sections, or begin another turn: an end only where nothing follows."""
+
+
+def without_end(text: str, ends: Sequence[str] = AT_THE_END) -> str:
+    """The text without the ends, and the white space before them, that stand at its end.
+
+    `</s>` also closes what HTML strikes out: where `<s>` is open it stays.
+    """
+    whole = text
+    while end := next((end for end in ends if whole.rstrip().endswith(end)), None):
+        cut = whole.rstrip().removesuffix(end)
+        if end == "</s>" and cut.count("<s>") > cut.count(end):
+            break
+        whole = cut.rstrip()
+    return whole
