@@ -7,7 +7,9 @@ a process that does not answer hangs, and a slow engine is not mistaken for one.
 
 from __future__ import annotations
 
+import logging
 import os
+import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -61,6 +63,7 @@ class Report:
     stalled: float  # seconds for which the engine has had requests and finished none
     usage: Usage
     failure: Exception | None  # `InputError`, `FailureError` (its server, not its requests) or `EngineError`
+    notes: Sequence[str] = ()  # what the engine has logged as a warning since the last report
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +75,40 @@ class EngineError(Exception):
     """The engine raised; its requests, or one of them, may be the cause. The text is the original's type and text."""
 
 
+class Notes(logging.Handler):
+    """Keeps what this project's code logs as a warning until it is fetched."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._kept: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a line."""
+        self._kept.put(record.getMessage())
+
+    def fetch(self) -> list[str]:
+        """What has come since the last time."""
+        return [self._kept.get() for _ in range(self._kept.qsize())]
+
+
 class EngineThread:
     """Opens an engine and keeps it stepping, in one thread.
 
     Args:
         opening: Gives the engine.
         fetching: Brings what it needs to this node before.
+        notes: Has what is to be reported beside completions.
     """
 
-    def __init__(self, opening: Callable[[], Engine], fetching: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        opening: Callable[[], Engine],
+        fetching: Callable[[], None] | None = None,
+        notes: Notes | None = None,
+    ) -> None:
         self._opening = opening
         self._fetching = fetching
+        self._notes = notes or Notes()
         self._fetched = False
         self._changed = threading.Condition()  # guards everything below
         self._failure: Exception | None = None
@@ -122,7 +148,7 @@ class EngineThread:
                 self._changed.wait(rest)
             completions, self._finished = self._finished, []
             stalled = time.monotonic() - self._progress if self._unfinished else 0.0
-            return Report(completions, stalled, self._usage(), self._failure)
+            return Report(completions, stalled, self._usage(), self._failure, self._notes.fetch())
 
     def usage(self) -> Usage:
         """How much there has been to do so far, the step under way included."""
@@ -204,7 +230,10 @@ class Replica:
     """The actor. It is never restarted by Ray: its pool knows what it held."""
 
     def __init__(self, opening: Callable[[], Engine], fetching: Callable[[], None] | None = None) -> None:
-        self._thread = EngineThread(opening, fetching)
+        notes, ours = Notes(), logging.getLogger("selfinstruct")
+        ours.addHandler(notes)
+        ours.propagate = False  # the pool says each line once; what is printed here, Ray says for every replica
+        self._thread = EngineThread(opening, fetching, notes)
 
     def place(self) -> Place:
         """Where it runs; answers before the model is loaded."""

@@ -93,7 +93,8 @@ class ReplicaPool:
         in_flight: Requests that each of them holds at most.
         resources: Ray's options for each actor (num_cpus, num_gpus ...).
         timeouts: When a replica is taken for hung.
-        tell: Is given a line when replicas die, or wait long for a node.
+        tell: Is given a line when replicas die, or wait long for a node, and once each what their engines log as
+            warnings.
         fetching: Brings the model's files to a replica's node before its engine is opened.
     """
 
@@ -115,6 +116,7 @@ class ReplicaPool:
         self._suspects = Suspects()
         self._control: Request | None = None  # a request that was completed, to prove a replica with
         self._failed: list[Completion] = []  # culprits, to be returned
+        self._told: set[str] = set()  # what engines had to say
         self._in_a_row = self._deaths = self._lost = self._resent = self._culprits = 0
         self._stepped = self._death_told = time.monotonic()
         self._shortage_due = self._stepped + SHORTAGE_TOLD[0]
@@ -295,6 +297,10 @@ class ReplicaPool:
         if report.completions:
             seat.proven = True
             self._in_a_row = 0
+        for note in report.notes:
+            if note not in self._told:
+                self._told.add(note)
+                self._tell(f"replicas: {note}")
         seat.trial = seat.trial and bool(seat.held)
         seat.busy = _recent(seat.busy, seat.usage, report.usage)
         seat.usage = report.usage

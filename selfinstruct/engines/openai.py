@@ -2,16 +2,21 @@
 
 - A base set's prompt goes to `/completions` whole, a chat set's to `/chat/completions` as one user message, after the
   set's system message if it has one; `--openai.endpoint` overrules that. `--model` is the model's name on the server.
+- Where the server refuses a request with a system message and serves it without, the system's text stands at the head
+  of the user's message from then on.
 - Fields that only some servers know are sent when they are asked for: `chat_template_kwargs`, `response_format`, and
   whatever `--openai.body` names.
-- What a server's reasoning parser has put apart from the answer is not kept.
+- What a server's reasoning parser has put apart from the answer is not kept (`server_answers`). An answer without a
+  text is empty, and has what the server says instead as its `error`.
 - At most `concurrency` requests are under way. Each is asked again, after a random and growing while or when the server
   says (Retry-After), as long as the fault is not its own: no connection, no whole answer within `timeout` seconds,
-  status 408, 409, 429 or 5xx, an answer that is no completion. When `retries` are used up the engine fails
-  (`FailureError`) and is closed; the request is not blamed.
-- A request that the server refuses as such (400, 413, 422 ...) fails alone. 401, 403 and 404 end the work with an
-  `InputError`: every other request would meet them too.
-- A text is cut before its earliest stop string here as well: servers take four at most, or show them.
+  status 408, 409, 429 or 5xx, an answer that is not JSON. When `retries` are used up the engine fails (`FailureError`)
+  and is closed; the request is not blamed.
+- A request that the server refuses as such (400, 413, 422 ...) fails alone, as does one to which it gives JSON that is
+  no completion, an error say, and does so again. 401, 403 and 404 end the work with an `InputError`: every other
+  request would meet them too.
+- A text is cut before its earliest stop string here as well: servers take four at most, or show them. It is cut before
+  the end-of-turn texts at its end, too, which some leave there.
 - A completion is as reproducible as the server: the request's seed is sent, in 31 bits. Options that the prompt set
   leaves neutral (penalties of 0, top_p at temperature 0) are not sent, for some servers refuse them.
 - The key is read from the environment or a file where the engine runs. It stands in a header and nowhere else; what a
@@ -26,33 +31,44 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import queue
 import random
+import re
 import ssl
 import threading
 import weakref
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from selfinstruct.engines.openai_api import (
+    Api,
+    RefusedError,
+    UnavailableError,
+    address,
+    refused_key,
+    said,
+    words_in,
+)
 from selfinstruct.engines.settings import EMBEDDED, EngineSettings, OpenAIOptions, Traits
 from selfinstruct.errors import FailureError, InputError
-from selfinstruct.prompts import PromptSet, Sampling
-from selfinstruct.records import Completion, Finish, Request, mended
+from selfinstruct.prompts import PromptSet
+from selfinstruct.records import Completion, Request
 from selfinstruct.sources.options import named_values
 
 if TYPE_CHECKING:
     import httpx2
     from tenacity import RetryCallState
 
+log = logging.getLogger(__name__)
+
 ENDPOINTS = ("auto", "completions", "chat")
 
-STOPS = 4
-"""Stop strings that OpenAI's own server takes."""
+NO_SYSTEM = re.compile(r"system.?(role|message|prompt|instruction)|role\W+system|developer instruction", re.IGNORECASE)
+"""What a server says that takes no system message, some with a status as if it were in trouble."""
 
 WAIT = 0.1
 """Seconds that a step waits for an answer."""
@@ -102,7 +118,7 @@ def open_engine(settings: EngineSettings, prompts: PromptSet) -> OpenAIEngine:
 
     _check_context(settings.model, _greet(settings), prompts)
     options = settings.openai
-    api = Api(settings, prompts)
+    api = Api(settings, prompts, _key(options))
     client = httpx2.AsyncClient(
         headers=_headers(options),
         verify=_tls(),
@@ -175,6 +191,7 @@ class _Worker:
         self._options = options
         self._slots = asyncio.Semaphore(options.concurrency)
         self._closed = asyncio.Event()
+        self._folded = None if api.system else False  # whether the system's text goes to the user's message, once known
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="openai", daemon=True)
@@ -217,16 +234,18 @@ class _Worker:
         self.answers.put(answer)
 
     async def _complete(self, request: Request) -> Completion:
-        from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
+        from tenacity import AsyncRetrying, retry_if_exception
 
-        attempts = AsyncRetrying(
-            stop=stop_after_attempt(1 + self._options.retries),
-            retry=retry_if_exception(lambda error: isinstance(error, UnavailableError) and error.asked <= PATIENCE),
-            wait=_pause,
-            reraise=True,
-        )
+        def used_up(state: RetryCallState) -> bool:
+            error = state.outcome.exception() if state.outcome else None
+            most = self._options.retries
+            return state.attempt_number > (min(error.again, most) if isinstance(error, RefusedError) else most)
+
+        attempts = AsyncRetrying(stop=used_up, retry=retry_if_exception(_may_pass), wait=_pause, reraise=True)
         try:
             return await attempts(self._ask, request)
+        except RefusedError as error:
+            return self._api.failed(request, str(error))
         except UnavailableError as error:
             asked = attempts.statistics["attempt_number"]
             raise FailureError(
@@ -234,11 +253,35 @@ class _Worker:
             ) from error
 
     async def _ask(self, request: Request) -> Completion:
+        """Ask once; twice where the server refuses, and it is not known yet whether it takes a system message."""
+        if self._folded is not None:
+            return await self._post(request, folded=self._folded)
+        try:
+            completion = await self._post(request, folded=False)
+        except (RefusedError, UnavailableError) as error:
+            if _may_pass(error) and not NO_SYSTEM.search(str(error)):
+                raise
+            return await self._ask_without_system(request, error)
+        self._folded = False
+        return completion
+
+    async def _ask_without_system(self, request: Request, refusal: Exception) -> Completion:
+        """Ask with the system's text in the user's message; raises the refusal if that was for another reason."""
+        try:
+            completion = await self._post(request, folded=True)
+        except RefusedError:
+            raise refusal from None
+        if self._folded is None:
+            self._folded = True
+            log.warning("the server refuses a system message: its text stands at the head of the user's message")
+        return completion
+
+    async def _post(self, request: Request, *, folded: bool) -> Completion:
         import httpx2
 
         try:
             async with asyncio.timeout(self._options.timeout):  # the client's own begins anew with each byte
-                response = await self._client.post(self._api.url, json=self._api.body(request))
+                response = await self._client.post(self._api.url, json=self._api.body(request, folded=folded))
         except TimeoutError as error:
             raise UnavailableError(
                 f"no whole answer within {self._options.timeout:g} seconds; a slow server needs more --openai.timeout,"
@@ -249,139 +292,10 @@ class _Worker:
         return self._api.completion(request, response)
 
 
-class UnavailableError(Exception):
-    """The server gave no usable answer, and may give one when asked again. `asked` are seconds to wait, at least."""
-
-    def __init__(self, problem: str, asked: float = 0.0) -> None:
-        super().__init__(problem)
-        self.asked = asked
-
-
-class Api:
-    """Requests in the server's words, and its answers in ours. Does no input or output."""
-
-    def __init__(self, settings: EngineSettings, prompts: PromptSet) -> None:
-        endpoint = settings.openai.endpoint
-        self._chat = prompts.chat if endpoint == "auto" else endpoint == "chat"
-        self._model = settings.model
-        self._prompts = prompts
-        self._key = _key(settings.openai)
-        self._extra = named_values("openai.body", settings.openai.body)
-        self._structured = settings.openai.structured
-        self.url = _url(settings.openai) + ("/chat/completions" if self._chat else "/completions")
-
-    def body(self, request: Request) -> dict[str, Any]:
-        """The JSON of a request."""
-        prompt, sampling = self._prompt(request), self._prompts[request.kind].sampling
-        asked: dict[str, Any] = {"prompt": prompt}
-        if self._chat:
-            system = [{"role": "system", "content": self._prompts.system}] if self._prompts.system else []
-            asked = {"messages": [*system, {"role": "user", "content": prompt}]}
-            if self._prompts.template:
-                asked["chat_template_kwargs"] = dict(self._prompts.template)
-        if self._structured and (schema := self._prompts[request.kind].schema):
-            form = {"name": str(request.kind), "strict": True, "schema": json.loads(schema)}
-            asked["response_format"] = {"type": "json_schema", "json_schema": form}
-        fields = {"model": self._model, **asked, **_sampling(sampling), "seed": _fold(request.seed), **self._extra}
-        return {name: value for name, value in fields.items() if value is not None}
-
-    def completion(self, request: Request, response: httpx2.Response) -> Completion:
-        """What the server answered; a completion that failed where it refuses this request.
-
-        Raises:
-            InputError: it refuses all requests.
-            UnavailableError: it is worth asking again.
-        """
-        if response.is_success:
-            return self._read(request, response)
-        status, problem = response.status_code, f"{response.status_code}: {_said(response, self._key)}"
-        if status in (401, 403):
-            raise InputError(_refused_key(self.url, problem, self._key))
-        if status in (404, 405) or status < 400:
-            raise InputError(
-                f"--model: {self.url} answers {problem}; name a model that the server has, or mend --openai.url"
-                " (it often ends with /v1) or --openai.endpoint"
-            )
-        if status in (408, 409, 429) or status >= 500:
-            raise UnavailableError(problem, _retry_after(response))
-        return Completion(request.id, "", Finish.FAILED, _words(self._prompt(request)), 0, problem)
-
-    def _prompt(self, request: Request) -> str:
-        prompt = self._prompts[request.kind]
-        return prompt.prefix + request.suffix + prompt.tail
-
-    def _read(self, request: Request, response: httpx2.Response) -> Completion:
-        kind = response.headers.get("content-type", "application/json")
-        if "json" not in kind:
-            raise UnavailableError(f"the answer is {kind}, not JSON: {_said(response, self._key)}")
-        try:
-            answer = response.json()
-        except ValueError as error:
-            raise UnavailableError("the answer is no valid JSON") from error
-        text, finish = self._choice(answer)
-        text, stopped = _cut(mended(text), self._prompts[request.kind].sampling.stop)
-        usage = answer.get("usage")
-        prompt_tokens = _count(usage, "prompt_tokens", self._prompt(request))
-        completion_tokens = _count(usage, "completion_tokens", text)
-        if finish == "content_filter" and not stopped:
-            problem = "the server's content filter cut the answer"
-            return Completion(request.id, "", Finish.FAILED, prompt_tokens, completion_tokens, problem)
-        details = usage.get("prompt_tokens_details") if isinstance(usage, dict) else None
-        cut = finish == "length" and not stopped
-        return Completion(
-            request.id,
-            text,
-            Finish.LENGTH if cut else Finish.STOP,
-            prompt_tokens,
-            completion_tokens,
-            cached_tokens=_count(details, "cached_tokens", ""),
-        )
-
-    def _choice(self, answer: Any) -> tuple[str, Any]:
-        """The text of the first choice, and why it ended. A chat model that says nothing may say null."""
-        try:
-            choice = answer["choices"][0]
-            text = (choice["message"]["content"] or "") if self._chat else choice["text"]
-            finish = choice.get("finish_reason")
-        except (AttributeError, IndexError, KeyError, TypeError) as error:
-            raise UnavailableError("the answer holds no choice with a text") from error
-        if not isinstance(text, str):
-            raise UnavailableError("the answer's text is none")
-        return text, finish
-
-
-def _sampling(sampling: Sampling) -> dict[str, Any]:
-    values: dict[str, Any] = {"max_tokens": sampling.max_tokens, "temperature": sampling.temperature}
-    if sampling.temperature > 0:
-        values["top_p"] = sampling.top_p
-    if sampling.presence_penalty:
-        values["presence_penalty"] = sampling.presence_penalty
-    if sampling.frequency_penalty:
-        values["frequency_penalty"] = sampling.frequency_penalty
-    if sampling.stop:
-        values["stop"] = list(sampling.stop[:STOPS])
-    return values
-
-
-def _fold(seed: int) -> int:
-    """63 bits in 31, for servers that read a signed 32-bit number."""
-    return (seed ^ seed >> 31 ^ seed >> 62) & 0x7FFFFFFF
-
-
-def _cut(text: str, stops: Sequence[str]) -> tuple[str, bool]:
-    """The text before its earliest stop string, and whether there was one."""
-    end = min((at for at in map(text.find, stops) if at >= 0), default=-1)
-    return (text, False) if end < 0 else (text[:end], True)
-
-
-def _count(usage: Any, key: str, text: str) -> int:
-    value = usage.get(key) if isinstance(usage, dict) else None
-    return value if isinstance(value, int) else _words(text)
-
-
-def _words(text: str) -> int:
-    """In place of tokens, where the server does not count them."""
-    return len(text.split())
+def _may_pass(error: BaseException) -> bool:
+    if isinstance(error, RefusedError):
+        return error.again > 0
+    return isinstance(error, UnavailableError) and error.asked <= PATIENCE
 
 
 def _pause(state: RetryCallState) -> float:
@@ -394,32 +308,6 @@ def _pause(state: RetryCallState) -> float:
     return wait_random_exponential(FIRST_WAIT, LONGEST_WAIT)(state)
 
 
-def _retry_after(response: httpx2.Response) -> float:
-    """The seconds of a Retry-After header, which holds a number or a date; 0 where there is none."""
-    text = response.headers.get("retry-after", "").strip()
-    if text.replace(".", "", 1).isdecimal():
-        return float(text)
-    try:
-        date = parsedate_to_datetime(text)
-    except ValueError:
-        return 0.0
-    date = date if date.tzinfo else date.replace(tzinfo=UTC)
-    return max(0.0, (date - datetime.now(UTC)).total_seconds())
-
-
-def _said(response: httpx2.Response, key: str | None) -> str:
-    """The server's message in a few words on one line, without the key, should it show it."""
-    message: Any = response.text
-    try:
-        answer = response.json()
-        error = answer.get("error", answer)
-        message = error.get("message") or error.get("detail") or message
-    except (AttributeError, ValueError):  # no JSON, or another shape
-        pass
-    text = " ".join(str(message).split())
-    return (text.replace(key, "[key]") if key else text)[:300] or response.reason_phrase
-
-
 def _greet(settings: EngineSettings) -> httpx2.Response:
     """The server's list of models; of any status, for servers without a list exist.
 
@@ -430,7 +318,7 @@ def _greet(settings: EngineSettings) -> httpx2.Response:
     import httpx2
 
     _check(settings)
-    options, url = settings.openai, _url(settings.openai) + "/models"
+    options, url = settings.openai, address(settings.openai) + "/models"
     try:
         response = httpx2.get(url, headers=_headers(options), timeout=min(GREETING, options.timeout), verify=_tls())
     except (httpx2.RequestError, httpx2.InvalidURL) as error:
@@ -439,7 +327,7 @@ def _greet(settings: EngineSettings) -> httpx2.Response:
         ) from error
     if response.status_code in (401, 403):
         key = _key(options)
-        raise InputError(_refused_key(url, f"{response.status_code}: {_said(response, key)}", key))
+        raise InputError(refused_key(url, f"{response.status_code}: {said(response, key)}", key))
     return response
 
 
@@ -456,7 +344,7 @@ def _check_context(model: str, listed: httpx2.Response, prompts: PromptSet) -> N
     problems = []
     for kind in prompts.kinds:
         prompt, room = prompts[kind], prompts[kind].sampling.max_tokens
-        words = _words(f"{prompts.system} {prompt.prefix} {prompt.tail}")
+        words = words_in(f"{prompts.system} {prompt.prefix} {prompt.tail}")
         if isinstance(context, int) and words + room >= context:
             problems.append(
                 f"--model: {model}: the server's context of {context} tokens cannot hold the {kind} prompt of {words}"
@@ -476,10 +364,6 @@ def _check(settings: EngineSettings) -> None:
         problems.append(f"--openai.endpoint: {options.endpoint!r} is unknown (known: {', '.join(ENDPOINTS)})")
     if problems:
         raise InputError(*problems)
-
-
-def _url(options: OpenAIOptions) -> str:
-    return options.url.rstrip("/")
 
 
 @cache
@@ -516,9 +400,3 @@ def _key(options: OpenAIOptions) -> str | None:
     if not key or not key.isascii() or not key.isprintable():
         raise InputError(f"{where} must hold a key, one line of ASCII characters")
     return key
-
-
-def _refused_key(url: str, problem: str, key: str | None) -> str:
-    if key:
-        return f"--openai.key_env: {url} refuses the key ({problem}); mend the key, or take --openai.key_file"
-    return f"--openai.key_env: {url} asks for a key ({problem}); name the variable or --openai.key_file that holds it"

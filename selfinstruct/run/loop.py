@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from selfinstruct.errors import YieldError
 from selfinstruct.protocols import Engine, PoolIndex
 from selfinstruct.records import Completion, Request, RoundFile, Table
+from selfinstruct.run.barren import advice
 from selfinstruct.run.facts import ORIGIN, check_facts
 from selfinstruct.run.rounds import Check, Effect, Insert, Run, Stage, Write
 from selfinstruct.settings import Facts, fingerprint
@@ -160,11 +161,12 @@ def drive(
 
 
 def check_yield(run: Run, store: RunStore) -> None:
-    """YieldError if the run ended because its last rounds accepted nothing."""
+    """YieldError, with what helps, if the run ended because its last rounds accepted nothing."""
     if run.barren:
+        rounds, patience = run.pool.rounds, run.settings.rounds.patience
         raise YieldError(
-            f"{store.blobs.url}: the last {run.settings.rounds.patience} rounds accepted nothing; {run.pool.generated}"
-            f" instructions are there. More varied seeds or a higher temperature help; --rounds.patience goes on longer"
+            f"{store.blobs.url}: the last {patience} rounds accepted nothing; {run.pool.generated} instructions are"
+            f" there. {advice(store, range(rounds - patience, rounds))}"
         )
 
 

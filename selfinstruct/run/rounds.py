@@ -339,8 +339,9 @@ class Run:
         errors = Counter(row.error for row in rows if row.finish is Finish.FAILED)
         failed = errors.total()
         if failed > max(1, self.settings.rounds.max_failed * len(rows)):
+            allow = f", or allow it with --rounds.max_failed {failed / len(rows):.3f}" if failed < len(rows) else ""
             raise FailureError(
                 f"round {number}: {failed} of {len(rows)} requests for {table} failed, most often with"
                 f" {errors.most_common(1)[0][0]!r}; nothing of them is committed. Mend the cause and run the same"
-                f" command again, or allow it with --rounds.max_failed {failed / len(rows):.3f}"
+                f" command again{allow}"
             )

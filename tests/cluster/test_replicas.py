@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import signal
@@ -191,6 +192,16 @@ def test_a_model_whose_loading_raises_is_given_up() -> None:
     with pytest.raises(FailureError, match=r"died 5 times.*OSError: the weights are on a disk that is gone"):
         step_on(pool)
     pool.close()
+
+
+def test_what_engines_warn_of_is_said_once_and_not_for_every_replica() -> None:
+    def opening() -> Engine:
+        logging.getLogger("selfinstruct.engines").warning("no token ends %s", "its texts")
+        return Fragile(latency=0.05)
+
+    told: list[str] = []
+    complete(pool_of(opening, opening, in_flight=4, tell=told.append), requests(60))
+    assert told == ["replicas: no token ends its texts"]
 
 
 def test_what_is_missing_is_said_and_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:

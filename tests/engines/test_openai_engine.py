@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import random
 import re
 import socket
 import struct
-import sys
 import threading
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, cast
 
@@ -26,119 +22,15 @@ import pytest
 from cluster.settings import GenerateSettings
 from jobs.main import main
 from selfinstruct.draws import seed_of
-from selfinstruct.engines import EngineSettings, OpenAIOptions, identify, open_engine, openai, pinned
+from selfinstruct.engines import EngineSettings, OpenAIOptions, identify, open_engine, openai, openai_api, pinned
 from selfinstruct.errors import FailureError, InputError
 from selfinstruct.prompts import Prompt, PromptSet, Sampling, load_prompts
 from selfinstruct.protocols import Engine
 from selfinstruct.records import Completion, Finish, Kind, Request
+from tests.tools.server import Handler, Server, Trick, choice, error, saying, serving, text_for
 
 KEY = "sk-very-secret-0123456789"
 BASE, CHAT = load_prompts("base"), load_prompts("chat")
-
-Trick = Callable[["Handler"], None]
-"""What the server does in place of answering."""
-
-
-class Server(ThreadingHTTPServer):
-    """Answers by a hash of prompt and seed; `tricks` are played once each, per text that a prompt holds."""
-
-    daemon_threads = True
-    request_queue_size = 64
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.lock = threading.Lock()
-        self.tricks: dict[str, list[Trick]] = defaultdict(list)
-        self.bodies: list[dict[str, Any]] = []
-        self.times: list[float] = []
-        self.keys: list[str | None] = []
-        self.under_way = self.most = 0
-        self.delay = 0.0
-        self.models = 200
-        self.context: object = None
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/v1"
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients that hang up are no news."""
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)
-
-    def trick(self, prompt: str) -> Trick | None:
-        with self.lock:
-            for text, tricks in self.tricks.items():
-                if text in prompt and tricks:
-                    return tricks.pop(0)
-        return None
-
-
-class Handler(BaseHTTPRequestHandler):
-    """One connection."""
-
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    server: Server
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
-
-    def do_GET(self) -> None:
-        self.server.keys.append(self.headers["Authorization"])
-        self.reply({"data": [{"id": "m", "max_model_len": self.server.context}, {"id": "another"}]}, self.server.models)
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        with self.server.lock:
-            self.server.bodies.append(body)
-            self.server.times.append(time.monotonic())
-            self.server.keys.append(self.headers["Authorization"])
-            self.server.under_way += 1
-            self.server.most = max(self.server.most, self.server.under_way)
-        try:
-            time.sleep(self.server.delay * random.random())
-            self.answer(body)
-        finally:
-            with self.server.lock:
-                self.server.under_way -= 1
-
-    def answer(self, body: dict[str, Any]) -> None:
-        chat = "messages" in body
-        prompt = body["messages"][-1]["content"] if chat else body["prompt"]
-        if self.path != ("/v1/chat/completions" if chat else "/v1/completions"):
-            self.reply({"detail": "Not Found"}, 404)
-        elif trick := self.server.trick(prompt):
-            trick(self)
-        else:
-            self.reply(choice(text_for(prompt, body["seed"]), chat=chat))
-
-    def reply(self, answer: object, status: int = 200, **headers: str) -> None:
-        self.send(json.dumps(answer).encode(), status, **headers)
-
-    def send(self, data: bytes, status: int = 200, kind: str = "application/json", **headers: str) -> None:
-        self.send_response(status)
-        for name, value in {"Content-Type": kind, "Content-Length": str(len(data)), **headers}.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.end_headers()
-        self.wfile.write(data)
-
-
-def text_for(prompt: str, seed: int) -> str:
-    return hashlib.sha256(f"{seed} {prompt}".encode()).hexdigest()
-
-
-def choice(text: str | None, finish: str = "stop", chat: bool = False, usage: object = None) -> dict[str, Any]:
-    said = {"message": {"role": "assistant", "content": text}} if chat else {"text": text}
-    return {"choices": [{"index": 0, "finish_reason": finish, **said}], **({"usage": usage} if usage else {})}
-
-
-def saying(answer: object, status: int = 200, **headers: str) -> Trick:
-    return lambda handler: handler.reply(answer, status, **headers)
-
-
-def error(status: int, message: str = "no", **headers: str) -> Trick:
-    return saying({"error": {"message": message}}, status, **headers)
 
 
 def reset(handler: Handler) -> None:
@@ -180,13 +72,8 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setattr(openai, "FIRST_WAIT", 0.01)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("TEST_KEY", KEY)
-    running = Server()
-    thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield running
-    running.shutdown()
-    running.server_close()
-    thread.join()
+    with serving() as running:
+        yield running
 
 
 def settings_for(server: Server, model: str = "m", **options: Any) -> EngineSettings:
@@ -310,6 +197,104 @@ def test_what_a_reasoning_parser_set_apart_is_not_the_answer(server: Server) -> 
     assert (cut.text, cut.finish) == ("", Finish.LENGTH)
 
 
+def test_the_text_is_what_is_no_thought_of_several_parts(server: Server) -> None:
+    thought = {"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]}
+    parts = [thought, {"type": "text", "text": "One, "}, {"type": "image_url"}, {"type": "text", "text": "two."}]
+    answer = choice(None, chat=True)
+    answer["choices"][0]["message"]["content"] = parts
+    done = complete_one(server, saying(answer), prompts=CHAT)
+    assert (done.text, done.finish, done.error) == ("One, two.", Finish.STOP, None)
+
+
+def test_an_answer_without_content_is_empty_and_says_what_there_is_instead(server: Server) -> None:
+    def ends(finish: str, **message: object) -> tuple[str, Finish, str | None]:
+        body = {"choices": [{"finish_reason": finish, "message": {"role": "assistant", **message}}]}
+        completion = complete_one(server, saying(body), prompts=CHAT)
+        return completion.text, completion.finish, completion.error
+
+    assert ends("length") == ("", Finish.LENGTH, None)
+    assert ends("max_tokens", content=[]) == ("", Finish.LENGTH, None)
+    thoughts = "no answer: all that the model wrote is in reasoning_content"
+    assert ends("length", reasoning_content="Hm.") == ("", Finish.LENGTH, thoughts)
+    assert ends("stop", content="", reasoning_content="Hm.") == ("", Finish.STOP, thoughts)
+    refusal = ("", Finish.STOP, "the model refuses: I will not.")
+    assert ends("stop", content=None, refusal="I will not.") == refusal
+    assert ends("stop", content=[{"type": "refusal", "refusal": "I will not."}]) == refusal
+    assert ends("tool_calls", tool_calls=[]) == ("", Finish.STOP, "no answer: finish_reason is tool_calls")
+    assert ends("error", content="half") == ("", Finish.FAILED, "the server broke the answer off")
+
+
+def test_usage_that_cannot_be_is_counted_here(server: Server) -> None:
+    words = len(asked_for(BASE, make_requests(1)[0]).split())
+    for odd in (-1, 2**40, 1.5, True, "12", None, [3], {}):
+        usage = {"prompt_tokens": odd, "completion_tokens": odd, "prompt_tokens_details": {"cached_tokens": odd}}
+        done = complete_one(server, saying(choice("one two", usage=usage)))
+        assert (done.prompt_tokens, done.completion_tokens, done.cached_tokens) == (words, 2, 0)
+    for usage_ in ("many", [1], 7):
+        assert complete_one(server, saying(choice("one two", usage=usage_))).completion_tokens == 2
+    assert complete_one(server, saying(choice("one two", usage={"completion_tokens": 9.0}))).completion_tokens == 9
+
+
+def test_ends_of_a_turn_that_the_server_leaves_are_cut(server: Server) -> None:
+    for text in ("9</s>", "9<|eot_id|>\n", "9</s></s>", "9 <|im_end|><|endoftext|>"):
+        done = complete_one(server, saying(choice(text, "length")))
+        assert (done.text, done.finish) == ("9", Finish.STOP)
+    stopped = complete_one(server, saying(choice("9<end_of_turn>\nTask: next")), prompts=with_sampling(stop=("Task:",)))
+    assert stopped.text == "9"
+    within = complete_one(server, saying(choice("The tag </s> ends it.")))
+    assert within.text == "The tag </s> ends it."
+
+
+# no system message
+
+INSTRUCT = load_prompts("instruct")
+NO_SYSTEM = "System role not supported"
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        saying({"object": "error", "message": NO_SYSTEM, "code": 400}, 400),
+        saying([{"error": {"message": "Developer instruction is not enabled", "code": 400}}], 400),
+        saying({"error": {"message": "Conversation roles must alternate"}}, 422),
+        saying({"error": {"message": NO_SYSTEM, "code": 500}}, 500),
+        saying({"error": {"message": NO_SYSTEM}}),
+    ],
+    ids=["400", "400 in a list", "422 in other words", "500", "200"],
+)
+@pytest.mark.parametrize("concurrency", [1, 16])
+def test_a_server_that_takes_no_system_message_gets_its_text_in_the_users(
+    server: Server, reply: Trick, concurrency: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.always = lambda body: reply if body["messages"][0]["role"] == "system" else None
+    requests = make_requests(40, Kind.INSTANTIATE)
+    done = complete(server, requests, INSTRUCT, concurrency=concurrency)
+    assert {completion.finish for completion in done.values()} == {Finish.STOP}
+    served = [body["messages"] for body in server.bodies if len(body["messages"]) == 1]
+    expected = {f"{INSTRUCT.system}\n\n{asked_for(INSTRUCT, request)}" for request in requests}
+    assert {message["content"] for (message,) in served} == expected
+    assert len(served) == 40
+    assert len(server.bodies) - len(served) <= concurrency  # as many as were under way until it was known
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == [
+        "the server refuses a system message: its text stands at the head of the user's message"
+    ]
+
+
+def test_what_is_refused_with_and_without_a_system_message_fails_alone(server: Server) -> None:
+    server.tricks["number 0."] = [error(400, "too long")] * 2
+    done = complete(server, make_requests(6, Kind.INSTANTIATE), INSTRUCT, concurrency=1)
+    assert done.pop("instantiate/0").error == "400: too long"
+    assert {completion.finish for completion in done.values()} == {Finish.STOP}
+    roles = [body["messages"][0]["role"] for body in server.bodies]
+    assert roles == ["system", "user", *["system"] * 5]
+
+
+def test_a_server_in_trouble_is_not_taken_for_one_without_system_messages(server: Server) -> None:
+    server.tricks["number"] = [error(503, "The system is overloaded"), saying({"error": "overloaded"})]
+    complete(server, make_requests(3, Kind.INSTANTIATE), INSTRUCT, concurrency=1)
+    assert all(body["messages"][0]["role"] == "system" for body in server.bodies)
+
+
 @pytest.mark.parametrize(("endpoint", "prompts"), [("chat", BASE), ("completions", CHAT)])
 def test_the_endpoint_can_be_chosen(server: Server, endpoint: str, prompts: PromptSet) -> None:
     assert complete_one(server, prompts=prompts, endpoint=endpoint).finish is Finish.STOP
@@ -383,10 +368,6 @@ INFRASTRUCTURE: dict[str, Trick] = {
     "slow-loris": drip,
     "invalid JSON": garbage,
     "no JSON": web_page,
-    "no choices": saying({"choices": []}),
-    "no object": saying([1]),
-    "no text": saying({"choices": [{"finish_reason": "stop"}]}),
-    "a number for a text": saying({"choices": [{"text": 3}]}),
 }
 
 
@@ -398,6 +379,40 @@ def test_what_is_not_the_requests_fault_is_asked_again(server: Server, trick: Tr
     with pytest.raises(FailureError, match="failed 2 times in a row; the last: ") as caught:
         complete_one(server, trick, trick, timeout=0.3, retries=1)
     assert len(str(caught.value).splitlines()) == 1
+
+
+NO_COMPLETION: dict[str, tuple[object, str]] = {
+    "no choices": ({"choices": []}, 'the answer holds no choice with a text: {"choices": []}'),
+    "no object": ([1], "the answer holds no choice with a text: [1]"),
+    "no text": ({"choices": [{"finish_reason": "stop"}]}, "the answer holds no choice with a text"),
+    "a number for a text": ({"choices": [{"text": 3}]}, "the answer's content is 3, no text"),
+    "an error": ({"error": {"message": "out of\nmemory", "code": None}}, "out of memory"),
+    "an error as a text": ({"error": "CUDA error"}, "CUDA error"),
+    "an error in the choice": ({"choices": [{"error": {"message": "lost"}, "text": "half"}]}, "lost"),
+}
+
+
+@pytest.mark.parametrize(("answer", "words"), NO_COMPLETION.values(), ids=NO_COMPLETION.keys())
+def test_json_that_is_no_completion_is_asked_for_again_and_then_fails_alone(
+    server: Server, answer: object, words: str
+) -> None:
+    untroubled = complete_one(server)
+    assert complete_one(server, saying(answer), saying(answer)) == untroubled
+    server.bodies.clear()
+    server.tricks["number 3."] = [saying(answer)] * 9
+    done = complete(server, make_requests(6), retries=8)
+    failed = done.pop("classify/3")
+    assert failed.finish is Finish.FAILED
+    assert str(failed.error).startswith(words)
+    assert {completion.finish for completion in done.values()} == {Finish.STOP}
+    assert len(server.bodies) == 6 + openai_api.HICCUPS
+
+
+@pytest.mark.parametrize(("code", "asked"), [(400, 1), ("400", 1), (429, 4), (503, 4)])
+def test_an_error_with_status_200_is_taken_by_the_code_that_it_names(server: Server, code: object, asked: int) -> None:
+    failed = complete_one(server, *[saying({"object": "error", "message": "no", "code": code})] * 9, retries=3)
+    assert (failed.finish, failed.error) == (Finish.FAILED, f"{code}: no")
+    assert len(server.bodies) == asked
 
 
 @pytest.mark.parametrize("date", [False, True], ids=["seconds", "date"])
