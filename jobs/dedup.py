@@ -56,11 +56,12 @@ def dedup(settings: DedupSettings) -> int:
     blobs = open_blobs(settings.out)
     if VERDICTS in blobs.names(""):
         raise InputError(f"{settings.out}/{VERDICTS}: is there already; take another --out")
-    blobs.check_writable()
     rows = read_rows(settings.files, settings.field, [settings.field])
-    texts = ((row.id, str(row.values[settings.field])) for row in rows)
+    texts = [(row.id, str(row.values[settings.field])) for row in rows]
     with indexing(settings.novelty, settings.shards, settings.ray) as index:
-        verdicts = list(deduplicate(texts, settings, index))
+        judged = deduplicate(texts, settings, index)
+        blobs.check_writable()
+        verdicts = list(judged)
     read = {"the set": (verdict.text for verdict in verdicts)}
     for warning in letters.warnings(read, settings.novelty.tokeniser, "novelty.tokeniser"):
         print(f"warning: {warning}", file=sys.stderr)

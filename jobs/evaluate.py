@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobs.asking import AskedModel, answers_of, json_text, put_derived
-from jobs.command_line import choose, run
+from jobs.command_line import choose, plain, run
 from selfinstruct.errors import InputError
 from selfinstruct.evaluation.questions import (
     PromptSettings,
@@ -168,8 +168,6 @@ def _show(settings: EvaluateSettings, figures: Mapping[str, Any], groups: Mappin
     from rich.console import Console
     from rich.table import Table
 
-    from jobs.command_line import plain
-
     table = Table(title=f"{plain(settings.shown_name)}, means \u00d7 100", title_justify="left")
     table.add_column("")
     for heading in ("number", "ROUGE-L", "ROUGE-1", "exact match"):
@@ -179,7 +177,7 @@ def _show(settings: EvaluateSettings, figures: Mapping[str, Any], groups: Mappin
     table.add_section()
     table.add_row("all", *_cells(figures["overall"]), style="bold")
     for name, other in _beside(settings, figures["asked"]):
-        table.add_row(plain(name), *_cells(other), style="dim")
+        table.add_row(plain(name), *other, style="dim")
     Console().print(table)
     failed, cut = figures["finish"]["failed"], figures["finish"]["length"]
     print(
@@ -188,15 +186,18 @@ def _show(settings: EvaluateSettings, figures: Mapping[str, Any], groups: Mappin
     )
 
 
-def _beside(settings: EvaluateSettings, asked: int) -> list[tuple[str, Mapping[str, Any]]]:
-    """Overall scores of the models that were evaluated on as much in the same local folder before."""
-    import json
+def _beside(settings: EvaluateSettings, asked: int) -> list[tuple[str, list[str]]]:
+    """The cells of the models that were evaluated on as much in the same local folder before."""
+    from selfinstruct.sources.json_values import read_document
 
     found = []
     for path in sorted(Path(settings.out).glob(f"*/{RESULTS}")):
-        other = json.loads(path.read_text(encoding="utf-8"))
-        if other["model"] != settings.shown_name and other["asked"] == asked:
-            found.append((other["model"], other["overall"]))
+        try:
+            other = read_document(str(path))
+            if other["model"] != settings.shown_name and other["asked"] == asked:
+                found.append((str(other["model"]), _cells(other["overall"])))
+        except (InputError, KeyError, TypeError, ValueError) as error:
+            print(f"note: {path} holds no results and is left out ({plain(str(error))})", file=sys.stderr)
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -81,7 +82,7 @@ def import_run(settings: ImportSettings) -> int:
     facts = {key: fact for key, fact in facts.items() if not key.startswith(("planner", "propose.", "rounds."))}
     facts["seeds"] = tasks_digest(seeds)
     given = Path(settings.source[0]).expanduser()
-    if len(settings.source) == 1 and given.is_dir():
+    if len(settings.source) == 1 and os.path.isdir(given):
         original = read_original(given)
         facts[ORIGIN] = {"command": "import", "source": original.digest, "rounds": original.rounds}
         model = {"engine": "original", "model": settings.model}

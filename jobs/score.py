@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from tyro.conf import Positional
 
 from jobs.command_line import plain, run
-from selfinstruct.errors import InputError
 from selfinstruct.novelty.rouge import Tokeniser
 
 if TYPE_CHECKING:
@@ -71,30 +70,26 @@ def _scores(settings: ScoreSettings) -> list[tuple[str, Scores]]:
     """Each row's group and scores."""
     from selfinstruct.evaluation.scoring import Scorer
     from selfinstruct.novelty import letters
-    from selfinstruct.sources.texts import MOST_PROBLEMS, read_rows
+    from selfinstruct.sources.rows import Row, parsed
+    from selfinstruct.sources.texts import required_text, text_or_texts
 
-    scorer, scored, problems = Scorer(settings.tokeniser), [], []
-    texts: list[str] = []
-    for row in read_rows([settings.file], settings.prediction, any_text=True):
-        given = row.values.get(settings.reference)
-        references = [given] if isinstance(given, str) else given
-        if not isinstance(references, list) or not references or not all(isinstance(text, str) for text in references):
-            problems.append(f"{row.id}: --reference {settings.reference!r} must be a text, or a list of texts")
-        elif settings.by and settings.by not in row.values:
-            problems.append(f"{row.id}: there is no field {settings.by!r}; name another one with --by")
-        elif not problems:
-            texts += [row.values[settings.prediction], *references]
-            group = str(row.values[settings.by]) if settings.by else ""
-            scored.append((group, scorer(row.values[settings.prediction], references)))
-        if len(problems) == MOST_PROBLEMS:
-            break
-    if problems:
-        raise InputError(*problems)
-    if not scored:
-        raise InputError(f"{settings.file}: holds no prediction")
+    def prediction(row: Row) -> tuple[str, str, list[str]]:
+        text = required_text(row.values, settings.prediction, any_text=True)
+        references = text_or_texts(row.values, settings.reference)
+        if not references:
+            raise ValueError(f"--reference {settings.reference!r} must be a text, or a list of texts")
+        if settings.by and settings.by not in row.values:
+            raise ValueError(f"there is no field {settings.by!r}; name another one with --by")
+        return str(row.values[settings.by]) if settings.by else "", text, references
+
+    columns = [settings.prediction, settings.reference, settings.by or settings.prediction]
+    nothing = "holds no prediction"
+    rows = list(parsed([settings.file], prediction, nothing, columns=columns, required=settings.prediction))
+    texts = [text for _, said, references in rows for text in (said, *references)]
     for warning in letters.warnings({"the set": texts}, settings.tokeniser, "tokeniser"):
         print(f"warning: {warning}", file=sys.stderr)
-    return scored
+    scorer = Scorer(settings.tokeniser)
+    return [(group, scorer(text, references)) for group, text, references in rows]
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from selfinstruct.errors import CorruptError, FailureError, FingerprintError, He
 from selfinstruct.records import Completion, Finish, Request, round_name
 from selfinstruct.run.loop import Line
 from selfinstruct.settings import Facts, differences
+from selfinstruct.sources.json_values import RowError, value_of
 from selfinstruct.storage.blobs import open_blobs
 
 BEGUN = "begun.json"
@@ -85,10 +86,12 @@ class Answers:
 
     def _check_begun(self) -> None:
         try:
-            begun = json.loads(self.blobs.get(BEGUN))
+            begun = value_of(self.blobs.get(BEGUN))
+            if not isinstance(begun, dict):
+                raise RowError("not an object")
         except KeyError:  # it comes with the first answers
             return
-        except ValueError as error:
+        except RowError as error:
             raise CorruptError(f"{self.blobs.url}/{BEGUN}: cannot be read ({error}); take another --out") from error
         different = differences(self._facts, begun)
         if different:
@@ -100,10 +103,17 @@ class Answers:
 
     def _read(self, name: str) -> list[Completion]:
         try:
-            rows = [json.loads(line) for line in self.blobs.get(name).splitlines()]
-            return [Completion(**{**row, "finish": Finish(row["finish"])}) for row in rows]
+            return [_answer(value_of(line)) for line in self.blobs.get(name).splitlines()]
         except (KeyError, TypeError, ValueError) as error:
             raise CorruptError(f"{self.blobs.url}/{name}: is damaged ({error}); remove it to ask again") from error
+
+
+def _answer(row: Any) -> Completion:
+    """The completion of a line; KeyError, TypeError or ValueError if it is none."""
+    answer = Completion(**{**row, "finish": Finish(row["finish"])})
+    if not isinstance(answer.request_id, str) or not isinstance(answer.text, str):
+        raise TypeError("'request_id' and 'text' must be texts")
+    return answer
 
 
 def ask(

@@ -15,6 +15,7 @@ from selfinstruct.errors import InputError
 from selfinstruct.evaluation.predictions import Prediction
 from selfinstruct.evaluation.questions import fill
 from selfinstruct.evaluation.ratings import Ratings
+from selfinstruct.sources.files import read_text
 
 PROMPT = Path(__file__).with_name("judge.txt")
 PLACEHOLDERS = ("{instruction}", "{input}", "{target}", "{response}")
@@ -34,10 +35,7 @@ def read_judge_prompt(path: Path) -> str:
     Raises:
         InputError: it cannot be read, or lacks a placeholder.
     """
-    try:
-        text = path.read_text(encoding="utf-8").rstrip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"--prompt: {path} cannot be read: {error}") from error
+    text = read_text(str(path)).rstrip()
     missing = [placeholder for placeholder in PLACEHOLDERS if placeholder not in text]
     if missing:
         raise InputError(f"--prompt: {path} must hold {', '.join(missing)}")

@@ -9,6 +9,7 @@ Of files that others made, `instruction` and `response` are enough: the files re
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,12 +17,16 @@ from pathlib import Path
 from typing import Any
 
 from selfinstruct.errors import InputError
-from selfinstruct.evaluation.questions import Question, whole
+from selfinstruct.evaluation.questions import Question
 from selfinstruct.evaluation.scoring import Scorer, figures, grouped
-from selfinstruct.records import Completion, Finish
-from selfinstruct.sources.texts import MOST_PROBLEMS, Row, read_rows
+from selfinstruct.records import Completion, Finish, mended
+from selfinstruct.sources.rows import Row, parsed
+from selfinstruct.sources.texts import optional_text, required_text, text_or_texts
 
 PREDICTIONS = "predictions.jsonl"
+
+KEYS = ("id", "model", "instruction", "input", "target", "response")
+"""What is read of a prediction; the columns that are read of Parquet files."""
 
 
 def prediction_row(model: str, question: Question, prompt: str, answer: Completion) -> dict[str, Any]:
@@ -96,33 +101,25 @@ def read_predictions(places: Sequence[str]) -> list[Prediction]:
     """
     if not places:
         raise InputError("name at least one file of predictions, or a folder of them")
-    predictions: list[Prediction] = []
-    problems: list[str] = []
     first: dict[tuple[str, tuple[str, str]], tuple[str, Prediction]] = {}
-    for row in read_rows([file for place in places for file in _files(place)], "response", any_text=True):
-        try:
-            prediction = _prediction(row)
-        except ValueError as error:
-            problems.append(f"{row.id}: {error}")
-        else:
-            at, there = first.setdefault((prediction.model, prediction.asked), (row.id, prediction))
-            if there is prediction:
-                predictions.append(prediction)
-            elif there.response != prediction.response:
-                problems.append(f"{row.id}: model {prediction.model!r} answers this task otherwise at {at}")
-        if len(problems) == MOST_PROBLEMS:
-            break
-    if problems:
-        raise InputError(*problems)
-    if not predictions:
-        raise InputError(f"{', '.join(places)}: hold no prediction")
+
+    def prediction(row: Row) -> Prediction | None:
+        read = _prediction(row)
+        at, there = first.setdefault((read.model, read.asked), (row.id, read))
+        if there.response != read.response:
+            raise ValueError(f"model {read.model!r} answers this task otherwise at {at}")
+        return read if there is read else None
+
+    files = [file for place in places for file in _files(place)]
+    rows = list(parsed(files, prediction, "holds no prediction", columns=KEYS, required="response"))
+    predictions = [each for each in rows if each is not None]
     order = {name: at for at, name in enumerate(dict.fromkeys(each.model for each in predictions))}
     return sorted(predictions, key=lambda each: order[each.model])
 
 
 def _files(place: str) -> list[str]:
     folder = Path(place).expanduser()
-    if "://" in place or not folder.is_dir():
+    if "://" in place or not os.path.isdir(folder):
         return [place]
     found = [folder / PREDICTIONS] if (folder / PREDICTIONS).exists() else sorted(folder.glob(f"*/{PREDICTIONS}"))
     if not found:
@@ -132,22 +129,16 @@ def _files(place: str) -> list[str]:
 
 def _prediction(row: Row) -> Prediction:
     values = row.values
-    instruction, text, model = values.get("instruction"), values.get("input") or "", values.get("model")
-    if not isinstance(instruction, str) or not instruction.strip():
-        raise ValueError("'instruction' must be a text that is not empty")
-    if not isinstance(text, str):
-        raise ValueError("'input' must be a text")
-    if model is not None and not isinstance(model, str):
-        raise ValueError("'model' must be a text")
-    given = values.get("target") or []
-    targets = [given] if isinstance(given, str) else given
-    if not isinstance(targets, list) or not all(isinstance(target, str) for target in targets):
-        raise ValueError("'target' must be a text or a list of texts")
+    response, instruction = (required_text(values, key, any_text=True) for key in ("response", "instruction"))
+    if not instruction.strip():
+        raise ValueError("'instruction' must not be empty")
     return Prediction(
-        model=model or Path(row.url).name.partition(".")[0].removesuffix("_predictions"),
-        task=str(values.get("id") or f"line {row.number}"),
-        instruction=whole(instruction),
-        input=whole(text),
-        targets=tuple(whole(target) for target in targets),
-        response=whole(values["response"]),
+        model=mended(
+            optional_text(values, "model") or Path(row.url).name.partition(".")[0].removesuffix("_predictions")
+        ),
+        task=mended(str(values.get("id") or f"line {row.number}")),
+        instruction=mended(instruction),
+        input=mended(optional_text(values, "input")),
+        targets=tuple(map(mended, text_or_texts(values, "target") if values.get("target") else ())),
+        response=mended(response),
     )

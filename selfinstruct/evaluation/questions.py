@@ -91,11 +91,6 @@ def free_request(id: str, text: str) -> Request:
     return Request(id, Kind.INPUT_FIRST, text, seed_of("evaluation", id))
 
 
-def whole(text: str) -> str:
-    """The text with lone surrogates, which JSON can spell and no file or tokenizer can hold, replaced."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
 def digest_of(value: Sequence[object]) -> str:
     """SHA-256 of a JSON value, in hex."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

@@ -11,7 +11,6 @@ gave the same response to a task, its rating counts for both.
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -22,6 +21,9 @@ from typing import Any
 
 from selfinstruct.errors import InputError
 from selfinstruct.evaluation.predictions import Prediction
+from selfinstruct.sources.json_values import read_document
+from selfinstruct.sources.rows import Problems, listed
+from selfinstruct.sources.texts import text_problem
 
 FORMAT = "selfinstruct-ratings/1"
 LEVELS = {
@@ -78,10 +80,10 @@ def read_ratings(paths: Sequence[Path], predictions: Sequence[Prediction]) -> li
     """
     known = {each.id for each in predictions}
     found: dict[tuple[bool, str], Ratings] = {}
-    problems: list[str] = []
+    problems = Problems()
     for path in paths:
         try:
-            ratings = _read(path)
+            ratings = _ratings(read_document(str(path)))
             if strange := ratings.levels.keys() - known:
                 raise ValueError(
                     f"{len(strange)} of its {len(ratings.levels)} ratings are of responses that are not among the "
@@ -90,10 +92,11 @@ def read_ratings(paths: Sequence[Path], predictions: Sequence[Prediction]) -> li
             key = ratings.is_model, ratings.rater
             before = found.get(key)
             found[key] = ratings if before is None else _together(before, ratings)
+        except InputError as error:
+            problems.add(*error.problems)
         except ValueError as error:
-            problems.append(f"{path}: {error}")
-    if problems:
-        raise InputError(*problems)
+            problems.add(f"{path}: {error}")
+    problems.check()
     return list(found.values())
 
 
@@ -151,21 +154,20 @@ def _defined(value: float) -> float | None:
     return None if math.isnan(value) else float(value)
 
 
-def _read(path: Path) -> Ratings:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"cannot be read: {error}") from error
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"not JSON: {error}") from error
+def _ratings(data: Any) -> Ratings:
+    """The ratings that a file's value is; ValueError says why it is none."""
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise ValueError("is no file of ratings; give what the page exported or `selfinstruct rate judge` wrote")
     rater, levels, unparsable = data.get("rater"), data.get("ratings"), data.get("unparsable", 0)
     if not isinstance(rater, str) or not isinstance(levels, dict) or not isinstance(unparsable, int):
         raise ValueError("'rater' must be a text, 'ratings' an object of levels, 'unparsable' a number")
+    if problem := text_problem(rater):
+        raise ValueError(f"'rater' {problem}")
+    if not levels and not unparsable:
+        raise ValueError("holds no rating; export the page's ratings when there are some")
     wrong = sorted({str(level) for level in levels.values() if level not in tuple(LEVELS)})
     if wrong:
-        raise ValueError(f"knows levels that are none: {', '.join(wrong[:5])} (there are: {', '.join(LEVELS)})")
+        raise ValueError(f"knows levels that are none: {listed(wrong)} (there are: {', '.join(LEVELS)})")
     return Ratings(rater, data.get("kind") == "model", levels, unparsable)
 
 

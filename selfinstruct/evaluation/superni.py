@@ -6,20 +6,21 @@ first 100 instances in the file's order, the task's definition as the instructio
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from selfinstruct.errors import InputError
-from selfinstruct.evaluation.questions import Question, whole
+from selfinstruct.evaluation.questions import Question
+from selfinstruct.records import mended
+from selfinstruct.sources.files import read_text
+from selfinstruct.sources.json_values import read_document
+from selfinstruct.sources.limits import MOST_CHARACTERS, MOST_PROBLEMS
 
 TASKS, INSTANCES = 119, 100
 """Test tasks, and instances of each, in the paper's figures."""
-
-MOST_PROBLEMS = 20
-"""Bad tasks that are named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +44,9 @@ def read_benchmark(checkout: Path, split: str = "default", tasks: int = TASKS, i
     for name in names[:tasks]:
         try:
             data = _read(checkout / "tasks" / f"{name}.json", instances)
-        except ValueError as error:
-            problems.append(str(error))
-            if len(problems) == MOST_PROBLEMS:
+        except InputError as error:
+            problems += error.problems
+            if len(problems) >= MOST_PROBLEMS:
                 break
             continue
         short += len(data["Instances"]) < instances
@@ -62,12 +63,12 @@ def read_benchmark(checkout: Path, split: str = "default", tasks: int = TASKS, i
 
 def _split(checkout: Path, split: str) -> list[str]:
     listing = checkout / "splits" / split / "test_tasks.txt"
-    if not (checkout / "tasks").is_dir() or not listing.is_file():
+    if not os.path.isdir(checkout / "tasks") or not os.path.isfile(listing):
         raise InputError(
             f"--tasks: {checkout} is no checkout of natural-instructions (it must hold tasks/ and "
             f"splits/{split}/test_tasks.txt); clone https://github.com/allenai/natural-instructions"
         )
-    names = listing.read_text(encoding="utf-8").split()
+    names = read_text(str(listing)).split()
     if not names:
         raise InputError(f"--tasks: {listing} names no task")
     return names
@@ -75,40 +76,40 @@ def _split(checkout: Path, split: str) -> list[str]:
 
 def _read(path: Path, most: int) -> dict[str, Any]:
     """A task file, with so many of its instances at most."""
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ValueError(f"{path}: is missing, though the split names it; check out the whole repository") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: cannot be read: {error}") from error
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path}: not JSON: {error}") from error
+    if not os.path.exists(path):
+        raise InputError(f"{path}: is missing, though the split names it; check out the whole repository")
+    data = read_document(str(path))
     if not isinstance(data, dict):
-        raise ValueError(f"{path}: must hold a JSON object")
+        raise InputError(f"{path}: must hold a JSON object")
     if isinstance(data.get("Instances"), list):
         data["Instances"] = data["Instances"][:most]
     problems = list(_problems(data))
     if problems:
-        raise ValueError(f"{path}: {'; '.join(problems[:3])}")
+        raise InputError(f"{path}: {'; '.join(problems[:3])}")
     return data
 
 
 def _problems(data: dict[str, Any]) -> Iterator[str]:
     for key in ("Definition", "Categories"):
-        value = data.get(key)
-        texts = value if isinstance(value, list) else [value]  # early versions have a text in place of a list
-        if not texts or not all(isinstance(text, str) and text.strip() for text in texts):
-            yield f"'{key}' must be a list of texts"
+        if not _texts(data.get(key)) or not all(text.strip() for text in _texts(data.get(key))):
+            yield f"'{key}' must be a list of texts of at most {MOST_CHARACTERS:,} characters"
     instances = data.get("Instances")
     if not isinstance(instances, list) or not instances:
         yield "'Instances' must be a list of at least one object with 'input' and 'output'"
         return
     for number, instance in enumerate(instances):
         given = instance if isinstance(instance, dict) else {}
-        outputs = given.get("output")
-        listed = isinstance(outputs, list) and outputs and all(isinstance(text, str) for text in outputs)
-        if not isinstance(given.get("input"), str) or not (listed or isinstance(outputs, str)):
-            yield f"Instances[{number}] must have a text 'input' and a list of texts 'output'"
+        if not isinstance(given.get("input"), str) or not _texts(given["input"]) or not _texts(given.get("output")):
+            yield (
+                f"Instances[{number}] must have a text 'input' and a list of texts 'output', of at most "
+                f"{MOST_CHARACTERS:,} characters each"
+            )
+
+
+def _texts(value: Any) -> list[str]:
+    """A list of texts; early versions have a text in place of a list. Nothing if it is of another kind, or too long."""
+    texts = value if isinstance(value, list) else [value]
+    return texts if all(isinstance(text, str) and len(text) <= MOST_CHARACTERS for text in texts) else []
 
 
 def _questions(name: str, data: dict[str, Any]) -> Iterator[Question]:
@@ -119,8 +120,8 @@ def _questions(name: str, data: dict[str, Any]) -> Iterator[Question]:
         yield Question(
             id=f"{name}/{number:03d}",
             task=name,
-            category=whole(category if isinstance(category, str) else category[0]),
-            instruction=whole(instruction.strip()),
-            input=whole(instance["input"].strip()),
-            references=tuple(map(whole, [outputs] if isinstance(outputs, str) else outputs)),
+            category=mended(category if isinstance(category, str) else category[0]),
+            instruction=mended(instruction.strip()),
+            input=mended(instance["input"].strip()),
+            references=tuple(map(mended, [outputs] if isinstance(outputs, str) else outputs)),
         )

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from selfinstruct.errors import InputError
-from selfinstruct.evaluation.questions import Question, whole
-from selfinstruct.sources.texts import MOST_PROBLEMS, Row, read_rows
+from selfinstruct.evaluation.questions import Question
+from selfinstruct.records import mended
+from selfinstruct.sources.limits import MOST_PROBLEMS
+from selfinstruct.sources.rows import Row, parsed
+from selfinstruct.sources.texts import optional_text, required_text, text_problem
+
+KEYS = ("id", "instruction", "instances", "input", "output", "motivation_app")
+"""What is read of a task; the columns that are read of Parquet files."""
 
 
 def read_user_tasks(path: str) -> list[Question]:
@@ -21,51 +25,41 @@ def read_user_tasks(path: str) -> list[Question]:
     Raises:
         InputError: the file cannot be read, holds no task, or has bad rows (the first 20 are named).
     """
-    questions: list[Question] = []
-    problems: list[str] = []
-    for row in read_rows([path], "instruction", any_text=True):
-        try:
-            questions += _questions(row)
-        except ValueError as error:
-            problems.append(f"{row.id}: {error}")
-            if len(problems) == MOST_PROBLEMS:
-                break
+    found = list(parsed([path], _questions, "holds no task", columns=KEYS, required="instruction"))
+    questions = [question for each in found for question in each]
     twice = [id for id, count in Counter(question.id for question in questions).items() if count > 1]
-    problems += [f"{path}: the id {id!r} is there more than once" for id in twice[:MOST_PROBLEMS]]
-    if problems:
-        raise InputError(*problems)
-    if not questions:
-        raise InputError(f"--tasks: {path} holds no task")
+    if twice:
+        raise InputError(*(f"{path}: the id {id!r} is there more than once" for id in twice[:MOST_PROBLEMS]))
     return questions
 
 
-def _questions(row: Row) -> Iterator[Question]:
+def _questions(row: Row) -> list[Question]:
     values = row.values
-    instruction = values["instruction"].strip()
+    instruction = required_text(values, "instruction", any_text=True).strip()
     if not instruction:
         raise ValueError("'instruction' must not be empty")
     task = values.get("id", f"{Path(row.url).stem}/{row.number:05d}")
     if not isinstance(task, str | int):
         raise ValueError("'id' must be a text")
+    if problem := text_problem(str(task)):
+        raise ValueError(f"'id' {problem}")
     given = values.get("instances", [values])
     if not isinstance(given, list) or not given:
         raise ValueError("'instances' must be a list of at least one object with 'input' and 'output'")
+    category = mended(str(values.get("motivation_app") or ""))
+    questions = []
     for number, instance in enumerate(given):
-        text, target = _fields(instance, number)
-        yield Question(
-            id=f"{task}" if len(given) == 1 else f"{task}/{number}",
-            task=str(task),
-            category=whole(str(values.get("motivation_app") or "")),
-            instruction=whole(instruction),
-            input=whole(text.strip()),
-            references=(whole(target.strip()),) if target.strip() else (),
+        if not isinstance(instance, dict):
+            raise ValueError(f"instances[{number}] must be an object with 'input' and 'output'")
+        target = optional_text(instance, "output").strip()
+        questions.append(
+            Question(
+                id=f"{task}" if len(given) == 1 else f"{task}/{number}",
+                task=str(task),
+                category=category,
+                instruction=mended(instruction),
+                input=mended(optional_text(instance, "input").strip()),
+                references=(mended(target),) if target else (),
+            )
         )
-
-
-def _fields(instance: Any, number: int) -> tuple[str, str]:
-    if not isinstance(instance, dict):
-        raise ValueError(f"instances[{number}] must be an object with 'input' and 'output'")
-    text, target = instance.get("input") or "", instance.get("output") or ""
-    if not isinstance(text, str) or not isinstance(target, str):
-        raise ValueError(f"instances[{number}]: 'input' and 'output' must be texts")
-    return text, target
+    return questions

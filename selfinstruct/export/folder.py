@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
 import re
 import secrets
@@ -13,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from selfinstruct.errors import FailureError, InputError
+from selfinstruct.sources.json_values import read_document
 
 MARK = "export.json"
 """The file by which an export is known: which run it is of."""
@@ -51,8 +51,8 @@ def check(out: Path, run: str) -> None:
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
     try:
-        theirs = json.loads((out / MARK).read_text(encoding="utf-8"))["run"]
-    except (OSError, ValueError, KeyError, TypeError):
+        theirs = read_document(str(out / MARK))["run"]
+    except (InputError, KeyError, TypeError):
         raise InputError(f"--out: {out} is there already, and is no export; take another folder") from None
     if theirs != run:
         raise InputError(f"--out: {out} is the export of another run; take another folder, or remove it")

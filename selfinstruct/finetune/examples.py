@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from selfinstruct.draws import Draws
 from selfinstruct.errors import InputError
 from selfinstruct.records import Table
-from selfinstruct.sources.texts import is_readable, read_tasks
+from selfinstruct.sources.rows import is_readable
+from selfinstruct.sources.texts import read_tasks
 from selfinstruct.storage.store import RunStore, name_of, open_run
 
 

@@ -99,12 +99,12 @@ def prepare(data: Sequence[str], base: EngineSettings, settings: TuneSettings, w
     from selfinstruct.engines.opening import open_tokenizer
 
     check(settings, workers)
+    examples = read_examples(data, settings.seeds)
     identity = fingerprint(base)
     base = _absolute(pinned(base, identity))
     at = locate(base)
     _check_context(base, settings.max_length)
     tokenizer = open_tokenizer(at)
-    examples = read_examples(data, settings.seeds)
     ends = end_tokens(at.folder, tokenizer)
     encoded = encode(examples.examples, tokenizer, ends, settings.max_length, settings.chat, settings.seed)
     epoch = len(encoded.examples)

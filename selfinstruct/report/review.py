@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,6 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from selfinstruct.errors import InputError
+from selfinstruct.sources.files import read_text
+from selfinstruct.sources.json_values import read_document
+from selfinstruct.sources.rows import Problems, listed
+from selfinstruct.sources.texts import text_problem
 
 QUESTIONS = {
     "task": "Is the instruction a task that makes sense?",
@@ -95,33 +98,33 @@ def read_answers(path: Path, identity: str) -> dict[str, Answers]:
     Raises:
         InputError: the file cannot be read, is of another run, or has bad or doubled rows (all of them are named).
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"--review: {path} cannot be read: {error}") from error
-    rows = list(_rows_of_json(path, text, identity) if path.suffix == ".json" else _rows_of_csv(path, text))
-    problems: list[str] = []
+    problems = Problems()
     answers: dict[str, Answers] = {}
-    for place, row in rows:
+    for place, row in _rows_of_json(path, identity) if path.suffix == ".json" else _rows_of_csv(path):
         id = row.get("id")
         if not isinstance(id, str) or not id:
-            problems.append(f"{place}: 'id' is missing")
+            problems.add(f"{place}: 'id' is missing")
+            continue
+        if problem := text_problem(id):
+            problems.add(f"{place}: 'id' {problem}")
             continue
         if id in answers:
-            problems.append(f"{place}: {id!r} was answered before")
-        given = {key: _answer(row.get(key)) for key in QUESTIONS}
-        problems += [
-            f"{place}: {key!r} is {row.get(key)!r}, must be yes, no or nothing"
-            for key, value in given.items()
-            if value is _UNKNOWN
-        ]
-        answers[id] = given
-    if problems:
-        raise InputError(*problems)
+            problems.add(f"{place}: {listed([id])!r} was answered before")
+        answers[id] = {key: _answer(row.get(key)) for key in QUESTIONS}
+        unknown = [key for key, value in answers[id].items() if value is _UNKNOWN]
+        problems.add(*(f"{place}: {key!r} is {_shown(row[key])}, must be yes, no or nothing" for key in unknown))
+    problems.check()
+    if not answers:
+        raise InputError(f"{path}: holds no answer; fill in the sheet, and save it")
     return answers
 
 
 _UNKNOWN: Any = object()
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:40]}..."
 
 
 def _answer(value: Any) -> Any:
@@ -131,11 +134,8 @@ def _answer(value: Any) -> Any:
     return None if not text else _ANSWERS.get(text, _UNKNOWN)
 
 
-def _rows_of_json(path: Path, text: str, identity: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    try:
-        data = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: is not JSON: {error}") from error
+def _rows_of_json(path: Path, identity: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    data = read_document(str(path))
     if not isinstance(data, dict) or not isinstance(data.get("answers"), list):
         raise InputError(f"{path}: must be an object with 'answers', as the report's page saves it")
     if data.get("run") not in (None, identity):
@@ -146,17 +146,18 @@ def _rows_of_json(path: Path, text: str, identity: str) -> Iterator[tuple[str, M
         yield f"{path}: answer {number}", row
 
 
-def _rows_of_csv(path: Path, text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _rows_of_csv(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    text = read_text(str(path))
     first = text.partition("\n")[0]
     reader = csv.DictReader(
         io.StringIO(text, newline=""), delimiter=";" if first.count(";") > first.count(",") else ","
     )
-    missing = {"id", *QUESTIONS} - set(reader.fieldnames or ())
-    if missing:
-        raise InputError(
-            f"{path}:1: the column {sorted(missing)[0]!r} is missing; there must be id, task, input, output"
-        )
     try:
+        missing = {"id", *QUESTIONS} - set(reader.fieldnames or ())
+        if missing:
+            raise InputError(
+                f"{path}:1: the column {sorted(missing)[0]!r} is missing; there must be id, task, input, output"
+            )
         for row in reader:
             yield f"{path}:{reader.line_num}", row
     except csv.Error as error:

@@ -8,12 +8,12 @@ its lines have no ids; letters' case does not count, because that code made all 
 from __future__ import annotations
 
 import hashlib
-import json
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from selfinstruct.errors import InputError
 from selfinstruct.records import (
@@ -29,9 +29,13 @@ from selfinstruct.records import (
     round_name,
 )
 from selfinstruct.reuse.replay import StoredRound
-from selfinstruct.sources.texts import read_tasks
+from selfinstruct.sources.files import CHUNK, opened
+from selfinstruct.sources.rows import Problems, Row, parsed
+from selfinstruct.sources.texts import read_tasks, required_text
 from selfinstruct.steps.instantiate import kind_for
 from selfinstruct.steps.readers.original import OriginalReader
+
+T = TypeVar("T")
 
 INSTRUCTIONS = "machine_generated_instructions.jsonl"
 QUESTIONS = "is_clf_or_not*.jsonl"
@@ -39,9 +43,6 @@ INSTANCES = "machine_generated_instances.jsonl"
 
 REQUESTS = 2048
 """Requests in a round."""
-
-MOST_PROBLEMS = 20
-"""Bad lines that are named."""
 
 _READER = OriginalReader()
 
@@ -75,58 +76,49 @@ def read_original(folder: Path) -> OriginalRun:
     Raises:
         InputError: there are no instructions, or files cannot be read or have bad lines (up to 20 are named).
     """
+    first, questions, answers = folder / INSTRUCTIONS, sorted(folder.glob(QUESTIONS)), folder / INSTANCES
+    if not os.path.exists(first):
+        raise InputError(f"{first}: cannot be read: it is not there, and a run of the original code has it")
+    later = [answers] if os.path.exists(answers) else []
+    problems = Problems()
+    instructions = list(_lines([first], _instruction, problems, "holds no instruction"))
+    asked = dict(_lines(questions, _question, problems))
+    instances = dict(_lines(later, _answer, problems))
+    problems.check()
+    return OriginalRun(list(_requests(instructions)), asked, instances, _digest_of([first, *questions, *later]))
+
+
+def _lines(
+    paths: Sequence[Path], read: Callable[[Row], T], problems: Problems, nothing: str | None = None
+) -> Iterator[T]:
+    return parsed(map(str, paths), read, nothing, only_lines=True, problems=problems)
+
+
+def _digest_of(paths: Sequence[Path]) -> str:
     digest = hashlib.sha256()
-    problems: list[str] = []
-    instructions = list(_lines(folder / INSTRUCTIONS, digest, problems, _instruction))
-    questions: dict[str, str] = {}
-    for path in sorted(folder.glob(QUESTIONS)):
-        questions |= _lines(path, digest, problems, _question)
-    instances: dict[str, Response] = {}
-    if (folder / INSTANCES).exists():
-        instances |= _lines(folder / INSTANCES, digest, problems, _answer)
-    if problems:
-        raise InputError(*problems[:MOST_PROBLEMS])
-    if not instructions:
-        raise InputError(f"{folder / INSTRUCTIONS}: holds no instruction")
-    return OriginalRun(list(_requests(instructions)), questions, instances, digest.hexdigest())
+    for path in paths:
+        digest.update(f"{path.name}\0{path.stat().st_size}\0".encode())
+        with opened(str(path)) as file:
+            while data := file.read(CHUNK):
+                digest.update(data)
+    return digest.hexdigest()
 
 
-def _lines(path: Path, digest: Any, problems: list[str], read: Callable[[Any], Any]) -> Iterator[Any]:
-    try:
-        data = path.read_bytes()
-        lines = data.decode().split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        problems.append(f"{path}: cannot be read: {error}; a run of the original code has {INSTRUCTIONS}")
-        return
-    digest.update(f"{path.name}\0{len(data)}\0".encode() + data)
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            yield read(json.loads(line))
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            reason = f"has no {error}" if isinstance(error, KeyError) else str(error)
-            problems.append(f"{path}:{number}: {reason}")
+def _instruction(row: Row) -> tuple[Any, str, Response]:
+    return row.values.get("request_idx"), _text(row, "instruction"), _response(row.values.get("metadata"))
 
 
-def _instruction(line: Any) -> tuple[Any, str, Response]:
-    return line.get("request_idx"), _text(line, "instruction"), _response(line.get("metadata"))
+def _question(row: Row) -> tuple[str, str]:
+    return key_of(_text(row, "instruction")), _text(row, "is_classification")
 
 
-def _question(line: Any) -> tuple[str, str]:
-    return key_of(_text(line, "instruction")), _text(line, "is_classification")
+def _answer(row: Row) -> tuple[str, Response]:
+    response = _response(row.values.get("instance_metadata"))
+    return key_of(_text(row, "instruction")), Response(_text(row, "raw_instances"), response.finish)
 
 
-def _answer(line: Any) -> tuple[str, Response]:
-    response = _response(line.get("instance_metadata"))
-    return key_of(_text(line, "instruction")), Response(_text(line, "raw_instances"), response.finish)
-
-
-def _text(line: Any, key: str) -> str:
-    value = line[key]
-    if not isinstance(value, str):
-        raise ValueError(f"{key!r} must be a text")
-    return mended(value)
+def _text(row: Row, key: str) -> str:
+    return mended(required_text(row.values, key, any_text=True))
 
 
 def _response(metadata: Any) -> Response:

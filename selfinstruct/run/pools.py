@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, cast
 
 from selfinstruct.errors import CorruptError, InputError
 from selfinstruct.records import Candidate, ImportedTask, Instance, InstanceRow, Origin, Table
-from selfinstruct.sources.texts import ENDINGS, is_readable, read_tasks
+from selfinstruct.sources.rows import ENDINGS, is_readable
+from selfinstruct.sources.texts import read_tasks
 
 if TYPE_CHECKING:
     from selfinstruct.storage.store import RunStore

@@ -14,7 +14,7 @@ of other sets the instructions and the inputs and outputs of their instances.
 
 from __future__ import annotations
 
-import json
+import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -26,6 +26,9 @@ from selfinstruct.novelty.check import make_index
 from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.novelty.rouge import tokenise
 from selfinstruct.settings import digest_of
+from selfinstruct.sources.json_values import read_document
+from selfinstruct.sources.rows import Row, listed, parsed
+from selfinstruct.sources.texts import length_problem
 
 NGRAM = 13
 """Tokens in a row that two texts may not share."""
@@ -35,6 +38,8 @@ SHORTEST = 8
 
 INSTRUCTION_FIELDS = ("instruction", "definition", "Definition", "question", "prompt", "text")
 """Where a row of an evaluation set may have its instruction; the first that is there."""
+
+NOTHING = "holds no evaluation task"
 
 OTHER_FIELDS = ("input", "output", "answer", "target")
 
@@ -119,63 +124,56 @@ def read_evaluation(paths: Sequence[str]) -> list[EvaluationTask]:
     Raises:
         InputError: a file cannot be read, or holds no task.
     """
-    tasks: list[EvaluationTask] = []
-    for path in paths:
-        found = list(_folder(Path(path)) if "://" not in path and Path(path).is_dir() else _file(path))
-        if not found:
-            raise InputError(f"--decontaminate: {path}: holds no evaluation task")
-        tasks += found
+    return [
+        task
+        for path in paths
+        for task in (_folder(Path(path)) if "://" not in path and os.path.isdir(path) else _file(path))
+    ]
+
+
+def _folder(folder: Path) -> list[EvaluationTask]:
+    """Definitions of natural-instructions; other JSON files, and what else lies beside them, are passed over."""
+    tasks = []
+    for path in sorted(path for path in folder.glob("*.json") if path.is_file()):
+        try:
+            definition = _text(read_document(str(path)), "Definition")
+        except ValueError as error:
+            raise InputError(f"{path}: {error}") from error
+        if definition:
+            tasks.append(EvaluationTask(f"{folder.name}:{path.stem}", definition, ()))
+    if not tasks:
+        raise InputError(f"--decontaminate: {folder}: {NOTHING}")
     return tasks
 
 
-def _folder(folder: Path) -> Iterator[EvaluationTask]:
-    """Definitions of natural-instructions; other JSON files, and what else lies beside them, are passed over."""
-    for path in sorted(folder.glob("*.json")):
-        definition = _definition(_json(path))
-        if definition:
-            yield EvaluationTask(f"{folder.name}:{path.stem}", definition, ())
-
-
 def _file(path: str) -> Iterator[EvaluationTask]:
-    from selfinstruct.sources.texts import read_values
-
     name = path.rstrip("/").rpartition("/")[2]
-    if path.endswith(".json") and "://" not in path:
-        value = _json(Path(path))
-        if isinstance(value, dict):
-            definition = _definition(value)
-            if not definition:
-                raise InputError(f"--decontaminate: {path}: is no natural-instructions task: it has no 'Definition'")
-            yield EvaluationTask(f"{name}:1", definition, ())
-            return
-    for number, row in read_values(path):
-        instruction = next((text for key in INSTRUCTION_FIELDS if (text := _text(row.get(key)))), None)
+
+    def task(row: Row) -> EvaluationTask:
+        instruction = next((text for key in INSTRUCTION_FIELDS if (text := _text(row.values, key))), None)
         if instruction is None:
-            known = ", ".join(INSTRUCTION_FIELDS)
-            raise InputError(f"--decontaminate: {path}:{number}: no text under any of {known}")
-        yield EvaluationTask(f"{name}:{number}", instruction, tuple(_texts(row)))
+            fields = ", ".join(INSTRUCTION_FIELDS)
+            raise ValueError(
+                f"no text under any of {fields} (there are: {listed(row.values)}); name the instruction so"
+            )
+        return EvaluationTask(f"{name}:{row.number}", instruction, tuple(_texts(row.values)))
+
+    return parsed([path], task, NOTHING, columns=(*INSTRUCTION_FIELDS, *OTHER_FIELDS, "instances"))
 
 
 def _texts(row: Mapping[str, Any]) -> Iterator[str]:
     instances = row.get("instances")
     for each in [row, *(instances if isinstance(instances, list) else [])]:
-        if isinstance(each, dict):
-            yield from (text for key in OTHER_FIELDS if (text := _text(each.get(key))))
+        yield from (text for key in OTHER_FIELDS if (text := _text(each, key)))
 
 
-def _definition(value: Any) -> str:
-    return _text(value.get("Definition")) if isinstance(value, dict) else ""
-
-
-def _text(value: Any) -> str:
-    """A text, or the first of a list of texts."""
+def _text(values: Any, key: str) -> str:
+    """The text under a key, or the first of a list of texts there; nothing if there is none. ValueError if too long."""
+    value = values.get(key) if isinstance(values, dict) else None
     if isinstance(value, list) and value:
         value = value[0]
-    return value if isinstance(value, str) else ""
-
-
-def _json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"--decontaminate: {path}: cannot be read: {error}") from error
+    if not isinstance(value, str):
+        return ""
+    if problem := length_problem(value):
+        raise ValueError(f"{key!r} {problem}")
+    return value

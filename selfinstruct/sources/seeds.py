@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import codecs
-import gzip
-import json
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from selfinstruct.errors import InputError
 from selfinstruct.records import Instance, SeedTask
-from selfinstruct.sources.texts import MOST_PROBLEMS, text_problem
+from selfinstruct.sources.rows import Row, parsed
+from selfinstruct.sources.texts import text_problem
 
 SEED_TASKS = Path(__file__).parent / "seed_tasks.jsonl"
 """The seed tasks shipped with the project."""
-
-MOST_CHARACTERS = 100_000
-"""Of one text of a seed task; more fits no model's prompt."""
 
 
 def load_seeds(path: Path) -> list[SeedTask]:
@@ -26,30 +19,18 @@ def load_seeds(path: Path) -> list[SeedTask]:
     `is_classification`, and an `id` unless the line's number is to be its id. Other keys are ignored.
 
     Raises:
-        InputError: the file cannot be read, holds no task, or has bad lines (all of them are named).
+        InputError: the file cannot be read, holds no task, or has bad lines (the first 20 are named).
     """
-    seeds: dict[str, SeedTask] = {}
-    first_line: dict[str, int] = {}
-    problems: list[str] = []
-    for number, line in enumerate(_lines(path), start=1):
-        if not line.strip():
-            continue
-        try:
-            seed = _seed(_value(line), f"line{number:05d}")
-        except ValueError as error:
-            problems.append(f"{path}:{number}: {error}")
-            continue
-        if seed.id in seeds:
-            problems.append(f"{path}:{number}: the id {seed.id!r} is that of line {first_line[seed.id]} too")
-        seeds[seed.id] = seed
-        first_line.setdefault(seed.id, number)
-    if len(problems) > MOST_PROBLEMS:
-        problems[MOST_PROBLEMS:] = [f"{path}: and {len(problems) - MOST_PROBLEMS} more bad lines"]
-    if problems:
-        raise InputError(*problems)
-    if not seeds:
-        raise InputError(f"--seeds: {path} holds no seed task; a run needs at least one, the paper has 175")
-    return list(seeds.values())
+    lines: dict[str, int] = {}
+
+    def seed_of(row: Row) -> SeedTask:
+        seed = _seed(row.values, f"line{row.number:05d}")
+        if lines.setdefault(seed.id, row.number) != row.number:
+            raise ValueError(f"the id {seed.id!r} is that of line {lines[seed.id]} too")
+        return seed
+
+    nothing = "holds no seed task; a run needs at least one, the paper has 175"
+    return list(parsed([str(path)], seed_of, nothing, only_lines=True))
 
 
 def warnings(seeds: Sequence[SeedTask], shown: int) -> list[str]:
@@ -63,43 +44,8 @@ def warnings(seeds: Sequence[SeedTask], shown: int) -> list[str]:
     return found
 
 
-def _lines(path: Path) -> list[bytes]:
-    """The lines of a file, unpacked if it is gzip, without a byte order mark.
-
-    Lines end at line feeds only: JSON texts may hold the other characters that Unicode counts as line ends.
-    """
-    try:
-        data = path.read_bytes()
-        if data.startswith(b"\x1f\x8b"):
-            data = gzip.decompress(data)
-    except IsADirectoryError as error:
-        raise InputError(f"--seeds: {path} is a folder; name the file of JSON lines in it") from error
-    except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"--seeds: {path} cannot be read: {error}") from error
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise InputError(f"--seeds: {path} is UTF-16; save it as UTF-8")
-    data = data.removeprefix(codecs.BOM_UTF8)
-    if data.lstrip().startswith(b"["):
-        raise InputError(f"--seeds: {path} is a JSON array; write one object a line (jq -c '.[]' does)")
-    return data.split(b"\n")
-
-
-def _value(line: bytes) -> Any:
-    """The JSON value of a line; ValueError says why it has none."""
-    try:
-        return json.loads(line.decode())
-    except UnicodeDecodeError as error:
-        raise ValueError(f"not UTF-8 at byte {error.start + 1}") from error
-    except json.JSONDecodeError as error:
-        raise ValueError(f"not JSON: {error}") from error
-    except RecursionError as error:
-        raise ValueError("nested too deeply") from error
-
-
-def _seed(data: Any, default_id: str) -> SeedTask:
-    """One seed task from its JSON value; ValueError says everything that is wrong with it."""
-    if not isinstance(data, dict):
-        raise ValueError("must be a JSON object")
+def _seed(data: Mapping[str, Any], default_id: str) -> SeedTask:
+    """One seed task from its JSON object; ValueError says everything that is wrong with it."""
     problems = list(_problems(data))
     if problems:
         raise ValueError("; ".join(problems))
@@ -111,7 +57,7 @@ def _seed(data: Any, default_id: str) -> SeedTask:
     )
 
 
-def _problems(data: dict[str, Any]) -> Iterator[str]:
+def _problems(data: Mapping[str, Any]) -> Iterator[str]:
     if not isinstance(data.get("id", ""), str | int):
         yield "'id' must be a text"
     elif problem := text_problem(str(data.get("id", ""))):
@@ -135,7 +81,5 @@ def _text(name: str, value: Any, may_be_empty: bool = False) -> Iterator[str]:
     """What is wrong with one text of a seed task."""
     if not isinstance(value, str) or not (may_be_empty or value.strip()):
         yield f"{name} must be a text ({'empty when there is none' if may_be_empty else 'not empty'})"
-    elif len(value) > MOST_CHARACTERS:
-        yield f"{name} has {len(value):,} characters; {MOST_CHARACTERS:,} is the most"
     elif problem := text_problem(value):
         yield f"{name} {problem}"

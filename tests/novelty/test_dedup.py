@@ -75,7 +75,7 @@ def test_bad_input_is_named_and_nothing_is_written(tmp_path: Path, capsys: pytes
     empty.write_text('{"instruction": null}\n3\n')
     wrong.write_text("")
     cases = {
-        f"{broken}: cannot be read: line 2: not JSON": str(broken),
+        f"{broken}:2: not JSON": str(broken),
         f"{empty}:1: no text under 'instruction'": str(empty),
         f"{wrong}: is none of": str(wrong),
         f"{tmp_path}/absent.parquet: cannot be read": f"{tmp_path}/absent.parquet",
