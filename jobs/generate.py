@@ -21,19 +21,10 @@ def generate(settings: GenerateSettings) -> int:
     from jobs.display import Display
     from jobs.sample import show
     from selfinstruct.engines import EMBEDDED, traits
-    from selfinstruct.novelty import letters
-    from selfinstruct.run.inputs import read_inputs
-    from selfinstruct.sources import seeds
+    from selfinstruct.run.inputs import read_inputs, warnings_about
 
     inputs = read_inputs(settings)
-    shown = settings.propose.seeds + settings.propose.generated
-    for warning in seeds.warnings(inputs.seeds, shown):
-        _note(f"warning: {warning}")
-    read = {
-        "the seed tasks": [seed.instruction for seed in inputs.seeds],
-        "--pool": [task.instruction for task in inputs.imported],
-    }
-    for warning in letters.warnings(read, settings.novelty.tokeniser, "novelty.tokeniser"):
+    for warning in warnings_about(settings, inputs):
         _note(f"warning: {warning}")
     store = generating.open_store(settings, inputs.facts)
     checkpoint = traits(settings.proposer).checkpoint

@@ -12,8 +12,7 @@ from selfinstruct.face.options import settings_of
 from selfinstruct.face.runs import StoredRun, open_run
 from selfinstruct.protocols import Engine
 from selfinstruct.recipes import RECOMMENDED, read_recipe
-from selfinstruct.run.inputs import read_inputs
-from selfinstruct.sources import seeds
+from selfinstruct.run.inputs import read_inputs, warnings_about
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -70,7 +69,7 @@ def generate(
         )
     settings = settings_of(GenerateSettings(out=str(out)), given, "generate", read_recipe(recipe))
     inputs = read_inputs(settings, own)
-    for unwise in seeds.warnings(inputs.seeds, settings.propose.seeds + settings.propose.generated):
+    for unwise in warnings_about(settings, inputs):
         warnings.warn(unwise, stacklevel=2)
     store = generating.open_store(settings, inputs.facts)
     with Display(settings.target, store.totals()) if progress else nullcontext(RunWatch()) as watch:

@@ -21,6 +21,7 @@ from selfinstruct.engines import (
     traits,
 )
 from selfinstruct.errors import InputError
+from selfinstruct.novelty import letters
 from selfinstruct.prompts import PromptSet, load_prompts
 from selfinstruct.protocols import Engine
 from selfinstruct.records import ImportedTask, SeedTask
@@ -28,6 +29,7 @@ from selfinstruct.run.facts import gather_facts
 from selfinstruct.run.pools import read_pool
 from selfinstruct.run.settings import RunSettings
 from selfinstruct.settings import Facts, NamedValues, group, option, problems_of
+from selfinstruct.sources import seeds as seed_files
 from selfinstruct.sources.contamination import NGRAM, Contamination, read_evaluation
 from selfinstruct.sources.options import named_values
 from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
@@ -139,6 +141,18 @@ def read_inputs(settings: InputSettings, own: Engine | None = None) -> Inputs:
         facts=gather_facts(settings, seeds, imported, prompts, evaluation, known, known_labeller),
         own=own,
     )
+
+
+def warnings_about(settings: InputSettings, inputs: Inputs) -> list[str]:
+    """What is unwise about what a run is made from."""
+    read = {
+        "the seed tasks": [seed.instruction for seed in inputs.seeds],
+        "--pool": [task.instruction for task in inputs.imported],
+    }
+    return [
+        *seed_files.warnings(inputs.seeds, settings.propose.seeds + settings.propose.generated),
+        *letters.warnings(read, settings.novelty.tokeniser, "novelty.tokeniser"),
+    ]
 
 
 def _prompt_set(settings: InputSettings, own: Engine | None) -> str:
