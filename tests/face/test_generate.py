@@ -173,6 +173,33 @@ def test_an_engine_of_a_strangers_own(tmp_path: Path) -> None:
         si.generate(tmp_path / "parts", engine=other, target=50, **options)
 
 
+class Elsewhere(Babble):
+    """Writes in scripts without blanks."""
+
+    LETTERS: ClassVar = ("请说一首关于河山人大小春天雪月花鸟风云", "กขคงจดตทนบปพมยรลวส")
+
+    def answer(self, request: si.Request) -> str:
+        draw = random.Random(request.seed)
+        text = "".join(draw.choices(draw.choice(self.LETTERS), k=12)).replace("น", "น้ำ")
+        return {si.Kind.PROPOSE: f" {text}\n", si.Kind.CLASSIFY: " No"}.get(request.kind, f"Output: {text}")
+
+
+def test_a_run_in_scripts_without_blanks(tmp_path: Path) -> None:
+    options: dict[str, Any] = {"rounds": {"least": 4, "most": 8}, "novelty": {"tokeniser": "unicode"}}
+    engine = Elsewhere(si.load_prompts("base"))
+    run = si.generate(tmp_path / "whole", engine=engine, target=30, **options)
+    totals = RunStore(run.url).totals()
+    assert totals[Table.CANDIDATES]["accepted"] >= 30
+    assert totals[Table.INSTANCES]["instances.accepted"] >= 30
+    assert not any(key.startswith(("rejected.too_", "rejected.starts")) for key in totals[Table.CANDIDATES])
+    assert all(not task.instruction.isascii() for task in run.sample(5))
+    si.generate(tmp_path / "parts", engine=engine, target=10, **options)
+    si.generate(tmp_path / "parts", engine=engine, target=30, **options)
+    assert digest_of(tmp_path / "parts") == digest_of(tmp_path / "whole")
+    with pytest.raises(si.YieldError):
+        si.generate(tmp_path / "default", engine=engine, target=30)
+
+
 def test_by_its_name_it_is_the_same_engine() -> None:
     settings = GenerateSettings(out="run", engine=f"{__name__}:Babble")
     assert read_inputs(settings).facts == read_inputs(GenerateSettings(out="run"), make_babble()).facts
