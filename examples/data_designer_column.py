@@ -1,4 +1,4 @@
-"""DataDesigner: a column that says of each row whether its instruction is new."""
+"""DataDesigner: a column that says of each row whether its instruction is new. A preview fills the index, too."""
 
 import data_designer.config as dd
 

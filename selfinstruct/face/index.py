@@ -15,6 +15,7 @@ from selfinstruct.face.saved import SavedIndex, check_settings, read_index, writ
 from selfinstruct.novelty.dedup import Verdict, judge_batch
 from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.novelty.rouge import Tokeniser
+from selfinstruct.records import mended
 from selfinstruct.sources.options import Kind, kinds_of
 
 if TYPE_CHECKING:
@@ -191,14 +192,14 @@ def _checked(**given: Any) -> dict[str, Any]:
 
 
 def _texts(batch: Iterable[str]) -> list[str]:
-    """The batch as a list. TypeError for one text in place of several, or for anything else among them."""
+    """The batch as a list, fit for a file. TypeError for one text in place of several, or for anything else in it."""
     if isinstance(batch, str):
         raise TypeError("one text was given; give a list of texts")
     texts = list(batch)
     for position, text in enumerate(texts):
         if not isinstance(text, str):
             raise TypeError(f"number {position} of the texts is of type {type(text).__name__}, not str")
-    return texts
+    return list(map(mended, texts))
 
 
 def named(texts: Iterable[str], ids: Iterable[str] | None, first: int = 0) -> list[tuple[str, str]]:

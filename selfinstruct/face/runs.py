@@ -149,7 +149,7 @@ class StoredRun:
         """`accepted` as a `ray.data.Dataset` with a block for each round, on the cluster that Ray is connected to.
 
         Raises:
-            InputError: the packages that Ray Data needs are not installed.
+            InputError: `ray.init()` was not called before, or the packages that Ray Data needs are not installed.
         """
         from cluster.datasets import dataset_of
 

@@ -38,7 +38,8 @@ def generate(
     run = Run(settings, inputs.prompts, inputs.seeds, inputs.imported, inputs.evaluation)
     lines = _lines(inputs, in_flight)
     timer = Timer(store.blobs, lambda: 1)
-    spending = Spending(lambda: timer.replica_seconds, _gpus(inputs.proposer), budget.price)
+    gpus = _gpus(inputs.proposer) if inputs.own is None else 0
+    spending = Spending(lambda: timer.replica_seconds, gpus, budget.price)
     watch.started((), spending)
     everybody = Everybody(timer, spending, watch)
     index, spent = make_index(settings.novelty), Budget(budget, timer).spent

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+import ray
 
 import selfinstruct as si
 from cluster.settings import GenerateSettings
@@ -41,8 +42,9 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def test_a_run_that_is_begun_without_ray_is_carried_on_by_replicas(tmp_path: Path, expected: str) -> None:
-    si.generate(tmp_path, target=20, replicas=0, **OPTIONS)
-    assert main([*COMMAND, "--out", str(tmp_path), "--target", "60", "--replicas", "2", "--shards", "2"]) == 0
+    assert main([*COMMAND, "--out", str(tmp_path), "--target", "20", "--replicas", "0"]) == 0
+    si.generate(tmp_path, target=60, replicas=2, shards=2, **OPTIONS)
+    assert not ray.is_initialized()
     assert digest_of(tmp_path) == expected
 
 
@@ -50,7 +52,28 @@ def test_without_replicas_ray_is_not_even_loaded(tmp_path: Path) -> None:
     program = f"""
 import sys
 from jobs.main import main
-assert main({[*COMMAND, "--out", str(tmp_path), "--target", "10", "--replicas", "0"]!r}) == 0
+import selfinstruct as si
+
+class Silent:
+    identity = {{"version": "1"}}
+
+    def __init__(self):
+        self.held = []
+
+    def add(self, requests):
+        self.held += requests
+
+    def step(self):
+        held, self.held = self.held, []
+        return [si.Completion(each.id, "", si.Finish.STOP, 1, 0) for each in held]
+
+assert main({[*COMMAND, "--out", str(tmp_path / "run"), "--target", "10", "--replicas", "0"]!r}) == 0
+try:
+    si.generate({str(tmp_path / "silent")!r}, engine=Silent(), target=10, rounds={{"least": 1, "most": 1}})
+except si.YieldError as error:
+    assert "the last 5 rounds accepted nothing; 0 instructions are there" in str(error)
+else:
+    raise AssertionError("it found something")
 assert not {{"ray", "torch"}} & set(sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)

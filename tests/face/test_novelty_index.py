@@ -87,6 +87,14 @@ def test_an_index_that_is_saved_goes_on_where_it_was(tmp_path: Path, kind: str) 
     assert [file.name for file in path.parent.iterdir()] == ["novelty.index"]
 
 
+def test_a_broken_text_of_a_model_is_mended_and_saved(tmp_path: Path) -> None:
+    index = si.NoveltyIndex()
+    [verdict] = index.admit(["\ud83d\ude00 \ude00 Name a bird\0."])
+    assert verdict.text == "\U0001f600 \ufffd Name a bird\ufffd."
+    index.save(tmp_path / "index")
+    assert si.NoveltyIndex.open(tmp_path / "index").nearest(["\ude00\0"]) == index.nearest(["\ude00\0"])
+
+
 def test_an_index_on_an_object_store(bucket: str) -> None:
     index = si.NoveltyIndex()
     index.admit(TEXTS[:50])

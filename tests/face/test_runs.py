@@ -56,6 +56,8 @@ def test_the_same_rows_for_other_libraries(run: si.StoredRun) -> None:
     rows = run.accepted().to_pylist()
     assert run.to_pandas()["instruction"].tolist() == [row["instruction"] for row in rows]
     assert run.to_dataset().to_list() == rows
+    with pytest.raises(si.InputError, match=r"call ray\.init\(\) before"):
+        run.to_ray()
     ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False)
     try:
         assert run.to_ray().take_all() == rows
