@@ -47,7 +47,8 @@ def reparse_run(settings: ReparseSettings) -> int:
     from selfinstruct.reuse.reparse import reparse
     from selfinstruct.run.facts import filled
     from selfinstruct.settings import with_facts
-    from selfinstruct.sources.contamination import Contamination, read_evaluation
+    from selfinstruct.sources.contamination import Contamination
+    from selfinstruct.sources.evaluation_sets import read_evaluation
     from selfinstruct.storage.store import RunStore, open_run
 
     source = open_run(settings.run)

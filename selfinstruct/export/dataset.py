@@ -21,7 +21,8 @@ from selfinstruct.export.sieve import Sieve, generation_summary
 from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.records import Table
 from selfinstruct.settings import Facts, with_facts
-from selfinstruct.sources.contamination import Contamination, read_evaluation
+from selfinstruct.sources.contamination import Contamination
+from selfinstruct.sources.evaluation_sets import read_evaluation
 from selfinstruct.storage.store import RunStore
 from selfinstruct.version import __version__
 

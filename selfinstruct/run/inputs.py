@@ -30,7 +30,8 @@ from selfinstruct.run.pools import read_pool
 from selfinstruct.run.settings import RunSettings
 from selfinstruct.settings import Facts, NamedValues, group, option, problems_of
 from selfinstruct.sources import seeds as seed_files
-from selfinstruct.sources.contamination import NGRAM, Contamination, read_evaluation
+from selfinstruct.sources.contamination import NGRAM, Contamination
+from selfinstruct.sources.evaluation_sets import read_evaluation
 from selfinstruct.sources.options import named_values
 from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
 

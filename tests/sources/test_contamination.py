@@ -17,7 +17,8 @@ from jobs.main import main
 from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.novelty.rouge import rouge_l, tokenise
 from selfinstruct.records import Candidate, InstanceRow, Origin, Reason, Table
-from selfinstruct.sources.contamination import SHORTEST, Contamination, EvaluationTask, read_evaluation
+from selfinstruct.sources.contamination import SHORTEST, Contamination, EvaluationTask
+from selfinstruct.sources.evaluation_sets import read_evaluation
 from selfinstruct.storage.store import RunStore
 from selfinstruct.storage.verify import digest, verify
 from tests.tools.runs import make_run

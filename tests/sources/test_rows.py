@@ -30,7 +30,7 @@ from selfinstruct.evaluation.superni import read_benchmark
 from selfinstruct.evaluation.user_tasks import read_user_tasks
 from selfinstruct.report.review import read_answers
 from selfinstruct.reuse.imports import read_original
-from selfinstruct.sources.contamination import read_evaluation
+from selfinstruct.sources.evaluation_sets import read_evaluation
 from selfinstruct.sources.files import CHUNK, read_local
 from selfinstruct.sources.json_values import read_document
 from selfinstruct.sources.limits import DEEPEST, MOST_CHARACTERS, MOST_COUNTED, MOST_DIGITS, MOST_ROW, UNPACKED_ANYWAY
