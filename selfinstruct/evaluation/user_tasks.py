@@ -8,9 +8,9 @@ from pathlib import Path
 from selfinstruct.errors import InputError
 from selfinstruct.evaluation.questions import Question
 from selfinstruct.records import mended
-from selfinstruct.sources.limits import MOST_PROBLEMS
+from selfinstruct.sources.limits import MOST_PROBLEMS, text_problem
 from selfinstruct.sources.rows import Row, parsed
-from selfinstruct.sources.texts import optional_text, required_text, text_problem
+from selfinstruct.sources.texts import optional_text, required_text
 
 KEYS = ("id", "instruction", "instances", "input", "output", "motivation_app")
 """What is read of a task; the columns that are read of Parquet files."""

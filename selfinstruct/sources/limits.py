@@ -1,5 +1,9 @@
 """How much of a file that people bring is taken in: all limits of the readers, each with its reason."""
 
+from __future__ import annotations
+
+import re
+
 MOST_CHARACTERS = 100_000
 """Of one text; more fits no model's prompt."""
 
@@ -36,3 +40,23 @@ MOST_PROBLEMS = 20
 
 MOST_COUNTED = 10_000
 """Bad rows after which reading stops; up to then, those that are not named are counted."""
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def text_problem(text: str) -> str | None:
+    """What keeps a text out of the tables, if anything does."""
+    if problem := length_problem(text):
+        return problem
+    if "\0" in text:
+        return "holds a NUL character"
+    if _SURROGATE.search(text):
+        return "holds half of a surrogate pair, which is no character"
+    return None
+
+
+def length_problem(text: str) -> str | None:
+    """What is wrong with a text's length, if anything is."""
+    if len(text) <= MOST_CHARACTERS:
+        return None
+    return f"has {len(text):,} characters; {MOST_CHARACTERS:,} is the most"

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from selfinstruct.records import Instance, SeedTask
+from selfinstruct.sources.limits import text_problem
 from selfinstruct.sources.rows import Row, parsed
-from selfinstruct.sources.texts import text_problem
 
 SEED_TASKS = Path(__file__).parent / "seed_tasks.jsonl"
 """The seed tasks shipped with the project."""

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from selfinstruct.records import ImportedTask, Instance
-from selfinstruct.sources.limits import MOST_CHARACTERS
+from selfinstruct.sources.limits import length_problem, text_problem
 from selfinstruct.sources.rows import Row, listed, parsed
 
 TASK_KEYS = ("instruction", "instances", "input", "output", "is_classification")
 """What is read of a task; the columns that are read of Parquet files."""
-
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def read_rows(urls: Sequence[str], required: str, columns: Sequence[str] | None = None) -> Iterator[Row]:
@@ -92,24 +89,6 @@ def text_or_texts(values: Mapping[str, Any], key: str) -> list[str]:
     if problem := next(filter(None, map(length_problem, texts)), None):
         raise ValueError(f"{key!r} {problem}")
     return texts
-
-
-def text_problem(text: str) -> str | None:
-    """What keeps a text out of the tables, if anything does."""
-    if problem := length_problem(text):
-        return problem
-    if "\0" in text:
-        return "holds a NUL character"
-    if _SURROGATE.search(text):
-        return "holds half of a surrogate pair, which is no character"
-    return None
-
-
-def length_problem(text: str) -> str | None:
-    """What is wrong with a text's length, if anything is."""
-    if len(text) <= MOST_CHARACTERS:
-        return None
-    return f"has {len(text):,} characters; {MOST_CHARACTERS:,} is the most"
 
 
 def _instances(values: Mapping[str, Any]) -> Iterator[Instance]:

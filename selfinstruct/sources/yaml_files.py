@@ -22,7 +22,7 @@ import yaml
 
 from selfinstruct.errors import InputError
 from selfinstruct.sources.files import read_local
-from selfinstruct.sources.texts import text_problem
+from selfinstruct.sources.limits import text_problem
 
 MOST_BYTES = 128 * 1024
 """Of a file. Two thousand file names find room; the parser takes about a second for it."""
