@@ -22,6 +22,7 @@ def generate(settings: GenerateSettings) -> int:
     from jobs.sample import show
     from selfinstruct.engines import EMBEDDED, traits
     from selfinstruct.run.inputs import read_inputs, warnings_about
+    from selfinstruct.storage.accounts import one_sided
 
     inputs = read_inputs(settings)
     for warning in warnings_about(settings, inputs):
@@ -39,6 +40,8 @@ def generate(settings: GenerateSettings) -> int:
         finished = generating.generate(settings, inputs, store, display)
     if finished.pool.generated < settings.target:
         _note(f"the budget is spent at {finished.pool.generated} of {settings.target}; the same command goes on")
+    if line := one_sided(store.totals()):
+        _note(f"warning: {line}")
     print("\nA few of the accepted tasks:\n")
     show(store, number=5)
     print(f"{finished.pool.generated} accepted instructions and their instances lie in")

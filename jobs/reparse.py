@@ -66,6 +66,10 @@ def reparse_run(settings: ReparseSettings) -> int:
     before, after = source.totals(), out.totals()
     for table, key in ((Table.CANDIDATES, "accepted"), (Table.INSTANCES, "instances.accepted")):
         print(f"{key}: {before[table][key]:,} before, {after[table][key]:,} now")
+        reasons = [each for each in sorted({*before[table], *after[table]}) if "rejected." in each or "." not in each]
+        for each in reasons:
+            if each != key and before[table][each] != after[table][each]:
+                print(f"  {each}: {before[table][each]:,} before, {after[table][each]:,} now")
     return 0
 
 

@@ -35,6 +35,7 @@ def status(settings: StatusSettings) -> int:
     import json
 
     from cluster.watch.progress import lines, read_progress
+    from selfinstruct.storage.accounts import one_sided
     from selfinstruct.storage.store import RunStore, open_run
 
     store = RunStore(settings.run)
@@ -56,6 +57,8 @@ def status(settings: StatusSettings) -> int:
     )
     for line in lines(live) if live else ():
         print(line)
+    if sided := one_sided(totals):
+        print(f"warning: {sided}")
     for table in Table:
         print(f"\n{table} ({rounds[table]} files)")
         for key, count in sorted(totals[table].items(), key=lambda item: (-item[1], item[0])):

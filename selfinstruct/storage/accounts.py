@@ -19,15 +19,27 @@ Every count is of one file's rows, so counts of rounds add up; a key that would 
 |            | `instances.accepted`, `instances.empty_input` | generated instances; those with an empty input    |
 |            | `instances.rejected.<reason>`                 | generated instances, or instructions without any  |
 |            | `classification`                              | instructions of the model that are classification |
+|            | `unreadable`                                  | those of which the model's answer does not tell   |
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from selfinstruct.records import REPLACEMENT, Candidate, Finish, InstanceRow, Label, Origin, Proposal, RoundFile, Table
+from selfinstruct.records import (
+    REPLACEMENT,
+    Candidate,
+    Finish,
+    InstanceRow,
+    Label,
+    Origin,
+    Proposal,
+    Reason,
+    RoundFile,
+    Table,
+)
 
 ENDINGS = {Finish.FAILED: "failed", Finish.LENGTH: "cut_by_length"}
 
@@ -72,7 +84,35 @@ def _instances(rows: Iterable[InstanceRow]) -> Counter[str]:
     generated = [row for row in rows if row.round > 0]
     counts["instances.empty_input"] = sum(row.accepted and not row.input for row in generated)
     counts["classification"] = len({row.instruction_id for row in generated if row.is_classification})
+    counts["unreadable"] = len({row.instruction_id for row in generated if _tells_nothing(row)})
     return +counts
+
+
+def _tells_nothing(row: InstanceRow) -> bool:
+    """Whether there was an answer, and it says neither that a task is classification nor that it is not."""
+    return row.is_classification is None and row.reason not in _UNTOLD
+
+
+_UNTOLD = (Reason.FAILED, Reason.NOT_ASKED, Reason.NOTHING_PARSED, Reason.CUT_BY_LENGTH)
+"""Why there is nothing that could tell."""
+
+
+def one_sided(totals: Mapping[Table, Counter[str]]) -> str | None:
+    """A line for a run that has never met one of the two kinds of task, though it has met many; else None."""
+    instructions = totals[Table.CANDIDATES]["accepted"]
+    instances = totals[Table.INSTANCES]
+    told = instructions - instances["unreadable"]
+    if instructions < MANY or 0 < instances["classification"] < told:
+        return None
+    what = "every task" if instances["classification"] else "no task"
+    return (
+        f"of {instructions:,} instructions {what} was taken for classification; `selfinstruct try` shows what the model"
+        " answers when it is asked"
+    )
+
+
+MANY = 50
+"""Instructions from which on it says something that one kind of task is not among them."""
 
 
 def _instance(row: InstanceRow) -> str:

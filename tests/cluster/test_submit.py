@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 import jobs
-from jobs.command_line import _keys
+from selfinstruct.sources.options import kinds_of
 from selfinstruct.storage.store import RunStore
 from selfinstruct.storage.verify import verify
 from tests.tools.head import RAY, ROOT, Head, ray_head
@@ -139,7 +139,7 @@ def test_no_option_takes_a_secret() -> None:
     for module in pkgutil.iter_modules(jobs.__path__, "jobs."):
         for found in vars(importlib.import_module(module.name)).values():
             if isinstance(found, type) and dataclasses.is_dataclass(found) and found.__name__.endswith("Settings"):
-                options |= set(_keys(found))
+                options |= set(kinds_of(found))
     assert len(options) > 100
     suspicious = {each for each in options if re.search("key|token|secret|password|credential", each.split(".")[-1])}
     by_name = {each for each in suspicious if each.endswith(("_env", "_file"))}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -28,6 +29,7 @@ from selfinstruct.run.rounds import Run, Stage, Write
 from selfinstruct.run.settings import RoundSettings, RunSettings
 from selfinstruct.settings import facts_of
 from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
+from selfinstruct.storage.accounts import one_sided
 from selfinstruct.storage.store import RunStore
 from selfinstruct.storage.verify import digest, verify
 
@@ -351,3 +353,13 @@ def test_the_driver_that_loses_a_round_stops_and_the_other_goes_on(tmp_path: Pat
     with pytest.raises(HeldError, match="holds this run"):
         run_to_the_end(tmp_path, store=Overtaken(str(tmp_path)))
     assert digest(RunStore(str(tmp_path))) == expected
+
+
+def test_a_run_that_met_one_kind_of_task_alone_says_so() -> None:
+    many = {Table.CANDIDATES: Counter(accepted=120), Table.INSTANCES: Counter(classification=0)}
+    assert "no task was taken for classification" in str(one_sided(many))
+    many[Table.INSTANCES] = Counter(classification=100, unreadable=20)
+    assert "every task was taken for classification" in str(one_sided(many))
+    many[Table.INSTANCES] = Counter(classification=20, unreadable=20)
+    assert one_sided(many) is None
+    assert one_sided({Table.CANDIDATES: Counter(accepted=12), Table.INSTANCES: Counter()}) is None
