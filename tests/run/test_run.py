@@ -309,8 +309,10 @@ def test_halves_of_a_character_are_joined() -> None:
 
 def test_many_failed_requests_leave_the_round_uncommitted(tmp_path: Path) -> None:
     with pytest.raises(FailureError, match=r"--rounds\.max_failed"):
-        run_to_the_end(tmp_path, engine=make_engine(failure_rate=0.9))
+        run_to_the_end(tmp_path, make_settings(least=12, most=12), make_engine(failure_rate=0.5))
     assert list(RunStore(str(tmp_path)).rounds(Table.PROPOSALS)) == []
+    with pytest.raises(FailureError, match=r"Mend the cause and run the same command again$"):
+        run_to_the_end(tmp_path, engine=make_engine(failure_rate=1))
 
 
 def test_other_options_that_alter_data_are_refused_by_name(tmp_path: Path) -> None:
