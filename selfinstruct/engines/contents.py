@@ -47,7 +47,12 @@ _SHOWN = 300  # characters of a library's own words
 
 
 @contextmanager
-def blamed(model: str, file: str | Callable[[], str], mend: str = "mend it, or take another model") -> Iterator[None]:
+def blamed(
+    model: str,
+    file: str | Callable[[], str],
+    fails: str = "cannot be loaded",
+    mend: str = "mend it, or take another model",
+) -> Iterator[None]:
     """Say of whatever is raised within that this file of the model's folder is the cause.
 
     Args:
@@ -55,31 +60,37 @@ def blamed(model: str, file: str | Callable[[], str], mend: str = "mend it, or t
         file: Its name, or what finds it.
 
     Raises:
-        InputError: in place of any exception but our own and a GPU's memory, and of Rust's panics, which Python does
-            not count among exceptions.
+        InputError: in place of any exception that may be the folder's fault.
     """
     try:
         yield
-    except SelfInstructError:
-        raise
     except BaseException as error:
-        name = type(error).__name__
-        if name == "OutOfMemoryError" or not (isinstance(error, Exception) or name == "PanicException"):
+        if not may_be_its_fault(error):
             raise
         said = file if isinstance(file, str) else file()
-        raise InputError(f"--model: {model}: {said}: {told(error)}; {mend}") from error
+        raise InputError(f"--model: {model}: {said}: {fails}: {told(error)}; {mend}") from error
+
+
+def may_be_its_fault(error: BaseException) -> bool:
+    """Whether an exception is neither ours, nor for want of a GPU's memory, nor to end the process.
+
+    Panics of Rust's count, which Python does not have among its exceptions.
+    """
+    if isinstance(error, SelfInstructError) or type(error).__name__ == "OutOfMemoryError":
+        return False
+    return isinstance(error, Exception) or type(error).__name__ == "PanicException"
 
 
 def told(error: BaseException) -> str:
     """An exception's text in one line; where it sends the reader elsewhere, that of the one it came from."""
     text = " ".join(str(error).split())
     if "trust_remote_code" in text:
-        return "comes with code of its own, which trust_remote_code would run if you trust whoever made it"
+        return "it comes with code of its own, which trust_remote_code would run if you trust whoever made it"
     if _ELSEWHERE.search(text):
         cause = error.__cause__ or error.__context__
-        return told(cause) if cause is not None else "its weights are not those that the configuration describes"
+        return told(cause) if cause is not None else "the weights are not those that the configuration describes"
     kind = "" if text and isinstance(error, (ValueError, OSError)) else type(error).__name__ + ": " * bool(text)
-    return "cannot be loaded: " + kind + (text if len(text) <= _SHOWN else text[:_SHOWN] + " ...")
+    return kind + (text if len(text) <= _SHOWN else text[:_SHOWN] + " ...")
 
 
 # ---- reading

@@ -158,4 +158,4 @@ def leading_tokens(tokenizer: Any) -> list[int]:
 
 def _its_fault(tokenizer: Any) -> AbstractContextManager[None]:
     folder = str(tokenizer.name_or_path)
-    return blamed(folder or "the model", partial(tokenizer_file, Path(folder)))
+    return blamed(folder or "the model", partial(tokenizer_file, Path(folder)), "cannot encode a text")

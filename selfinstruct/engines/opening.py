@@ -31,7 +31,15 @@ from transformers.utils import logging as library_logging
 
 from selfinstruct.engines import contents
 from selfinstruct.engines.checkpoint import WEIGHTS, Located
-from selfinstruct.engines.contents import CONFIG, GENERATION, TOKENIZER, blamed, read_object, tokenizer_file
+from selfinstruct.engines.contents import (
+    CONFIG,
+    GENERATION,
+    TOKENIZER,
+    blamed,
+    may_be_its_fault,
+    read_object,
+    tokenizer_file,
+)
 from selfinstruct.errors import InputError
 
 SLACK_TENSORS, SLACK_NUMBERS = 1_000, 2**26
@@ -53,28 +61,34 @@ def open_tokenizer(at: Located) -> Any:
     Raises:
         InputError: it cannot be loaded or cannot be used.
     """
-    file = tokenizer_file(at.folder)
     _check_growth(at)
-    with quietly():
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(at.folder, **_options(at))
-            tokenizer.decode(tokenizer.encode(TRIAL, add_special_tokens=False), skip_special_tokens=True)
-            tokenizer.encode("")
-            return tokenizer
-        except BaseException as error:  # also a panic of Rust's
-            _find_cause(at, file)
-            with blamed(at.model, file if file != TOKENIZER else "tokenizer_config.json"):
-                raise error
-    raise AssertionError("unreachable")
+    with quietly(), _cause_found(at):
+        tokenizer = AutoTokenizer.from_pretrained(at.folder, **_options(at))
+        tokenizer.decode(tokenizer.encode(TRIAL, add_special_tokens=False), skip_special_tokens=True)
+        tokenizer.encode("")
+    return tokenizer
 
 
-def _find_cause(at: Located, file: str) -> None:
-    """Of a tokenizer that fails: try by itself what it is made of, so that it fails there."""
-    open_config(at)
-    if file == TOKENIZER:
-        with blamed(at.model, file):
-            Tokenizer.from_file(str(at.folder / file)).encode(TRIAL)
-            read_object(at.folder / file, at.model, LARGEST_TOKENIZER)["added_tokens"]
+@contextmanager
+def _cause_found(at: Located) -> Iterator[None]:
+    """Blame one of the files that a tokenizer is made from: the first that fails when it is opened alone.
+
+    Raises:
+        InputError: whatever was raised.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if not may_be_its_fault(error):
+            raise
+        file = tokenizer_file(at.folder)
+        open_config(at)
+        if file == TOKENIZER:
+            with blamed(at.model, file):
+                Tokenizer.from_file(str(at.folder / file)).encode(TRIAL)
+                read_object(at.folder / file, at.model, LARGEST_TOKENIZER)["added_tokens"]
+        with blamed(at.model, file if file != TOKENIZER else "tokenizer_config.json"):
+            raise error
 
 
 def open_model(at: Located, dtype: torch.dtype | str, config: Any = None) -> Any:

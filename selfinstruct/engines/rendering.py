@@ -160,6 +160,7 @@ def _rendered(render: Any, task: Mapping[str, Any], chat: Mapping[str, Any]) -> 
         )
         if len(text) > LENGTH:
             raise ValueError(f"gives {len(text):,} characters, may give {LENGTH:,}")
+        text.encode()  # half a surrogate pair is no text for a tokenizer
         return {"text": text}
     except MemoryError:
         raise

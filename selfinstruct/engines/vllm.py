@@ -29,7 +29,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from selfinstruct.engines.checkpoint import fingerprint, locate
-from selfinstruct.engines.contents import blamed
+from selfinstruct.engines.contents import may_be_its_fault, told
 from selfinstruct.engines.encoding import PromptEncoder
 from selfinstruct.engines.ends import end_tokens, spelt
 from selfinstruct.engines.settings import EngineSettings, Traits
@@ -156,10 +156,16 @@ def open_engine(settings: EngineSettings, prompts: PromptSet) -> VLLMEngine:
     }
     if current_platform.is_cpu():  # there vLLM 0.32 cannot take a seeded draw back, as it does for half a prompt
         defaults["enable_chunked_prefill"] = False
-    with blamed(at.model, "vLLM refuses it", "give other --vllm.args, or take another model"):
+    try:
         engine = LLMEngine.from_engine_args(
             EngineArgs(model=str(at.folder), trust_remote_code=at.code, **{**defaults, **arguments})
         )
+    except Exception as error:
+        if not may_be_its_fault(error):
+            raise
+        raise InputError(
+            f"--model: {at.model}: vLLM refuses it: {told(error)}; give other --vllm.args, or take another model"
+        ) from error
     context = int(engine.vllm_config.model_config.max_model_len)
     _check_context(settings.model, encoder, prompts, context)
     return VLLMEngine(engine, encoder, prompts, context, ends, spelt(tokenizer, ends))

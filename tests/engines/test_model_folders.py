@@ -540,6 +540,53 @@ def test_templates_that_fail_or_never_end(folder: Path, template: str, said: str
     assert said in refused(folder, TEMPLATE, CHAT)
 
 
+PIECES = [
+    *("{{ messages[0].content }}", "{% for m in messages %}", "{% endfor %}", "{{ m.role", " ~ ", " | ", "upper }}"),
+    *(
+        "{%- if",
+        " messages %}",
+        "{% endif %}",
+        "{{ [1][",
+        "'a' * 9",
+        "**",
+        "] }}",
+        "{#",
+        "#}",
+        "\0",
+        "\ud800",
+        "é😀",
+        "\n",
+    ),
+    *(
+        "{% set x = namespace(y=1) %}",
+        "{{ x.y() }}",
+        "{% macro f(a) %}",
+        "{{ f(",
+        "{% endmacro %}",
+        "{{",
+        "}}",
+        "(" * 300,
+    ),
+]
+
+
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(template=st.lists(st.sampled_from(PIECES), max_size=12).map("".join))
+def test_any_template_gives_texts_or_is_refused(template: str) -> None:
+    tokenizer = make_tokenizer()
+    tokenizer.chat_template = template or " "
+    assert len(refusal_of(tokenizer).splitlines()) <= 1
+
+
+def refusal_of(tokenizer: Any) -> str:
+    """What is said of a chat template; nothing if it can be rendered."""
+    try:
+        render_chats(tokenizer, [Chat([{"role": "user", "content": "x"}])])
+    except InputError as error:
+        return str(error)
+    return ""
+
+
 @pytest.mark.parametrize("template", [5, ["x"], {"a": 5}, [{"name": "tools", "template": "x"}], "{{ 1 / 0 }}"], ids=str)
 def test_templates_among_the_tokenizers_settings(folder: Path, template: Any) -> None:
     change(folder / TOKENS, chat_template=template)
