@@ -153,6 +153,8 @@ def _instances(
     plugins = partial(criteria.screen.of_instance, instruction.text)
     verdicts = filter_instances(instances, criteria.instances, criteria.seed, instruction.id, overlaps, plugins)
     if not verdicts:
-        yield instance_row(instruction, is_classification, None, Instance("", ""), reader.silence(answer.text))
+        unsaid = answer.finish is Finish.LENGTH and not answer.text.strip()
+        lost = Reason.CUT_BY_LENGTH if unsaid else reader.silence(answer.text)
+        yield instance_row(instruction, is_classification, None, Instance("", ""), lost)
     for position, (instance, reason) in enumerate(verdicts):
         yield instance_row(instruction, is_classification, position, instance, reason)
