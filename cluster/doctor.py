@@ -106,7 +106,8 @@ def _cluster(settings: GenerateSettings, dashboard: str) -> Iterator[Finding]:
     yield _versions(nodes)
     for node in nodes:
         yield from _space(node)
-    yield _room(settings, nodes)
+    if settings.replicas:
+        yield _room(settings, nodes)
     yield from _doors(settings, nodes, dashboard)
 
 
