@@ -36,7 +36,7 @@ from selfinstruct.steps.plugins import OPTION, PLUGINS, plugin_facts
 from selfinstruct.storage.history import complete_rounds, dialect_of
 from selfinstruct.storage.store import RunStore
 
-CHANGEABLE = ("screen.", "novelty.", "instances.", "check_pool")
+CHANGEABLE = ("reading", "screen.", "novelty.", "instances.", "check_pool")
 """Beginnings of the options that the pure stages read."""
 
 
