@@ -13,8 +13,9 @@ from selfinstruct.prompts import load_prompts
 from selfinstruct.records import Instance, Kind, Reason
 from selfinstruct.steps.instantiate import InstanceSettings, filter_instances
 from selfinstruct.steps.readers import reader_of
+from selfinstruct.steps.readers.ends import without_end
 from selfinstruct.steps.readers.forms import leaks
-from selfinstruct.steps.readers.marks import ended, unfenced, without_pleasantry
+from selfinstruct.steps.readers.marks import unfenced, without_pleasantry
 
 CHAT, BASE, INSTRUCT = (reader_of(load_prompts(name)) for name in ("chat", "base", "instruct"))
 PAPER = reader_of(load_prompts("base"), "paper")
@@ -303,9 +304,9 @@ def test_a_hostile_answer_costs_no_more_than_a_long_one() -> None:
 
 
 def test_end_of_turn_texts_are_cut_at_the_end_alone() -> None:
-    assert ended("9</s>") == "9"
-    assert ended("9 <|eot_id|></s>\n") == "9"
-    assert ended("Strike <s>this</s> out") == "Strike <s>this</s> out"
+    assert without_end("9</s>") == "9"
+    assert without_end("9 <|eot_id|></s>\n") == "9"
+    assert without_end("Strike <s>this</s> out") == "Strike <s>this</s> out"
     assert pairs("Example 1\nInput: 3\nOutput: 9</s>") == [("3", "9")]
 
 

@@ -1,4 +1,4 @@
-"""What models put around an answer and its parts: Markdown, list numbers, fences, pleasantries, end-of-turn texts."""
+"""What models put around an answer and its parts: Markdown, list numbers, fences, pleasantries."""
 
 from __future__ import annotations
 
@@ -26,25 +26,12 @@ EXAMPLE = re.compile(
 )
 """`Example 2` alone in its line, or with a full stop, a colon or a bracket after it."""
 
-_ENDS = (
-    *("</s>", "<|eot_id|>", "<|end_of_text|>", "<|endoftext|>", "<|im_end|>", "<|end|>", "<|eom_id|>", "<|return|>"),
-    *("<|end_of_turn|>", "<end_of_turn>", "<eos>", "<|assistant|>", "<｜end▁of▁sentence｜>", "[/INST]", "[EOS]"),
-)
-"""How models' end-of-turn tokens are spelt."""
-
 _POLITE = re.compile(
     r"(?:please )?let me know|i hope |hope (?:this|these|that) |feel free|if you (?:need|have|would|want)"
     r"|is there anything|would you like|do you (?:need|want)|these (?:tasks|instructions|examples) "
     r"|note(?: that)?[:,]? |happy to |i(?:'m| am) (?:happy|glad)|please (?:note|feel)|thank you|you're welcome|enjoy\b",
     re.IGNORECASE,
 )
-
-
-def ended(text: str) -> str:
-    """The text without the end-of-turn texts that a server left at its end."""
-    while (found := text.rstrip()).endswith(_ENDS):
-        text = next(found.removesuffix(end) for end in _ENDS if found.endswith(end)).rstrip()
-    return text
 
 
 def unfenced(text: str) -> str:

@@ -12,7 +12,8 @@ import selfinstruct.steps.readers.forms as forms
 import selfinstruct.steps.readers.json_answers as json_answers
 import selfinstruct.steps.readers.lists as lists
 from selfinstruct.records import Instance, Kind, Reason
-from selfinstruct.steps.readers.marks import ended, trimmed, unfenced, without_pleasantry
+from selfinstruct.steps.readers.ends import without_end
+from selfinstruct.steps.readers.marks import trimmed, unfenced, without_pleasantry
 from selfinstruct.steps.readers.read import Proposed, Verdict, last_dropped, whole
 from selfinstruct.steps.readers.thoughts import spoken
 
@@ -84,7 +85,7 @@ class TolerantReader:
 
     def _answer(self, text: str) -> str | None:
         """What of a completion is the answer; None where it ended before its answer began."""
-        text = ended(text)
+        text = without_end(text)
         return spoken(text) if self._chat else text
 
 
