@@ -65,7 +65,7 @@ def _candidates(proposal: Proposal, reader: Reader, criteria: Criteria) -> Itera
     opened = len(proposal.demonstrations) + 1
     found = [] if lost is Reason.FAILED else reader.proposals(proposal.text, opened, cut)
     if not found:
-        yield _candidate(proposal, None, "", lost or reader.silence(proposal.text))
+        yield _candidate(proposal, None, "", lost or reader.silence(proposal.text, cut))
     for position, (text, reason) in enumerate(found):
         candidate = _candidate(proposal, position, text, reason or criteria.screen(" ".join(text.split())))
         if candidate.reason is None and criteria.evaluation and (hit := criteria.evaluation.of_instruction(text)):
@@ -146,15 +146,15 @@ def _instances(
         lost = Reason.FAILED if failed else Reason.NOT_ASKED
         yield instance_row(instruction, is_classification, None, Instance("", ""), lost)
         return
-    instances = reader.instances(answer.kind, answer.text, answer.finish is Finish.LENGTH)
+    cut = answer.finish is Finish.LENGTH
+    instances = reader.instances(answer.kind, answer.text, cut)
     if question is None and instances:  # an answer that cannot be read tells nothing
         is_classification = reader.told(answer.text)
     overlaps = criteria.evaluation.overlap if criteria.evaluation else None
     plugins = partial(criteria.screen.of_instance, instruction.text)
     verdicts = filter_instances(instances, criteria.instances, criteria.seed, instruction.id, overlaps, plugins)
     if not verdicts:
-        unsaid = answer.finish is Finish.LENGTH and not answer.text.strip()
-        lost = Reason.CUT_BY_LENGTH if unsaid else reader.silence(answer.text)
+        lost = reader.silence(answer.text, cut)
         yield instance_row(instruction, is_classification, None, Instance("", ""), lost)
     for position, (instance, reason) in enumerate(verdicts):
         yield instance_row(instruction, is_classification, position, instance, reason)

@@ -68,8 +68,7 @@ def test_a_run_begins_with_another_one(source: RunStore, tmp_path: Path, capsys:
 
 def test_what_is_no_run_is_one_line(source: RunStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "folder").mkdir()
-    (tmp_path / "notes.txt").write_text("no run")
-    for name in ("none", "folder", "notes.txt"):
+    for name in ("none", "folder"):
         out = tmp_path / "out"
         assert main(["generate", "--engine", "template", "--out", str(out), "--pool", str(tmp_path / name)]) == 2
         (line,) = capsys.readouterr().err.splitlines()

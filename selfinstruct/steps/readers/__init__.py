@@ -41,8 +41,8 @@ class Reader(Protocol):
     def told(self, text: str) -> bool | None:
         """Whether an answer to `Kind.INSTANTIATE` that holds instances takes its task for classification."""
 
-    def silence(self, text: str) -> Reason:
-        """Why an answer holds nothing, for a row that says so."""
+    def silence(self, text: str, cut: bool) -> Reason:
+        """Why an answer holds nothing, for a row that says so. `cut` as for `instances`."""
 
 
 def reader_of(prompts: PromptSet, reading: Reading = "tolerant") -> Reader:

@@ -44,7 +44,7 @@ class OriginalReader:
         """The release always asks."""
         return False
 
-    def silence(self, text: str) -> Reason:
+    def silence(self, text: str, cut: bool) -> Reason:
         """There are no thoughts in its completions."""
         return Reason.NOTHING_PARSED
 

@@ -67,7 +67,7 @@ class PaperReader:
             return bool(json_answers.classification(answer))
         return _CLASS_LABEL.search(answer) is not None
 
-    def silence(self, text: str) -> Reason:
+    def silence(self, text: str, cut: bool) -> Reason:
         """A model that was still thinking had no room for its answer."""
         return Reason.NOTHING_PARSED if self._answer(text) is not None else Reason.CUT_BY_LENGTH
 

@@ -79,9 +79,10 @@ class TolerantReader:
             return json_answers.classification(answer)
         return forms.has_label(answer)
 
-    def silence(self, text: str) -> Reason:
-        """A model that was still thinking had no room for its answer."""
-        return Reason.NOTHING_PARSED if self._answer(text) is not None else Reason.CUT_BY_LENGTH
+    def silence(self, text: str, cut: bool) -> Reason:
+        """A model that was still thinking had no room for its answer, nor one that was cut before its first word."""
+        unsaid = self._answer(text) is None or (cut and not text.strip())
+        return Reason.CUT_BY_LENGTH if unsaid else Reason.NOTHING_PARSED
 
     def _answer(self, text: str) -> str | None:
         """What of a completion is the answer; None where it ended before its answer began."""
