@@ -9,7 +9,6 @@ Needs neither torch nor transformers.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from selfinstruct.errors import InputError, SelfInstructError
+from selfinstruct.sources.json_values import RowError, value_of
 
 CONFIG = "config.json"
 GENERATION = "generation_config.json"
@@ -108,20 +108,26 @@ def read_object(path: Path, model: str, largest: int = LARGEST) -> dict[str, Any
             raise InputError(f"{said}: is no file; save the model anew")
         if path.stat().st_size > largest:
             raise InputError(f"{said}: is larger than {largest >> 20} MiB, which no such file is; save the model anew")
-        value = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number)
+        value = value_of(path.read_bytes())
     except OSError as error:
         raise InputError(f"{said}: cannot be read: {error.strerror or error}; make it readable") from error
-    except RecursionError as error:
-        raise InputError(f"{said}: is nested too deeply; save the model anew") from error
-    except ValueError as error:  # of JSON, of UTF-8, or a number of thousands of digits
-        raise InputError(f"{said}: is no JSON: {' '.join(str(error).split())[:_SHOWN]}; save the model anew") from error
+    except RowError as error:
+        raise InputError(f"{said}: {error}; save the model anew") from error
     if not isinstance(value, dict):
         raise InputError(f"{said}: holds a {type(value).__name__}, must hold an object; save the model anew")
+    if not _is_finite(value):
+        raise InputError(f"{said}: holds NaN or an infinite number, which is no JSON; save the model anew")
     return value
 
 
-def _no_number(name: str) -> None:
-    raise ValueError(f"{name} is no number")
+def _is_finite(value: object) -> bool:
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, float) and not math.isfinite(each):
+            return False
+        waiting += each.values() if isinstance(each, dict) else each if isinstance(each, list) else ()
+    return True
 
 
 # ---- looking over
@@ -217,8 +223,6 @@ def _wrong_config(config: Mapping[str, Any]) -> Iterator[str]:
         counted = isinstance(value, (int, float)) and _COUNT.search(name) and not _SIZE.search(name)
         if counted and abs(value) > MOST:
             yield f"{CONFIG}: {key} is {_short(value)}, no model has more than {MOST:,}; put the right number there"
-        if isinstance(value, float) and not math.isfinite(value):
-            yield f"{CONFIG}: {key} is {value}, must be a finite number"
     if "configuration_files" in config:  # of other versions, which nothing else knows of
         yield f"{CONFIG}: names other 'configuration_files', which are not read; remove it"
     for key, value in _contexts(config):

@@ -124,15 +124,16 @@ def change(path: Path, **values: Any) -> None:
     [
         (b"[]", "holds a list, must hold an object"),
         (b'"x"', "holds a str"),
-        (b"", "is no JSON"),
-        (b'{"a": ', "is no JSON"),
-        (b'{"a": "\xff"}', "is no JSON"),
-        (b'{"a": NaN}', "NaN is no number"),
-        (b'{"a": ' + b"9" * 5000 + b"}", "is no JSON"),
+        (b"", "not JSON: Expecting value at character 1"),
+        (b'{"a": ', "not JSON: Expecting value at character 7"),
+        (b'{"a": "\xff"}', "not UTF-8 at byte 8"),
+        (b'{"a": NaN}', "holds NaN or an infinite number"),
+        (b'{"a": [[1e999]]}', "holds NaN or an infinite number"),
+        (b'{"a": ' + b"9" * 5000 + b"}", "a number of 5,000 digits"),
         (b'{"a":' * 100_000, "nested too deeply"),
         (None, "is no file"),
     ],
-    ids=["list", "text", "empty", "cut", "invalid UTF-8", "NaN", "huge number", "deep", "folder"],
+    ids=["list", "text", "empty", "cut", "invalid UTF-8", "NaN", "infinity", "huge number", "deep", "folder"],
 )
 def test_files_that_hold_no_object(folder: Path, file: str, content: bytes | None, said: str) -> None:
     path = folder / file
@@ -161,7 +162,7 @@ def test_a_file_that_is_far_too_large(folder: Path) -> None:
         (CONFIG, {"num_attention_heads": 0}, "cannot be loaded"),
         (CONFIG, {"hidden_act": "none"}, "none"),
         (CONFIG, {"rope_parameters": {"rope_type": "odd"}}, "odd"),
-        (CONFIG, {"rms_norm_eps": 1e999}, "is no number"),
+        (CONFIG, {"rms_norm_eps": 1e999}, "an infinite number"),
         (CONFIG, {"max_position_embeddings": "long"}, "must be a whole number of tokens"),
         (CONFIG, {"text_config": {"max_position_embeddings": -5}}, "text_config.max_position_embeddings is -5"),
         (CONFIG, {"vocab_size": 500}, "describes lm_head.weight as 500x32, model.safetensors holds it as"),
