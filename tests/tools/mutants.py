@@ -41,8 +41,8 @@ MUTANTS = (
     Mutant(
         "folders are not synced",
         "storage/local_blobs.py",
-        "            self._sync(final.parent)\n            for",
-        "            for",
+        "            self._sync(final.parent)\n            self._discard_left(final)\n            return won",
+        "            self._discard_left(final)\n            return won",
     ),
     Mutant(
         "what is listed is taken for durable",
@@ -96,8 +96,8 @@ MUTANTS = (
     Mutant(
         "failed requests leave no candidates",
         "run/verdicts.py",
-        "if not texts:",
-        "if not texts and lost is not Reason.FAILED:",
+        "    if not found:\n        yield _candidate(proposal",
+        "    if not found and lost is not Reason.FAILED:\n        yield _candidate(proposal",
     ),
     Mutant(
         "failed requests leave no proposals",
