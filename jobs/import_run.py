@@ -62,7 +62,7 @@ def import_run(settings: ImportSettings) -> int:
     from selfinstruct.run.rounds import Run
     from selfinstruct.run.settings import RunSettings
     from selfinstruct.settings import facts_of
-    from selfinstruct.sources.seeds import load_seeds
+    from selfinstruct.sources.seeds import load_seeds, unknown_kinds
     from selfinstruct.steps.plugins import plugin_facts
     from selfinstruct.storage.store import RunStore
 
@@ -80,6 +80,7 @@ def import_run(settings: ImportSettings) -> int:
     facts = {**facts_of(run_settings), **ALGORITHMS, **word_facts(settings.novelty)}
     facts |= plugin_facts(settings.screen.plugin)
     facts = {key: fact for key, fact in facts.items() if not key.startswith(("planner", "propose.", "rounds."))}
+    notes = unknown_kinds(seeds)
     facts["seeds"] = tasks_digest(seeds)
     given = Path(settings.source[0]).expanduser()
     if len(settings.source) == 1 and os.path.isdir(given):
@@ -90,12 +91,12 @@ def import_run(settings: ImportSettings) -> int:
         texts = [each if isinstance(each, str) else each.text or "" for each in original.requests]
         imported, rounds = [], rounds_of(original, {**makers, "prompts": "original"})
     else:
-        imported, rounds = read_set(settings.source), iter(())
+        imported, rounds = read_set(settings.source, notes), iter(())
         texts = [task.instruction for task in imported]
         facts["pool"] = tasks_digest(imported)
         facts[ORIGIN] = {"command": "import", "source": facts["pool"], "rounds": 0}
     read = {"the seed tasks": [seed.instruction for seed in seeds], "the set": texts}
-    for warning in letters.warnings(read, settings.novelty.tokeniser, "novelty.tokeniser"):
+    for warning in notes + letters.warnings(read, settings.novelty.tokeniser, "novelty.tokeniser"):
         print(f"warning: {warning}", file=sys.stderr)
     store = RunStore(settings.out)
     store.blobs.check_writable()

@@ -111,7 +111,9 @@ def _show_labels(lineage: Lineage, prompts: PromptSet | None, prefixes: bool) ->
         print("\n(not labelled yet)")
     for instance in lineage.instances:
         verdict = "accepted" if instance["accepted"] else f"rejected, {instance['reason']}"
-        print(f"\n[{plain(instance['id'])}] {verdict}{_class(instance['is_classification'])}")
+        print(
+            f"\n[{plain(instance['id'])}] {verdict}{_class(instance['is_classification'], asked=bool(lineage.labels))}"
+        )
         if instance["input"]:
             _block("input", instance["input"])
         if instance["output"]:
@@ -119,8 +121,10 @@ def _show_labels(lineage: Lineage, prompts: PromptSet | None, prefixes: bool) ->
     print()
 
 
-def _class(is_classification: bool | None) -> str:
-    return {True: ", classification", False: "", None: ", question failed"}[is_classification]
+def _class(is_classification: bool | None, asked: bool) -> str:
+    if is_classification is None:
+        return ", question failed" if asked else ", classification or not is unknown"
+    return ", classification" if is_classification else ""
 
 
 def _completion(row: Row) -> str:

@@ -104,12 +104,12 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class SeedTask:
-    """A task written by a person."""
+    """A task written by a person, who may not have said whether it is classification."""
 
     id: str
     instruction: str
     instances: tuple[Instance, ...]
-    is_classification: bool
+    is_classification: bool | None
 
 
 @dataclass(frozen=True, slots=True)

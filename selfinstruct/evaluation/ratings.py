@@ -22,8 +22,8 @@ from typing import Any
 from selfinstruct.errors import InputError
 from selfinstruct.evaluation.predictions import Prediction
 from selfinstruct.sources.json_values import read_document
-from selfinstruct.sources.limits import text_problem
-from selfinstruct.sources.rows import Problems, listed
+from selfinstruct.sources.limits import listed, text_problem
+from selfinstruct.sources.rows import Problems
 
 FORMAT = "selfinstruct-ratings/1"
 LEVELS = {

@@ -8,16 +8,16 @@ from pathlib import Path
 from selfinstruct.errors import InputError
 from selfinstruct.evaluation.questions import Question
 from selfinstruct.records import mended
+from selfinstruct.sources.keys import COLUMNS, task_of
 from selfinstruct.sources.limits import MOST_PROBLEMS, text_problem
 from selfinstruct.sources.rows import Row, parsed
-from selfinstruct.sources.texts import optional_text, required_text
 
-KEYS = ("id", "instruction", "instances", "input", "output", "motivation_app")
+KEYS = (*COLUMNS, "id", "motivation_app")
 """What is read of a task; the columns that are read of Parquet files."""
 
 
 def read_user_tasks(path: str) -> list[Question]:
-    """The instances of all tasks: `instruction`, and `instances` (each `input` and `output`) or `input` and `output`.
+    """The instances of all tasks, by the keys that `keys` knows.
 
     An `id` names the task, else its line does. `motivation_app`, the application that a task was thought up for, is
     its category. The output is what raters see as the target; it may be absent.
@@ -25,7 +25,7 @@ def read_user_tasks(path: str) -> list[Question]:
     Raises:
         InputError: the file cannot be read, holds no task, or has bad rows (the first 20 are named).
     """
-    found = list(parsed([path], _questions, "holds no task", columns=KEYS, required="instruction"))
+    found = list(parsed([path], _questions, "holds no task", columns=KEYS))
     questions = [question for each in found for question in each]
     twice = [id for id, count in Counter(question.id for question in questions).items() if count > 1]
     if twice:
@@ -35,7 +35,8 @@ def read_user_tasks(path: str) -> list[Question]:
 
 def _questions(row: Row) -> list[Question]:
     values = row.values
-    instruction = required_text(values, "instruction", any_text=True).strip()
+    read = task_of(values)
+    instruction = mended(read.instruction.strip())
     if not instruction:
         raise ValueError("'instruction' must not be empty")
     task = values.get("id", f"{Path(row.url).stem}/{row.number:05d}")
@@ -43,23 +44,15 @@ def _questions(row: Row) -> list[Question]:
         raise ValueError("'id' must be a text")
     if problem := text_problem(str(task)):
         raise ValueError(f"'id' {problem}")
-    given = values.get("instances", [values])
-    if not isinstance(given, list) or not given:
-        raise ValueError("'instances' must be a list of at least one object with 'input' and 'output'")
     category = mended(str(values.get("motivation_app") or ""))
-    questions = []
-    for number, instance in enumerate(given):
-        if not isinstance(instance, dict):
-            raise ValueError(f"instances[{number}] must be an object with 'input' and 'output'")
-        target = optional_text(instance, "output").strip()
-        questions.append(
-            Question(
-                id=f"{task}" if len(given) == 1 else f"{task}/{number}",
-                task=str(task),
-                category=category,
-                instruction=mended(instruction),
-                input=mended(optional_text(instance, "input").strip()),
-                references=(mended(target),) if target else (),
-            )
+    return [
+        Question(
+            id=f"{task}" if len(read.instances) == 1 else f"{task}/{number}",
+            task=str(task),
+            category=category,
+            instruction=instruction,
+            input=mended(instance.input),
+            references=(mended(instance.output),) if instance.output else (),
         )
-    return questions
+        for number, instance in enumerate(read.instances)
+    ]

@@ -47,6 +47,7 @@ class ExampleSet:
     sources: Sequence[Source]
     duplicates: int
     digest: str  # of the examples in their order
+    notes: Sequence[str] = ()  # what of the files is not used
 
 
 def read_examples(names: Sequence[str], seeds: bool = True) -> ExampleSet:
@@ -61,22 +62,27 @@ def read_examples(names: Sequence[str], seeds: bool = True) -> ExampleSet:
     """
     unique: dict[tuple[str, str, str], Example] = {}
     sources: list[Source] = []
+    notes: list[str] = []
     for name in names:
+        told: list[str] = []
         if is_readable(name):
-            own = list(_of_file(name))
+            own = list(_of_file(name, told))
             digest = _digest_of(own)
         else:
             store = open_run(name)
             own = list(_of_run(store, seeds))
             digest = run_digest(store)
         if all(example.id.startswith("seed/") for example in own):
-            raise InputError(f"{name}: has no accepted instance to tune on; give a run that has some, or another file")
+            raise InputError(
+                f"{name}: has no accepted instance to tune on; give a run that has some, or another file", *told
+            )
+        notes += told
         sources.append(Source(name, digest, len(own)))
         for each in own:
             unique.setdefault((each.instruction, each.input, each.output), each)
     examples = list(unique.values())
     duplicates = sum(source.given for source in sources) - len(examples)
-    return ExampleSet(examples, sources, duplicates, _digest_of(examples))
+    return ExampleSet(examples, sources, duplicates, _digest_of(examples), notes)
 
 
 def run_digest(store: RunStore) -> str:
@@ -105,8 +111,8 @@ def _of_run(store: RunStore, seeds: bool) -> Iterator[Example]:
         yield from (Example(**row) for row in rows if seeds or not row["id"].startswith("seed/"))
 
 
-def _of_file(name: str) -> Iterator[Example]:
-    for task in read_tasks([name]):
+def _of_file(name: str, notes: list[str]) -> Iterator[Example]:
+    for task in read_tasks([name], notes):
         for position, instance in enumerate(task.instances):
             yield Example(f"{task.id}/{position}", task.instruction, instance.input, instance.output)
 

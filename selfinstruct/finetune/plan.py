@@ -61,9 +61,9 @@ class Plan:
         }
 
     def warnings(self) -> list[str]:
-        """What a user should know of examples that are too long."""
+        """What a user should know of rows that are not used, and of examples that are too long."""
         limit = f"--max_length {self.job.settings.max_length}"
-        told = []
+        told = list(self.examples.notes)
         if self.encoded.cut:
             told.append(f"{len(self.encoded.cut)} completions lose their end to {limit}: {_some(self.encoded.cut)}")
         if self.encoded.empty:

@@ -48,7 +48,7 @@ def judge(
         texts: Ids and texts to judge.
         pool: Ids and texts that are there before.
         index: Empty, with the same settings; holds the pool and all accepted texts in the end.
-        screen: None leaves the heuristic filters out.
+        screen: Asked about each text on one line; None leaves the heuristic filters out.
     """
     held = list(pool)
     index.insert(0, [text for _, text in held])
@@ -65,7 +65,7 @@ def judge_batch(
     screen: Screening | None = None,
 ) -> list[Verdict]:
     """The verdicts on one batch. What is accepted goes into the index and behind `held`, which says what it holds."""
-    reasons = [screen(text) if screen else None for _, text in batch]
+    reasons = [screen(" ".join(text.split())) if screen else None for _, text in batch]
     survivors = [text for (_, text), reason in zip(batch, reasons, strict=True) if reason is None]
     size = len(held)
     outcomes = iter(admit(novelty, size, survivors, index.nearest(size, survivors)))

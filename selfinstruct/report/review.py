@@ -18,8 +18,8 @@ from typing import Any
 from selfinstruct.errors import InputError
 from selfinstruct.sources.files import read_text
 from selfinstruct.sources.json_values import read_document
-from selfinstruct.sources.limits import text_problem
-from selfinstruct.sources.rows import Problems, listed
+from selfinstruct.sources.limits import listed, text_problem
+from selfinstruct.sources.rows import Problems
 
 QUESTIONS = {
     "task": "Is the instruction a task that makes sense?",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,6 +30,7 @@ from selfinstruct.records import (
 )
 from selfinstruct.reuse.replay import StoredRound
 from selfinstruct.sources.files import CHUNK, opened
+from selfinstruct.sources.keys import folded, text_in
 from selfinstruct.sources.rows import Problems, Row, parsed
 from selfinstruct.sources.texts import read_tasks, required_text
 from selfinstruct.steps.instantiate import kind_for
@@ -130,14 +131,21 @@ def _response(metadata: Any) -> Response:
         return Response(None, Finish.FAILED)
     choices = answer.get("choices") if isinstance(answer, dict) else None
     choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
-    text = choice.get("text")
+    text = _said(choice)
     finish = Finish.LENGTH if choice.get("finish_reason") == "length" else Finish.STOP
-    return Response(mended(text) if isinstance(text, str) else None, finish)
+    return Response(None if text is None else mended(text), finish)
+
+
+def _said(choice: Mapping[str, Any]) -> str | None:
+    """The text of a completion, or of a chat model's message (forks of the original code ask such)."""
+    message = choice.get("message")
+    text = text_in(message.get("content")) if isinstance(message, dict) else choice.get("text")
+    return text if isinstance(text, str) else None
 
 
 def key_of(instruction: str) -> str:
     """By what an instruction's lines find each other."""
-    return " ".join(instruction.split()).casefold()
+    return folded(instruction).casefold()
 
 
 def _requests(instructions: Sequence[tuple[Any, str, Response]]) -> Iterator[str | Response]:
@@ -190,18 +198,19 @@ def _label(instruction: Candidate, kind: Kind, response: Response) -> Label:
     return Label(id, instruction.round, instruction.id, kind, response.text or "", response.finish, 0, 0, error)
 
 
-def read_set(urls: Sequence[str]) -> list[ImportedTask]:
-    """The tasks of an instruction set; rows with one instruction are one task with several instances.
+def read_set(urls: Sequence[str], notes: list[str] | None = None) -> list[ImportedTask]:
+    """The tasks of an instruction set; rows whose instructions are one but for white space are one task.
+
+    Args:
+        notes: Takes a line on each file of which something is not used.
 
     Raises:
         InputError: as `texts.read_tasks`.
     """
     tasks: dict[str, ImportedTask] = {}
     instances: dict[str, dict[Instance, None]] = {}
-    for task in read_tasks(urls):
-        tasks.setdefault(task.instruction, task)
-        instances.setdefault(task.instruction, {}).update(dict.fromkeys(task.instances))
-    return [
-        ImportedTask(task.id, task.instruction, tuple(instances[task.instruction]), task.is_classification)
-        for task in tasks.values()
-    ]
+    for task in read_tasks(urls, notes):
+        key = folded(task.instruction)
+        tasks.setdefault(key, task)
+        instances.setdefault(key, {}).update(dict.fromkeys(task.instances))
+    return [replace(task, instances=tuple(instances[key])) for key, task in tasks.items()]

@@ -99,7 +99,7 @@ def _given(source: RunStore) -> tuple[list[SeedTask], list[ImportedTask]]:
         kind = own[0].is_classification if own else None
         id = candidate.id.partition("/")[2]
         if candidate.origin is Origin.SEED:
-            seeds.append(SeedTask(id, candidate.text, instances, bool(kind)))
+            seeds.append(SeedTask(id, candidate.text, instances, kind))
         else:
             imported.append(ImportedTask(id, candidate.text, instances, kind))
     return seeds, imported

@@ -108,6 +108,7 @@ class Inputs:
     evaluation: Contamination | None
     facts: Facts
     own: Engine | None = None  # in place of the proposer that the settings name, and of an equal labeller
+    notes: tuple[str, ...] = ()  # what of the pool's files is not used
 
 
 def read_inputs(settings: InputSettings, own: Engine | None = None) -> Inputs:
@@ -122,7 +123,8 @@ def read_inputs(settings: InputSettings, own: Engine | None = None) -> Inputs:
     if problems := problems_of(settings):
         raise InputError(*problems)
     seeds = load_seeds(settings.seeds)
-    imported = read_pool(settings.pool)
+    notes: list[str] = []
+    imported = read_pool(settings.pool, notes)
     variables = named_values("chat_template_kwargs", settings.chat_template_kwargs)
     prompts = load_prompts(_prompt_set(settings, own)).with_template(variables)
     evaluation = None
@@ -141,6 +143,7 @@ def read_inputs(settings: InputSettings, own: Engine | None = None) -> Inputs:
         evaluation=evaluation,
         facts=gather_facts(settings, seeds, imported, prompts, evaluation, known, known_labeller),
         own=own,
+        notes=tuple(notes),
     )
 
 
@@ -152,6 +155,7 @@ def warnings_about(settings: InputSettings, inputs: Inputs) -> list[str]:
     }
     return [
         *seed_files.warnings(inputs.seeds, settings.propose.seeds + settings.propose.generated),
+        *inputs.notes,
         *letters.warnings(read, settings.novelty.tokeniser, "novelty.tokeniser"),
     ]
 

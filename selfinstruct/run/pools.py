@@ -17,20 +17,23 @@ if TYPE_CHECKING:
     from selfinstruct.storage.store import RunStore
 
 
-def read_pool(names: Sequence[str]) -> list[ImportedTask]:
+def read_pool(names: Sequence[str], notes: list[str] | None = None) -> list[ImportedTask]:
     """The tasks of files (`texts.read_tasks`) and runs (folders or URLs), in this order.
 
     An id begins with the place of its file or run among the names; the number of the row follows, or the id in its run.
 
+    Args:
+        notes: Takes a line on each file of which something is not used.
+
     Raises:
         InputError: there is no such file or run, it has no task, or it is damaged.
     """
-    return [replace(task, id=f"{at}:{task.id}") for at, name in enumerate(names) for task in _tasks(name)]
+    return [replace(task, id=f"{at}:{task.id}") for at, name in enumerate(names) for task in _tasks(name, notes)]
 
 
-def _tasks(name: str) -> Iterator[ImportedTask]:
+def _tasks(name: str, notes: list[str] | None) -> Iterator[ImportedTask]:
     if is_readable(name):
-        for task in read_tasks([name]):
+        for task in read_tasks([name], notes):
             yield replace(task, id=task.id.partition(":")[2])
         return
     from selfinstruct.storage.store import RunStore  # late: it brings pyarrow, and options are read without it

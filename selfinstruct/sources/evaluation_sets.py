@@ -10,8 +10,8 @@ from typing import Any
 from selfinstruct.errors import InputError
 from selfinstruct.sources.contamination import EvaluationTask
 from selfinstruct.sources.json_values import read_document
-from selfinstruct.sources.limits import length_problem
-from selfinstruct.sources.rows import Row, listed, parsed
+from selfinstruct.sources.limits import length_problem, listed
+from selfinstruct.sources.rows import Row, parsed
 
 INSTRUCTION_FIELDS = ("instruction", "definition", "Definition", "question", "prompt", "text")
 """Where a row of an evaluation set may have its instruction; the first that is there."""

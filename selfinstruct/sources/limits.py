@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 MOST_CHARACTERS = 100_000
 """Of one text; more fits no model's prompt."""
@@ -41,6 +42,8 @@ MOST_PROBLEMS = 20
 MOST_COUNTED = 10_000
 """Bad rows after which reading stops; up to then, those that are not named are counted."""
 
+_MOST_KEYS, _LONGEST_KEY = 10, 40  # that a message names
+
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -60,3 +63,10 @@ def length_problem(text: str) -> str | None:
     if len(text) <= MOST_CHARACTERS:
         return None
     return f"has {len(text):,} characters; {MOST_CHARACTERS:,} is the most"
+
+
+def listed(keys: Iterable[object]) -> str:
+    """The keys that there are, as a message has them: the first few, on one line."""
+    names = sorted(" ".join(str(key).split()) for key in keys)
+    shown = [name if len(name) <= _LONGEST_KEY else f"{name[:_LONGEST_KEY]}..." for name in names[:_MOST_KEYS]]
+    return ", ".join(shown + ["..."] * (len(names) > _MOST_KEYS))

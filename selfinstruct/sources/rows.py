@@ -24,6 +24,7 @@ from selfinstruct.sources.limits import (
     ROWS_ANYWAY,
     ROWS_AT_ONCE,
     UNPACKED_ANYWAY,
+    listed,
 )
 
 T = TypeVar("T")
@@ -33,7 +34,7 @@ PACKED = (".gz", ".zst", ".bz2")
 
 TOO_MUCH = f"unpacks to more than {MOST_UNPACKED} times its size; write it anew as JSON lines"
 
-_MOST_KEYS, _LONGEST_KEY, _LONGEST_LINE = 10, 40, 500  # in a message
+_LONGEST_LINE = 500  # in a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,13 +127,6 @@ def parsed(
 def is_readable(url: str) -> bool:
     """Whether this is read as rows: by its ending, or because it is a local file or a pipe, whatever its ending."""
     return _ending(url) is not None or os.path.isfile(local_path(url) or "")
-
-
-def listed(keys: Iterable[object]) -> str:
-    """The keys that there are, as a message has them: the first few, on one line."""
-    names = sorted(" ".join(str(key).split()) for key in keys)
-    shown = [name if len(name) <= _LONGEST_KEY else f"{name[:_LONGEST_KEY]}..." for name in names[:_MOST_KEYS]]
-    return ", ".join(shown + ["..."] * (len(names) > _MOST_KEYS))
 
 
 def _line(error: ValueError) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from selfinstruct.records import Instance, SeedTask
+from selfinstruct.sources.keys import trimmed
 from selfinstruct.sources.limits import text_problem
 from selfinstruct.sources.rows import Row, parsed
 
@@ -16,7 +17,8 @@ SEED_TASKS = Path(__file__).parent / "seed_tasks.jsonl"
 
 def load_seeds(path: Path) -> list[SeedTask]:
     """Read a seed file: one JSON object a line with `instruction`, `instances` (each with `input` and `output`),
-    `is_classification`, and an `id` unless the line's number is to be its id. Other keys are ignored.
+    `is_classification` where it is known, and an `id` unless the line's number is to be its id. Other keys are ignored.
+    Inputs and outputs lose the line breaks at their ends, and nothing else.
 
     Raises:
         InputError: the file cannot be read, holds no task, or has bad lines (the first 20 are named).
@@ -41,7 +43,18 @@ def warnings(seeds: Sequence[SeedTask], shown: int) -> list[str]:
     different = len({" ".join(seed.instruction.lower().split()) for seed in seeds})
     if 2 * different <= len(seeds):
         found.append(f"only {different} of the {len(seeds)} seed tasks differ; more varied ones give more varied tasks")
-    return found
+    return found + unknown_kinds(seeds)
+
+
+def unknown_kinds(seeds: Sequence[SeedTask]) -> list[str]:
+    """A line if seed tasks do not say whether they are classification: nobody is asked about them."""
+    unknown = [seed.id for seed in seeds if seed.is_classification is None]
+    if not unknown:
+        return []
+    return [
+        f"{len(unknown)} of {len(seeds)} seed tasks do not say whether they are classification ({unknown[0]!r} is the"
+        " first), which is taken as unknown; 'is_classification' says true or false"
+    ]
 
 
 def _seed(data: Mapping[str, Any], default_id: str) -> SeedTask:
@@ -52,8 +65,10 @@ def _seed(data: Mapping[str, Any], default_id: str) -> SeedTask:
     return SeedTask(
         id=str(data.get("id", default_id)),
         instruction=data["instruction"].strip(),
-        instances=tuple(Instance(each.get("input", "").strip(), each["output"].strip()) for each in data["instances"]),
-        is_classification=data["is_classification"],
+        instances=tuple(
+            Instance(trimmed(each.get("input", "")), trimmed(each["output"])) for each in data["instances"]
+        ),
+        is_classification=data.get("is_classification"),
     )
 
 
@@ -63,8 +78,8 @@ def _problems(data: Mapping[str, Any]) -> Iterator[str]:
     elif problem := text_problem(str(data.get("id", ""))):
         yield f"'id' {problem}"
     yield from _text("'instruction'", data.get("instruction"))
-    if not isinstance(data.get("is_classification"), bool):
-        yield "'is_classification' must be true or false"
+    if not isinstance(data.get("is_classification"), bool | None):
+        yield "'is_classification' must be true or false, or left out"
     instances = data.get("instances")
     if not isinstance(instances, list) or not instances:
         yield "'instances' must be a list of at least one object with 'input' and 'output'"

@@ -120,7 +120,7 @@ class Examples:
             instruction, answer = task.instruction, task.is_classification
         else:
             seed = self._seed()
-            instruction, answer = " ".join(seed.instruction.split()), seed.is_classification
+            instruction, answer = " ".join(seed.instruction.split()), bool(seed.is_classification)
         suffix = self._prompts[Kind.CLASSIFY].fill(instruction=instruction)
         return self._example(Kind.CLASSIFY, suffix, dialect.yes_or_no(answer))
 
