@@ -68,6 +68,20 @@ def test_seeds_and_the_screen_count_too(tmp_path: Path) -> None:
     ]
 
 
+def test_lines_do_not_hide_from_the_screen_and_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "set.jsonl"
+    texts = [
+        "\nFinish the body of this:\n    def f():",
+        "Say when to go\nto the shore.",
+        "\n(Name a bird of the shore.)",
+    ]
+    path.write_text("\n".join(json.dumps({"instruction": text}) for text in texts))
+    rows = dedup(tmp_path / "out", str(path), "--seeds", "none")
+    assert [(row["text"], row["reason"]) for row in rows] == list(
+        zip(texts, [None, "banned_word", "starts_with_punctuation"], strict=True)
+    )
+
+
 def test_bad_input_is_named_and_nothing_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     good = str(write_set(tmp_path, ".jsonl"))
     broken, empty, wrong = tmp_path / "broken.jsonl", tmp_path / "empty.jsonl", tmp_path / "notes.txt"

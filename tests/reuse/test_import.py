@@ -294,3 +294,70 @@ def test_an_alpaca_file_becomes_a_run_with_its_instances(tmp_path: Path, capsys:
     assert main(["export", str(run), "--out", str(tmp_path / "set"), *terms]) == 0
     found = ds.dataset(tmp_path / "set/alpaca", format="parquet").to_table(["instruction", "input", "output"])
     assert sorted(found.to_pylist(), key=str) == sorted(tasks[:3], key=str)
+
+
+def test_answers_of_a_chat_api_are_one_request_each(tmp_path: Path) -> None:
+    raw = (
+        " Name three gulls of the harbour wall.\n10. Explain to a child how locks work.\n11. Write a note to a miller."
+    )
+    parts = [{"type": "text", "text": "List four kinds of bread you know.\n10. Say how a sail is mended."}]
+    contents = [raw, raw, parts, None]
+    texts = ["Name three gulls of the harbour wall.", "Explain to a child how locks work."]
+    texts += ["List four kinds of bread you know.", "Describe the smell of a bakery."]
+    lines = [
+        {
+            "instruction": text,
+            "request_idx": at // 2,
+            "metadata": {
+                "response": {
+                    "choices": [{"message": {"role": "assistant", "content": content}, "finish_reason": "stop"}]
+                }
+            },
+        }
+        for at, (text, content) in enumerate(zip(texts, contents, strict=True))
+    ]
+    (tmp_path / imports.INSTRUCTIONS).write_text("\n".join(map(json.dumps, lines)))
+    out = tmp_path / "out"
+    assert main(["import", str(tmp_path), "--out", str(out)]) == 0
+    proposals = rows(out, "proposals")
+    assert [row["text"] for row in proposals] == [raw, parts[0]["text"], texts[3]]  # the last has no answer: itself
+    candidates = [row for row in rows(out, "candidates") if row["origin"] == "model"]
+    assert [row["text"] for row in candidates] == [
+        *texts[:2],
+        "Write a note to a miller.",
+        texts[2],
+        "Say how a sail is mended.",
+        texts[3],
+    ]
+    assert {row["request_id"] for row in candidates[:3]} == {proposals[0]["request_id"]}
+
+
+def test_lines_of_code_are_kept_and_rows_of_one_instruction_merged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = "Finish the body:\n```python\ndef thrice(x):\n    ...\n```"
+    answer = "    y = 3 * x\n    return y"
+    given = [
+        {"instruction": code, "input": "", "output": answer},
+        {"instruction": " ".join(code.split()), "output": 3},
+        {"instruction": "Name a lake in the far north.", "answer": None},
+    ]
+    file = tmp_path / "set.jsonl"
+    file.write_text("\n".join(map(json.dumps, given)))
+    out = tmp_path / "out"
+    assert main(["import", str(file), "--out", str(out)]) == 0
+    told = capsys.readouterr()
+    assert f"warning: {file}: 1 of 3 rows had no output (row 3)" in told.err
+    assert "2 instructions accepted, 0 rejected, 2 instances" in told.out
+    (first, _) = (row for row in rows(out, "candidates") if row["origin"] == "imported")
+    assert first["text"] == code
+    found = [row for row in rows(out, "instances") if row["instruction_id"] == first["id"]]
+    assert [(row["instruction"], row["output"]) for row in found] == [(code, answer), (code, "3")]
+    assert main(["show", str(out), first["id"]]) == 0
+    shown = capsys.readouterr().out
+    assert f"    {' '.join(code.split())}\n" in shown
+    assert "classification or not is unknown" in shown
+    licences = ["--pool_license", "mit", "--license", "mit"]
+    assert main(["export", str(out), "--out", str(tmp_path / "set"), *licences]) == 0
+    exported = ds.dataset(tmp_path / "set/default").to_table().to_pylist()
+    assert (code, answer) in [(row["instruction"], row["output"]) for row in exported]

@@ -12,8 +12,8 @@ import pytest
 from selfinstruct.errors import InputError
 from selfinstruct.novelty.rouge import rouge_l, tokenise
 from selfinstruct.prompts import ONE_STEP, SHIPPED, TWO_STEPS, load_prompts
-from selfinstruct.records import Kind
-from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
+from selfinstruct.records import Instance, Kind
+from selfinstruct.sources.seeds import SEED_TASKS, load_seeds, unknown_kinds, warnings
 from selfinstruct.steps.screen import Screen, ScreenSettings
 from tests.tools.reading import BASE, TOLERANT_BASE, instances
 
@@ -130,3 +130,28 @@ def test_problems_of_a_prompt_folder_are_all_named(tmp_path: Path) -> None:
         assert part in problems
     with pytest.raises(InputError, match="there are: base, chat"):
         load_prompts("bsae")
+
+
+def test_seeds_that_do_not_say_whether_they_are_classification(tmp_path: Path) -> None:
+    unsaid = {key: value for key, value in GOOD.items() if key != "is_classification"}
+    path = write_lines(
+        tmp_path / "seeds.jsonl", GOOD, {**unsaid, "id": "b"}, {**GOOD, "id": "c", "is_classification": None}
+    )
+    seeds = load_seeds(path)
+    assert [seed.is_classification for seed in seeds] == [False, None, None]
+    (line,) = unknown_kinds(seeds)
+    assert line.startswith("2 of 3 seed tasks do not say whether they are classification ('b' is the first)")
+    assert line in warnings(seeds, 3)
+    assert unknown_kinds(seeds[:1]) == []
+
+
+def test_code_in_seeds_keeps_its_lines(tmp_path: Path) -> None:
+    code = "    y = 2 * x\n    return y"
+    seed = {
+        **GOOD,
+        "instruction": "Finish:\n  def f(x):",
+        "instances": [{"input": f"{code}\n", "output": f"\r\n{code}\n"}],
+    }
+    (read,) = load_seeds(write_lines(tmp_path / "seeds.jsonl", seed))
+    assert read.instruction == seed["instruction"]
+    assert read.instances == (Instance(code, code),)
