@@ -188,7 +188,7 @@ def _show(settings: EvaluateSettings, figures: Mapping[str, Any], groups: Mappin
 
 def _beside(settings: EvaluateSettings, asked: int) -> list[tuple[str, list[str]]]:
     """The cells of the models that were evaluated on as much in the same local folder before."""
-    from selfinstruct.sources.json_values import read_document
+    from selfinstruct.sources.documents import read_document
 
     found = []
     for path in sorted(Path(settings.out).glob(f"*/{RESULTS}")):

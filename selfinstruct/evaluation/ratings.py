@@ -21,7 +21,7 @@ from typing import Any
 
 from selfinstruct.errors import InputError
 from selfinstruct.evaluation.predictions import Prediction
-from selfinstruct.sources.json_values import read_document
+from selfinstruct.sources.documents import read_document
 from selfinstruct.sources.limits import listed, text_problem
 from selfinstruct.sources.rows import Problems
 

@@ -15,8 +15,8 @@ from typing import Any
 from selfinstruct.errors import InputError
 from selfinstruct.evaluation.questions import Question
 from selfinstruct.records import mended
+from selfinstruct.sources.documents import read_document
 from selfinstruct.sources.files import read_text
-from selfinstruct.sources.json_values import read_document
 from selfinstruct.sources.limits import MOST_CHARACTERS, MOST_PROBLEMS
 
 TASKS, INSTANCES = 119, 100

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from selfinstruct.errors import FailureError, InputError
-from selfinstruct.sources.json_values import read_document
+from selfinstruct.sources.documents import read_document
 
 MARK = "export.json"
 """The file by which an export is known: which run it is of."""

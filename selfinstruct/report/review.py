@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from selfinstruct.errors import InputError
+from selfinstruct.sources.documents import read_document
 from selfinstruct.sources.files import read_text
-from selfinstruct.sources.json_values import read_document
 from selfinstruct.sources.limits import listed, text_problem
 from selfinstruct.sources.rows import Problems
 

@@ -29,8 +29,9 @@ from selfinstruct.records import (
     round_name,
 )
 from selfinstruct.reuse.replay import StoredRound
-from selfinstruct.sources.files import CHUNK, opened
+from selfinstruct.sources.files import opened
 from selfinstruct.sources.keys import folded, text_in
+from selfinstruct.sources.limits import CHUNK
 from selfinstruct.sources.rows import Problems, Row, parsed
 from selfinstruct.sources.texts import read_tasks, required_text
 from selfinstruct.steps.instantiate import kind_for

@@ -9,7 +9,7 @@ from typing import Any
 
 from selfinstruct.errors import InputError
 from selfinstruct.sources.contamination import EvaluationTask
-from selfinstruct.sources.json_values import read_document
+from selfinstruct.sources.documents import read_document
 from selfinstruct.sources.limits import length_problem, listed
 from selfinstruct.sources.rows import Row, parsed
 

@@ -19,13 +19,10 @@ from typing import IO, Any
 from urllib.parse import unquote, urlsplit
 
 from selfinstruct.errors import InputError
-from selfinstruct.sources.limits import MOST_DOCUMENT, MOST_UNPACKED, UNPACKED_ANYWAY
+from selfinstruct.sources.limits import CHUNK, MOST_DOCUMENT, MOST_UNPACKED, UNPACKED_ANYWAY
 
 DESCRIPTORS = ("/dev/fd/", "/proc/")
 """Where the pipes of a shell's <(...) and | lead to. They end when their writer does."""
-
-CHUNK = 2**20
-"""Bytes that are read at once."""
 
 PATIENCE = 3
 """Seconds that a store which does not answer is asked again."""
@@ -42,7 +39,7 @@ _KINDS = {
     codecs.BOM_UTF32_BE: "is UTF-32; save it as UTF-8",
     codecs.BOM_UTF16_LE: "is UTF-16; save it as UTF-8",
     codecs.BOM_UTF16_BE: "is UTF-16; save it as UTF-8",
-    **dict.fromkeys(_PACKED, "is packed twice; unpack it once"),
+    **dict.fromkeys(_PACKED, "is packed; unpack it once"),
 }
 _WEB_PAGE = re.compile(rb"\s*<(!doctype|html|head|body|\?xml)\b", re.IGNORECASE)
 
@@ -159,8 +156,7 @@ def _explained(url: str) -> Iterator[None]:
         if not isinstance(error, (OSError, ValueError, OverflowError, MemoryError, pa.ArrowException)):
             raise
         reason = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
-        mend = "; correct the name" if isinstance(error, FileNotFoundError) else ""
-        raise InputError(f"{url}: cannot be read: {reason[:300]}{mend}") from error
+        raise InputError(f"{url}: cannot be read: {reason[:300]}") from error
 
 
 def _local(path: str) -> IO[bytes]:

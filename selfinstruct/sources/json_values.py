@@ -1,4 +1,4 @@
-"""JSON values out of bytes, one by one: JSON lines, the elements of an array, or a document that is one value.
+"""JSON values out of bytes: one, or row by row of JSON lines or of an array.
 
 An array is read element by element, so that no file is held in memory whole because of its form. Python's decoder does
 the work, under limits: it recurses with each level, and takes numbers of any length.
@@ -14,8 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from selfinstruct.errors import InputError
-from selfinstruct.sources.files import CHUNK, read_text
-from selfinstruct.sources.limits import DEEPEST, MOST_DIGITS, MOST_DOCUMENT, MOST_ROW
+from selfinstruct.sources.limits import CHUNK, DEEPEST, MOST_DIGITS, MOST_DOCUMENT, MOST_ROW
 
 TOO_DEEP = f"nested too deeply; {DEEPEST} levels are the most"
 TOO_LARGE = f"has more than {MOST_ROW >> 20} MiB; shorten it, or leave it out"
@@ -44,28 +43,10 @@ def value_of(data: bytes) -> Any:
     except UnicodeDecodeError as error:
         raise RowError(f"not UTF-8 at byte {error.start + 1}; save it as UTF-8") from error
     try:
-        return _decoded(text)
+        return decoded(text)
     except json.JSONDecodeError as error:
         at = f"line {error.lineno}, character {error.colno}" if error.lineno > 1 else f"character {error.pos + 1}"
         raise RowError(f"not JSON: {error.msg} at {at}") from error
-
-
-def read_document(url: str) -> Any:
-    """The value of a file that is one JSON value.
-
-    Raises:
-        InputError: it is none, is too large or nested too deeply, or cannot be read.
-    """
-    text = read_text(url)
-    try:
-        return _decoded(text)
-    except json.JSONDecodeError as error:
-        at = f"line {error.lineno}, character {error.colno}"
-        raise InputError(f"{url}: is not JSON: {error.msg} ({at})") from error
-    except RowError as error:
-        number = re.search(rf"\d{{{MOST_DIGITS + 1}}}", text)
-        line = f"{text.count(chr(10), 0, number.start()) + 1}:" if number else ""
-        raise InputError(f"{url}:{line} {error}") from error
 
 
 def json_values(file: io.BufferedReader, name: str, *, only_lines: bool) -> Iterator[tuple[int, Any]]:
@@ -225,7 +206,8 @@ def _end_of_blanks(text: str, at: int) -> int:
     return found.end() if found else at
 
 
-def _decoded(text: str) -> Any:
+def decoded(text: str) -> Any:
+    """The JSON value of a text. RowError if its limits are passed, JSONDecodeError if it is none."""
     try:
         value = _DECODER.decode(text)
     except RecursionError as error:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+CHUNK = 2**20
+"""Bytes that are read at once."""
+
 MOST_CHARACTERS = 100_000
 """Of one text; more fits no model's prompt."""
 

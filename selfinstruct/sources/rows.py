@@ -14,9 +14,10 @@ from typing import IO, Any, TypeVar
 from urllib.parse import urlsplit
 
 from selfinstruct.errors import InputError
-from selfinstruct.sources.files import CHUNK, PARQUET, first_bytes, is_pipe, local_path, opened, opened_text, other_kind
+from selfinstruct.sources.files import PARQUET, first_bytes, is_pipe, local_path, opened, opened_text, other_kind
 from selfinstruct.sources.json_values import TOO_LARGE, RowError, json_values
 from selfinstruct.sources.limits import (
+    CHUNK,
     MOST_COUNTED,
     MOST_PROBLEMS,
     MOST_ROW,

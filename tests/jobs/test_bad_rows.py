@@ -75,7 +75,7 @@ FILES: dict[str, tuple[str, bytes, str]] = {
     "program": ("a.jsonl", b"\x7fELF" + bytes(60), ": is a binary file"),
     "cut": ("a.jsonl.gz", gzip.compress(LINE)[:-9], ": cannot be read: Truncated"),
     "bomb": ("a.jsonl.gz", gzip.compress(b'{"x": "' + b"x" * 2**26, 1), ":1: has more than 16 MiB"),
-    "absent": ("b.jsonl", b"", ": cannot be read: No such file or directory; correct the name"),
+    "absent": ("b.jsonl", b"", ": cannot be read: No such file or directory"),
     "folder": ("folder", b"", ": is a folder; name a file"),
     "folder with an ending": ("folder.jsonl", b"", ": is a folder; name a file"),
     "device": ("zero.jsonl", b"", ": is a device; name a file"),
@@ -138,7 +138,7 @@ COMMANDS: dict[str, Callable[[str, str, str], Sequence[str]]] = {
     "generate --seeds": lambda file, out, run: ["generate", "--engine", "template", "--seeds", file, "--out", out],
     "try --seeds": lambda file, out, run: ["try", "--engine", "template", "--seeds", file],
 }
-FOLDERS_ARE_READ = ("rate", "generate --decontaminate", "export", "reparse", "import", "finetune")
+FOLDERS_ARE_READ = ("rate", "generate --pool", "generate --decontaminate", "export", "reparse", "import", "finetune")
 """A folder is no mistake here: of predictions, of an evaluation's tasks, of the original code's outputs, a run."""
 
 

@@ -30,10 +30,18 @@ from selfinstruct.evaluation.superni import read_benchmark
 from selfinstruct.evaluation.user_tasks import read_user_tasks
 from selfinstruct.report.review import read_answers
 from selfinstruct.reuse.imports import read_original
+from selfinstruct.sources.documents import read_document
 from selfinstruct.sources.evaluation_sets import read_evaluation
-from selfinstruct.sources.files import CHUNK, read_local
-from selfinstruct.sources.json_values import read_document
-from selfinstruct.sources.limits import DEEPEST, MOST_CHARACTERS, MOST_COUNTED, MOST_DIGITS, MOST_ROW, UNPACKED_ANYWAY
+from selfinstruct.sources.files import read_local
+from selfinstruct.sources.limits import (
+    CHUNK,
+    DEEPEST,
+    MOST_CHARACTERS,
+    MOST_COUNTED,
+    MOST_DIGITS,
+    MOST_ROW,
+    UNPACKED_ANYWAY,
+)
 from selfinstruct.sources.rows import parsed
 from selfinstruct.sources.seeds import load_seeds
 from selfinstruct.sources.texts import read_tasks
@@ -240,8 +248,8 @@ ROW = b'{"a": 1}'
         ("a.jsonl", LFS, ": is a pointer of Git LFS"),
         ("a.parquet", LFS, ": is a pointer of Git LFS"),
         ("a.jsonl", parquet([{"a": 1}]), ": is a Parquet file; name the file itself, with the ending .parquet"),
-        ("a.json.gz", gzip.compress(gzip.compress(ROW)), ": is packed twice"),
-        ("a.parquet", gzip.compress(parquet([{"a": 1}])), ": is packed"),
+        ("a.json.gz", gzip.compress(gzip.compress(ROW)), ": is packed; unpack it once"),
+        ("a.parquet", gzip.compress(parquet([{"a": 1}])), ": is packed; unpack it once"),
         ("a.parquet", LINES, ": is no Parquet file"),
         ("a.jsonl", ROW.decode().encode("utf-16"), ": is UTF-16; save it as UTF-8"),
         ("a.jsonl", ROW.decode().encode("utf-32"), ": is UTF-32; save it as UTF-8"),
@@ -268,7 +276,7 @@ def test_folders_devices_and_named_pipes_are_refused(tmp_path: Path) -> None:
         tmp_path / "a.jsonl": "is a named pipe",
         tmp_path / "b.jsonl": "is a device",
         tmp_path / "c.jsonl": "is a folder",
-        tmp_path / "absent.jsonl": "cannot be read: No such file or directory; correct the name",
+        tmp_path / "absent.jsonl": "cannot be read: No such file or directory",
         tmp_path / ("long" * 100 + ".jsonl"): "cannot be read: File name too long",
         "/dev/zero": "is a device",
         "nowhere://x/a.jsonl": "cannot be read",
