@@ -571,7 +571,7 @@ PIECES = [
 ]
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(template=st.lists(st.sampled_from(PIECES), max_size=12).map("".join))
 def test_any_template_gives_texts_or_is_refused(template: str) -> None:
     tokenizer = make_tokenizer()
