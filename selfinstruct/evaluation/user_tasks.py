@@ -39,6 +39,8 @@ def _questions(row: Row) -> list[Question]:
     instruction = mended(read.instruction.strip())
     if not instruction:
         raise ValueError("'instruction' must not be empty")
+    if not read.instances:
+        raise ValueError("'instances' must be a list of at least one object with 'input' and 'output'")
     task = values.get("id", f"{Path(row.url).stem}/{row.number:05d}")
     if not isinstance(task, str | int):
         raise ValueError("'id' must be a text")

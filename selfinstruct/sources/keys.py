@@ -109,7 +109,7 @@ def _no_instruction(values: Mapping[str, Any]) -> str:
 def _cases(values: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     """What holds inputs and outputs: the row itself, or its list of them."""
     given = values.get(INSTANCES)
-    if not given or given != given:
+    if given is None or given != given:
         return [values]
     if not isinstance(given, list) or not all(isinstance(each, dict) for each in given):
         raise ValueError(f"{INSTANCES!r} must be a list of objects with 'input' and 'output'")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from selfinstruct.errors import InputError
 from selfinstruct.records import Candidate, ImportedTask, Instance, Origin, Table
 from selfinstruct.run.facts import tasks_digest
 from selfinstruct.run.pools import read_pool
+from selfinstruct.sources.texts import read_tasks
 from selfinstruct.storage.store import RunStore
 from selfinstruct.storage.verify import verify
 from tests.tools.runs import make_run
@@ -64,6 +66,17 @@ def test_a_run_begins_with_another_one(source: RunStore, tmp_path: Path, capsys:
     grown = make_run(tmp_path / "grown", target=120)
     assert main([*command[:4], grown.blobs.url, *command[5:]]) == 2
     assert "pool: the run has" in capsys.readouterr().err
+
+
+def test_a_pool_of_plain_texts_is_the_one_that_it_always_was(tmp_path: Path) -> None:
+    """Its digest is a fact: by another one, runs that were begun with it could not go on."""
+    river = {"instruction": "  Name a  river. ", "is_classification": False}
+    cases = [{"input": "of the north", "output": "Ob\nand Lena"}, {"output": None}]
+    rows = [{"instruction": "Name a lake.", "input": "", "output": "Como."}, {**river, "instances": cases}]
+    file = tmp_path / "set.jsonl"
+    file.write_text("\n".join(map(json.dumps, [*rows, {"instruction": "Name a hill."}])))
+    digest = tasks_digest(read_tasks([str(file)]))
+    assert digest == "952a894c0aeac8ec52e4db3e2991de839f4d66de78addae4cd3a92a9ae256420"
 
 
 def test_what_is_no_run_is_one_line(source: RunStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -39,6 +39,7 @@ ROWS: list[tuple[dict[str, Any], str, str, int]] = [
     ({"instruction": ASK, "input": GIVEN, "context": GIVEN, "output": TOLD}, GIVEN, TOLD, 0),
     ({"instruction": ASK, "instances": [{"context": GIVEN, "answer": TOLD}]}, GIVEN, TOLD, 0),
     ({"instruction": ASK, "instances": None, "output": TOLD}, "", TOLD, 0),
+    ({"instruction": ASK, "instances": float("nan"), "output": TOLD}, "", TOLD, 0),
     ({"messages": TURNS}, "", TOLD, 0),
     ({"messages": LONG}, "", TOLD, 2),
     ({"conversations": SHARED, "id": "a"}, "", TOLD, 1),
