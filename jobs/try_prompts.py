@@ -126,11 +126,8 @@ def _propose(
         texts = [text for text, reason in found if reason is None]
         size = len(index)
         verdicts = admit(novelty, size, texts, index.nearest(size, texts))
-        parsed = (
-            []
-            if texts
-            else [f"dropped whole: {completion.error or Reason.CUT_BY_LENGTH if cut else Reason.NOTHING_PARSED}"]
-        )
+        lost = completion.error or (Reason.CUT_BY_LENGTH if cut else Reason.NOTHING_PARSED)
+        parsed = [] if texts else [f"dropped whole: {lost}"]
         for text, (is_new, nearest) in zip(texts, verdicts, strict=True):
             reason = screen(text) or (None if is_new else Reason.SIMILAR)
             near = f" {nearest.rouge_l:.2f}" if nearest else ""

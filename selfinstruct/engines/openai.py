@@ -1,7 +1,8 @@
 """The engine that asks a server which speaks OpenAI's HTTP protocol: vLLM, SGLang, llama.cpp, OpenAI itself.
 
 - A base set's prompt goes to `/completions` whole, a chat set's to `/chat/completions` as one user message, after the
-  set's system message if it has one; `--openai.endpoint` overrules that. `--model` is the model's name on the server.
+  set's system message if it has one; `--openai.endpoint` overrules that, and to `/completions` goes the system's text
+  before the prompt. `--model` is the model's name on the server.
 - Where the server refuses a request with a system message and serves it without, the system's text stands at the head
   of the user's message from then on.
 - Fields that only some servers know are sent when they are asked for: `chat_template_kwargs`, `response_format`, and

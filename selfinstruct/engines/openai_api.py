@@ -78,7 +78,7 @@ class Api:
             folded: Without a system message: its text at the head of the user's.
         """
         prompt, sampling = self._prompt(request), self._prompts[request.kind].sampling
-        asked: dict[str, Any] = {"prompt": prompt}
+        asked: dict[str, Any] = {"prompt": self._prompts.messages(prompt, folded=True)[-1]["content"]}
         if self._chat:
             asked = {"messages": self._prompts.messages(prompt, folded=folded)}
             if self._prompts.template:

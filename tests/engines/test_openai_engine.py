@@ -30,7 +30,7 @@ from selfinstruct.records import Completion, Finish, Kind, Request
 from tests.tools.server import Handler, Server, Trick, choice, error, saying, serving, text_for
 
 KEY = "sk-very-secret-0123456789"
-BASE, CHAT = load_prompts("base"), load_prompts("chat")
+BASE, CHAT, INSTRUCT = (load_prompts(name) for name in ("base", "chat", "instruct"))
 
 
 def reset(handler: Handler) -> None:
@@ -247,7 +247,6 @@ def test_ends_of_a_turn_that_the_server_leaves_are_cut(server: Server) -> None:
 
 # no system message
 
-INSTRUCT = load_prompts("instruct")
 NO_SYSTEM = "System role not supported"
 
 
@@ -299,6 +298,12 @@ def test_a_server_in_trouble_is_not_taken_for_one_without_system_messages(server
 def test_the_endpoint_can_be_chosen(server: Server, endpoint: str, prompts: PromptSet) -> None:
     assert complete_one(server, prompts=prompts, endpoint=endpoint).finish is Finish.STOP
     assert ("messages" in server.bodies[0]) is (endpoint == "chat")
+
+
+def test_a_chat_set_without_the_chat_endpoint_keeps_its_system_text(server: Server) -> None:
+    (request,) = make_requests(1, Kind.INSTANTIATE)
+    complete(server, [request], INSTRUCT, endpoint="completions")
+    assert server.bodies[0]["prompt"] == f"{INSTRUCT.system}\n\n{asked_for(INSTRUCT, request)}"
 
 
 def test_a_text_ends_before_its_earliest_stop_string(server: Server) -> None:

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import fields, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -93,6 +94,18 @@ def test_the_options_reach_the_engine_also_from_a_file(tmp_path: Path, capsys: p
     options = VLLMOptions(args=("max_model_len=512",))
     settings = GenerateSettings(engine="vllm", vllm=options)
     assert settings.proposer == settings.labeller == EngineSettings("vllm", vllm=options)
+
+
+def test_an_end_that_the_model_spells_out_is_cut() -> None:
+    def ended(text: str, reason: str) -> tuple[str, Finish]:
+        answer = SimpleNamespace(text=text, token_ids=[1, 2], finish_reason=reason)
+        output = SimpleNamespace(request_id="r", outputs=[answer], prompt_token_ids=[1], num_cached_tokens=None)
+        completion = vllm._completion(output, ["<|end|>"])
+        return completion.text, completion.finish
+
+    assert ended("9<|end|>", "length") == ("9", Finish.STOP)
+    assert ended("9 ", "length") == ("9 ", Finish.LENGTH)
+    assert ended("9</s>", "stop") == ("9</s>", Finish.STOP)
 
 
 @pytest.mark.skipif(INSTALLED, reason="vLLM is installed")

@@ -147,3 +147,16 @@ def test_a_round_that_fails_whole_is_not_to_be_allowed(
     last = capsys.readouterr().err.splitlines()[-1]
     assert "requests for proposals failed, most often with '400: max_tokens is unknown" in last
     assert "max_failed" not in last
+
+
+@pytest.mark.parametrize(
+    ("answer", "word"),
+    [(error(400, "unfathomable"), "unfathomable"), (without_content("stop", content=None, refusal="Never."), "Never")],
+)
+def test_a_trial_shows_what_the_server_says(
+    server: Server, capsys: pytest.CaptureFixture[str], answer: Trick, word: str
+) -> None:
+    server.always = lambda body: answer
+    command = ["try", "--engine", "openai", "--model", "m", "--openai.url", server.url, "--prompts", "instruct"]
+    assert main([*command, "--number", "3"]) == 0
+    assert capsys.readouterr().out.count(word) == 3
