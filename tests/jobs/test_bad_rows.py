@@ -7,6 +7,7 @@ import io
 import json
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ TASK: dict[str, Any] = {
     "response": "Ladoga",
     "target": ["Inari"],
 }
+packed = partial(gzip.compress, mtime=0)  # the same bytes each time: they are in the names of tests
+
 LINE = json.dumps(TASK).encode()
 """A row that every command takes."""
 
@@ -73,8 +76,8 @@ FILES: dict[str, tuple[str, bytes, str]] = {
     "Parquet": ("a.jsonl", parquet(instruction=["Name a lake."]), ": is a Parquet file; name "),
     "archive": ("a.jsonl", b"PK\x03\x04" + bytes(60), ": is a zip archive"),
     "program": ("a.jsonl", b"\x7fELF" + bytes(60), ": is a binary file"),
-    "cut": ("a.jsonl.gz", gzip.compress(LINE, mtime=0)[:-9], ": cannot be read: Truncated"),
-    "bomb": ("a.jsonl.gz", gzip.compress(b'{"x": "' + b"x" * 2**26, 1, mtime=0), ":1: has more than 16 MiB"),
+    "cut": ("a.jsonl.gz", packed(LINE)[:-9], ": cannot be read: Truncated"),
+    "bomb": ("a.jsonl.gz", packed(b'{"x": "' + b"x" * 2**26, 1), ":1: has more than 16 MiB"),
     "absent": ("b.jsonl", b"", ": cannot be read: No such file or directory"),
     "folder": ("folder", b"", ": is a folder; name a file"),
     "folder with an ending": ("folder.jsonl", b"", ": is a folder; name a file"),
@@ -162,7 +165,7 @@ def test_bad_files_are_one_line_and_leave_nothing(
 
 @pytest.mark.parametrize("command", ["dedup", "import", "generate --seeds"])
 def test_files_of_several_forms_are_read(command: str, run: str, tmp_path: Path) -> None:
-    files = {"a.jsonl": b"\xef\xbb\xbf" + LINE, "b.jsonl.gz": gzip.compress(b"\xef\xbb\xbf" + LINE, mtime=0)}
+    files = {"a.jsonl": b"\xef\xbb\xbf" + LINE, "b.jsonl.gz": packed(b"\xef\xbb\xbf" + LINE)}
     if command != "generate --seeds":
         files |= {"c.json": LINE + b"\n" + LINE, "d.jsonl": json.dumps([TASK], indent=1).encode()}
         for name, data in files.items():

@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,8 @@ from selfinstruct.sources.limits import (
 from selfinstruct.sources.rows import parsed
 from selfinstruct.sources.seeds import load_seeds
 from selfinstruct.sources.texts import read_tasks
+
+packed = partial(gzip.compress, mtime=0)  # the same bytes each time: they are in the names of tests
 
 ROWS: list[dict[str, Any]] = [
     {"instruction": "Name a lake.", "number": 1, "list": [1, {"a": None}]},
@@ -96,10 +99,10 @@ def refusal(url: str | Path, read: Callable[[str], object] = values_in) -> str:
         ("a.json", json.dumps(ROWS).encode()),
         ("a.json", b"\xef\xbb\xbf \n" + json.dumps(ROWS, indent=2, ensure_ascii=False).encode() + b"\n\n"),
         ("a.json", LINES),
-        ("a.jsonl.gz", gzip.compress(b"\xef\xbb\xbf" + LINES, mtime=0)),
-        ("a.jsonl.gz", gzip.compress(LINES[:50], mtime=0) + gzip.compress(LINES[50:])),
+        ("a.jsonl.gz", packed(b"\xef\xbb\xbf" + LINES)),
+        ("a.jsonl.gz", packed(LINES[:50]) + packed(LINES[50:])),
         ("a.jsonl.gz", LINES),
-        ("a.jsonl", gzip.compress(LINES, mtime=0)),
+        ("a.jsonl", packed(LINES)),
         ("a.json.zst", zstd(json.dumps(ROWS).encode())),
         ("a.jsonl.bz2", bz2.compress(LINES)),
     ],
@@ -186,7 +189,7 @@ def a_pipe(data: bytes) -> Iterator[str]:
         thread.join()
 
 
-@pytest.mark.parametrize("data", [LINES, json.dumps(ROWS).encode(), gzip.compress(LINES, mtime=0)])
+@pytest.mark.parametrize("data", [LINES, json.dumps(ROWS).encode(), packed(LINES)])
 def test_a_pipe_of_a_shell_is_read(data: bytes) -> None:
     with a_pipe(data) as url:
         assert values_in(url) == list(enumerate(ROWS, start=1))
@@ -248,15 +251,15 @@ ROW = b'{"a": 1}'
         ("a.jsonl", LFS, ": is a pointer of Git LFS"),
         ("a.parquet", LFS, ": is a pointer of Git LFS"),
         ("a.jsonl", parquet([{"a": 1}]), ": is a Parquet file; name the file itself, with the ending .parquet"),
-        ("a.json.gz", gzip.compress(gzip.compress(ROW), mtime=0), ": is packed; unpack it once"),
-        ("a.parquet", gzip.compress(parquet([{"a": 1}]), mtime=0), ": is packed; unpack it once"),
+        ("a.json.gz", packed(packed(ROW)), ": is packed; unpack it once"),
+        ("a.parquet", packed(parquet([{"a": 1}])), ": is packed; unpack it once"),
         ("a.parquet", LINES, ": is no Parquet file"),
         ("a.jsonl", ROW.decode().encode("utf-16"), ": is UTF-16; save it as UTF-8"),
         ("a.jsonl", ROW.decode().encode("utf-32"), ": is UTF-32; save it as UTF-8"),
         ("a.jsonl", b"PK\x03\x04" + b"\0" * 40, ": is a zip archive"),
         ("a.jsonl", b"\x7fELF" + b"\0" * 40, ": is a binary file"),
-        ("a.jsonl.gz", gzip.compress(LINES, mtime=0)[:-9], ": cannot be read: Truncated"),
-        ("a.jsonl.gz", gzip.compress(LINES, mtime=0)[:-8] + b"\0" * 8, ": cannot be read"),
+        ("a.jsonl.gz", packed(LINES)[:-9], ": cannot be read: Truncated"),
+        ("a.jsonl.gz", packed(LINES)[:-8] + b"\0" * 8, ": cannot be read"),
         ("a.jsonl.zst", zstd(LINES)[:20], ": cannot be read"),
         ("a.parquet", parquet([{"a": 1}])[:-9], ": cannot be read"),
         ("a.csv", b"a,b\n", ": is none of .parquet, .jsonl, .json"),
@@ -411,16 +414,14 @@ def test_documents_and_texts_have_their_lines(tmp_path: Path) -> None:
         LFS: ": is a pointer of Git LFS, not the file itself; fetch that with `git lfs pull`",
     }.items():
         assert refusal(written(tmp_path / "a.json", data), read_document) == said
-    assert read_document(written(tmp_path / "a.json", b"\xef\xbb\xbf" + gzip.compress(b"", mtime=0)[:0] + b"[1]")) == [
-        1
-    ]
+    assert read_document(written(tmp_path / "a.json", b"\xef\xbb\xbf" + packed(b"")[:0] + b"[1]")) == [1]
     large = tmp_path / "large.json"
     with large.open("wb") as file:
         file.truncate(2**40)  # takes no room on disk
     assert refusal(large, read_document).startswith(": is a binary file")
-    assert refusal(
-        written(tmp_path / "b.json.gz", gzip.compress(b"[" + b" " * 2**27, 1, mtime=0)), read_document
-    ).endswith(("MiB; split it, or name another file", "unpack it if that is right"))
+    assert refusal(written(tmp_path / "b.json.gz", packed(b"[" + b" " * 2**27, 1)), read_document).endswith(
+        ("MiB; split it, or name another file", "unpack it if that is right")
+    )
     assert read_local(tmp_path / "a.json", 6) == b"\xef\xbb\xbf[1]"
     assert "is larger than 5 bytes" in refusal(tmp_path / "a.json", lambda url: read_local(Path(url), 5))
 
@@ -450,8 +451,8 @@ GOOD = {
     ".jsonl": [seed_line(), seed_line(id="b", instruction="b"), b'{"a": [1.5e3, NaN, "\\ud83d"]}'],
     ".json": [json.dumps([json.loads(seed_line())], indent=1).encode(), b'{"a": {"b": [{}]}}'],
     ".jsonl.gz": [
-        gzip.compress(seed_line(), mtime=0),
-        gzip.compress(seed_line())[:-5],
+        packed(seed_line()),
+        packed(seed_line())[:-5],
         zstd(seed_line()),
         bz2.compress(b"{}"),
     ],
@@ -590,5 +591,5 @@ def test_what_may_come_out_of_a_small_file_is_read(tmp_path: Path) -> None:
     """A million rows that are alike are no bomb."""
     line = b'{"instruction": "a"}\n'
     number = UNPACKED_ANYWAY // len(line) // 30
-    path = written(tmp_path / "a.jsonl.gz", gzip.compress(line * number, 1, mtime=0))
+    path = written(tmp_path / "a.jsonl.gz", packed(line * number, 1))
     assert len(read_tasks([path])) == number
