@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cluster.settings import GenerateSettings
-from selfinstruct.run import single
+from selfinstruct.run import facts, single
 from selfinstruct.run.inputs import Inputs
 from selfinstruct.run.loop import prepare
 from selfinstruct.run.rounds import Run
@@ -13,14 +13,23 @@ from selfinstruct.storage.blobs import open_blobs
 from selfinstruct.storage.store import RunStore
 
 
-def open_store(settings: GenerateSettings, facts: Facts) -> RunStore:
+def as_begun(settings: GenerateSettings) -> tuple[GenerateSettings, list[str]]:
+    """The settings by which the run goes on if it was begun before some of its options existed, with a line for each.
+
+    Raises:
+        InputError: the folder cannot be read.
+    """
+    return facts.as_begun(settings, RunStore(open_blobs(settings.out, patience=settings.wait_for_space)))
+
+
+def open_store(settings: GenerateSettings, given: Facts) -> RunStore:
     """The run's files, writable, and begun with the same facts if they were begun.
 
     Raises:
         InputError: the folder cannot be written, or the run's options differ.
     """
     store = RunStore(open_blobs(settings.out, patience=settings.wait_for_space))
-    prepare(store, facts)
+    prepare(store, given)
     return store
 
 

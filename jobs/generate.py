@@ -24,6 +24,9 @@ def generate(settings: GenerateSettings) -> int:
     from selfinstruct.run.inputs import read_inputs, warnings_about
     from selfinstruct.storage.accounts import one_sided
 
+    settings, kept = generating.as_begun(settings)
+    for option in kept:
+        _note(option)
     inputs = read_inputs(settings)
     for warning in warnings_about(settings, inputs):
         _note(f"warning: {warning}")

@@ -68,8 +68,9 @@ def generate(
             " engine='package.module:Name'"
         )
     settings = settings_of(GenerateSettings(out=str(out)), given, "generate", read_recipe(recipe))
+    settings, kept = generating.as_begun(settings)
     inputs = read_inputs(settings, own)
-    for unwise in warnings_about(settings, inputs):
+    for unwise in [*kept, *warnings_about(settings, inputs)]:
         warnings.warn(unwise, stacklevel=2)
     store = generating.open_store(settings, inputs.facts)
     with Display(settings.target, store.totals()) if progress else nullcontext(RunWatch()) as watch:

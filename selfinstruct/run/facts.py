@@ -7,19 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from selfinstruct.errors import FingerprintError, InputError
 from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.prompts import PromptSet
 from selfinstruct.records import ImportedTask, SeedTask, Table
 from selfinstruct.run.settings import RunSettings
-from selfinstruct.settings import Facts, differences, digest_of, facts_before, facts_of
+from selfinstruct.settings import Facts, differences, digest_of, facts_before, facts_of, with_options
 from selfinstruct.sources.contamination import Contamination
 from selfinstruct.steps.plugins import plugin_facts
 
 if TYPE_CHECKING:
     from selfinstruct.storage.store import RunStore
+
+T = TypeVar("T", bound=RunSettings)
 
 ORIGIN = "origin"
 """The fact by which a run made from stored answers is known: the command that made it, of what, and how many rounds."""
@@ -71,6 +73,24 @@ def word_facts(novelty: NoveltySettings) -> Facts:
 def filled(facts: Facts) -> Facts:
     """The facts of a run, with those that there were not yet when it was begun as they were then."""
     return {**facts_before(RunSettings()), **dict.fromkeys(ALGORITHMS, 1), **facts}
+
+
+def as_begun(settings: T, store: RunStore) -> tuple[T, list[str]]:
+    """The settings by which a run goes on that was begun before some of its options existed, and a line for each.
+
+    Such an option is as it was then if it has its default now, so that the same command survives an upgrade.
+    """
+    if not store.rounds(Table.CANDIDATES):
+        return settings, []
+    begun = store.metadata(Table.CANDIDATES, 0).notes["facts"]
+    now, default = facts_of(settings), facts_of(RunSettings())
+    later = {key: fact for key, fact in facts_before(settings).items() if key not in begun}
+    then = {key: fact for key, fact in later.items() if fact != now[key] == default[key]}
+    lines = [
+        f"{store.blobs.url}: was begun before there was --{key}, and goes on as it was ({fact})"
+        for key, fact in then.items()
+    ]
+    return with_options(settings, then), lines
 
 
 def tasks_digest(tasks: Sequence[SeedTask] | Sequence[ImportedTask]) -> str:
