@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -65,7 +66,7 @@ def read_examples(names: Sequence[str], seeds: bool = True) -> ExampleSet:
     notes: list[str] = []
     for name in names:
         told: list[str] = []
-        if is_readable(name):
+        if is_readable(name) or os.path.isfile(name):  # no run in any case
             own = list(_of_file(name, told))
             digest = _digest_of(own)
         else:

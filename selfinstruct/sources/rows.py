@@ -126,8 +126,8 @@ def parsed(
 
 
 def is_readable(url: str) -> bool:
-    """Whether this is read as rows: by its ending, or because it is a local file or a pipe, whatever its ending."""
-    return _ending(url) is not None or os.path.isfile(local_path(url) or "")
+    """Whether this is read as rows: by its ending, or because it is a pipe, which has none."""
+    return _ending(url) is not None
 
 
 def _line(error: ValueError) -> str:

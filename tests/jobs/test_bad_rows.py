@@ -93,7 +93,7 @@ MORE: dict[str, tuple[str, bytes, str]] = {
     "no rows": ("a.parquet", parquet(instruction=[], response=[]), ": holds no "),
     "damaged Parquet": ("a.parquet", parquet(instruction=["a"], response=["a"])[:-20], ": cannot be read"),
     "no Parquet": ("a.parquet", LINE, ": is no Parquet file"),
-    "another ending": ("a.csv", LINE, ": is none of .parquet, .jsonl, .json"),
+    "another ending": ("a.csv", LINE, ".parquet, .jsonl, .json"),
 }
 
 
