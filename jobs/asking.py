@@ -14,7 +14,7 @@ from selfinstruct.engines import EMBEDDED, EngineSettings
 from selfinstruct.errors import InputError
 from selfinstruct.prompts import PromptSet
 from selfinstruct.records import Completion, Request
-from selfinstruct.settings import Facts
+from selfinstruct.settings import Facts, option
 
 if TYPE_CHECKING:
     from selfinstruct.storage.blobs import Blobs
@@ -37,9 +37,9 @@ class AskedModel(EngineSettings):
     """
 
     model: str = EMBEDDED
-    replicas: int = 1
-    in_flight: int | None = None
-    max_failed: float = 0.05
+    replicas: int = option(1, least=0)
+    in_flight: int | None = option(None, least=1)
+    max_failed: float = option(0.05, least=0, most=1)
     ray: RaySettings = field(default_factory=RaySettings)
 
     @property
@@ -69,8 +69,6 @@ def answers_of(
     from selfinstruct.engines import identify, pinned
     from selfinstruct.evaluation.answers import Answers, ask, check_answered
 
-    if settings.replicas < 0 or (settings.in_flight is not None and settings.in_flight < 1):
-        raise InputError("--replicas must be at least 0, and --in_flight at least 1")
     engine = settings.engine_settings
     identity = identify(engine)
     answers = Answers(url, {**facts, **{f"model.{key}": value for key, value in identity.items()}})

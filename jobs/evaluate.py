@@ -20,6 +20,7 @@ from selfinstruct.evaluation.questions import (
     greedy,
     prompt_text,
 )
+from selfinstruct.settings import option
 
 if TYPE_CHECKING:
     from selfinstruct.evaluation.questions import Question
@@ -60,8 +61,8 @@ class SuperniSettings(EvaluateSettings):
 
     tasks: Path
     split: str = "default"
-    limit_tasks: int = 119
-    limit: int = 100
+    limit_tasks: int = option(119, least=1)
+    limit: int = option(100, least=1)
     per_task: bool = False
 
 
@@ -75,7 +76,7 @@ class TasksSettings(EvaluateSettings):
     """
 
     tasks: str
-    limit: int | None = None
+    limit: int | None = option(None, least=1)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -45,10 +45,10 @@ class FinetuneSettings(TuneSettings):
     out: str = option("", alters_data=False)
     revision: str = option("main", alters_data=False)
     trust_remote_code: bool = option(False, alters_data=False)
-    workers: int = option(1, alters_data=False)
+    workers: int = option(1, least=1, alters_data=False)
     storage: str | None = option(None, alters_data=False)
     keep_checkpoints: bool = option(False, alters_data=False)
-    retries: int = option(3, alters_data=False)
+    retries: int = option(3, least=0, alters_data=False)
     ray: RaySettings = group(RaySettings, alters_data=False)
 
 
@@ -92,8 +92,6 @@ def _check(settings: FinetuneSettings) -> None:
         problems.append("--out: is missing; name the folder of the tuned model, for example --out models/first")
     if "://" in settings.out:
         problems.append(f"--out: {settings.out} is no local folder; --storage may be a URL")
-    if settings.retries < 0:
-        problems.append(f"--retries: is {settings.retries}, must be at least 0")
     if problems:
         raise InputError(*problems)
 

@@ -13,6 +13,7 @@ from tyro.conf import Positional
 from jobs.command_line import run
 from selfinstruct.errors import InputError
 from selfinstruct.novelty.index import NoveltySettings
+from selfinstruct.settings import SEEDS, option
 from selfinstruct.sources.seeds import SEED_TASKS
 from selfinstruct.steps.instantiate import InstanceSettings
 from selfinstruct.steps.screen import ScreenSettings
@@ -37,7 +38,7 @@ class ImportSettings:
     source: Positional[tuple[str, ...]]
     out: str
     seeds: Path = SEED_TASKS
-    seed: int = 0
+    seed: int = option(0, least=SEEDS[0], most=SEEDS[1])
     model: str = "davinci"
     check_pool: bool = True
     screen: ScreenSettings = field(default_factory=ScreenSettings)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from tyro.conf import Positional
 from jobs.command_line import run
 from selfinstruct.errors import InputError
 from selfinstruct.records import Table
+from selfinstruct.settings import option
 
 if TYPE_CHECKING:
     from selfinstruct.run.forecast import Estimate, Forecast
@@ -45,9 +46,14 @@ class PlanSettings:
 
     run: Positional[str]
     target: int
-    replicas: int = 1
-    price: float | None = None
+    replicas: int = option(1, least=1)
+    price: float | None = option(None, least=0)
     json: bool = False
+
+    def problems(self) -> Iterator[str]:
+        """The target has no default that could carry its bound."""
+        if self.target < 1:
+            yield f"target: is {self.target}, must be at least 1"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from tyro.conf import Positional
 
 from jobs.asking import AskedModel, answers_of, json_text, put_derived
 from jobs.command_line import choose, plain, run
+from selfinstruct.settings import SEEDS, option
 
 if TYPE_CHECKING:
     from selfinstruct.evaluation.ratings import Agreement
@@ -34,8 +35,8 @@ class PageSettings:
     predictions: Positional[tuple[str, ...]]
     out: Path
     title: str = "Rate the responses"
-    seed: int = 0
-    limit: int | None = None
+    seed: int = option(0, least=SEEDS[0], most=SEEDS[1])
+    limit: int | None = option(None, least=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +57,7 @@ class JudgeSettings(AskedModel):
     name: str | None = None
     prompt: Path | None = None
     chat: bool = False
-    max_tokens: int = 16
+    max_tokens: int = option(16, least=1)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from tyro.conf import Positional
 
 from jobs.command_line import run
-from selfinstruct.errors import CorruptError, InputError
+from selfinstruct.errors import CorruptError
+from selfinstruct.settings import option
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class RepairSettings:
     """
 
     run: Positional[str]
-    to_round: int | None = None
+    to_round: int | None = option(None, least=0)
     dry_run: bool = False
 
 
@@ -40,8 +41,6 @@ def repair(settings: RepairSettings) -> int:
     from selfinstruct.storage.store import RunStore
     from selfinstruct.storage.verify import verify
 
-    if settings.to_round is not None and settings.to_round < 0:
-        raise InputError(f"--to_round: is {settings.to_round}, must be at least 0; round 0 holds the seed tasks")
     store = RunStore(settings.run)
     names = doomed(store, settings.to_round)
     for name in names:

@@ -12,7 +12,7 @@ from tyro.conf import Positional
 
 from jobs.command_line import run
 from selfinstruct.errors import InputError
-from selfinstruct.settings import Facts
+from selfinstruct.settings import Facts, option
 from selfinstruct.sources.contamination import NGRAM
 
 
@@ -32,7 +32,7 @@ class ReparseSettings:
     out: str
     change: tuple[str, ...] = ()
     decontaminate: tuple[str, ...] = ()
-    ngram: int = NGRAM
+    ngram: int = option(NGRAM, least=2)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -13,6 +13,7 @@ from tyro.conf import Positional
 from jobs.command_line import plain, run
 from selfinstruct.errors import InputError
 from selfinstruct.records import Reason, Table
+from selfinstruct.settings import SEEDS, option
 
 if TYPE_CHECKING:
     from selfinstruct.storage.store import RunStore
@@ -34,10 +35,10 @@ class SampleSettings:
     """
 
     run: Positional[str]
-    number: int = 10
+    number: int = option(10, least=0)
     rejected: bool = False
     reason: str | None = None
-    seed: int = 0
+    seed: int = option(0, least=SEEDS[0], most=SEEDS[1])
     follow: bool = False
 
 

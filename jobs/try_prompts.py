@@ -17,12 +17,11 @@ from selfinstruct.engines import (
     TransformersOptions,
     VLLMOptions,
 )
-from selfinstruct.errors import InputError
 from selfinstruct.prompts import PromptSet
 from selfinstruct.protocols import Engine
 from selfinstruct.records import Completion, Finish, Kind, Reason, Request, SeedTask
 from selfinstruct.run.inputs import prompt_set_for
-from selfinstruct.settings import NamedValues
+from selfinstruct.settings import SEEDS, NamedValues, option
 from selfinstruct.sources.options import named_values
 from selfinstruct.sources.seeds import SEED_TASKS
 from selfinstruct.steps.instantiate import InstanceSettings, filter_instances, kind_for
@@ -46,8 +45,8 @@ class TrySettings:
         prefixes: Show the constant part of each prompt too.
     """
 
-    number: int = 20
-    seed: int = 0
+    number: int = option(20, least=3)
+    seed: int = option(0, least=SEEDS[0], most=SEEDS[1])
     seeds: Path = SEED_TASKS
     prompts: str = "auto"
     chat_template_kwargs: NamedValues = ()
@@ -80,8 +79,6 @@ def try_prompts(settings: TrySettings) -> int:
     from selfinstruct.prompts import load_prompts
     from selfinstruct.sources.seeds import load_seeds
 
-    if settings.number < 3:
-        raise InputError(f"--number: is {settings.number}, must be at least 3: one request of each step")
     engine_settings = EngineSettings(
         settings.engine, settings.model, settings.transformers, settings.template, settings.openai, settings.vllm
     )

@@ -20,6 +20,9 @@ Facts = Mapping[str, Any]
 """What a run's data depends on: dotted option or input -> JSON value."""
 
 
+SEEDS = (-(2**63), 2**63 - 1)
+"""The least and the greatest number that a draw takes as its seed."""
+
 NAMED = "name=value"
 NamedValues: TypeAlias = Annotated[tuple[str, ...], NAMED]
 """An option of texts `name=value` (`sources.options.named_values`); in a file it may be a mapping."""

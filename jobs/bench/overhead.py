@@ -34,6 +34,7 @@ from selfinstruct.records import Completion, RoundFile, Table
 from selfinstruct.run.loop import Watch
 from selfinstruct.run.rounds import Run, Stage
 from selfinstruct.run.settings import RoundSettings, RunSettings
+from selfinstruct.settings import option
 from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
 
 if TYPE_CHECKING:
@@ -69,11 +70,11 @@ class OverheadSettings:
     """
 
     out: str | None = None
-    uneven: int = 16
-    replicas: tuple[int, ...] = (1, 2, 4, 8, 16, 64)
-    seconds: float = 20.0
-    requests: int = 1024
-    in_flight: int = 4 * BATCH
+    uneven: int = option(16, least=0)
+    replicas: tuple[int, ...] = option((1, 2, 4, 8, 16, 64), least=1)
+    seconds: float = option(20.0, above=0, most=86_400)
+    requests: int = option(1024, least=1)
+    in_flight: int = option(4 * BATCH, least=1)
     index: Literal["minhash", "prefix"] = "prefix"
 
 

@@ -11,6 +11,7 @@ from selfinstruct.draws import seed_of
 from selfinstruct.errors import InputError
 from selfinstruct.prompts import Prompt, PromptSet, Sampling
 from selfinstruct.records import Kind, Request
+from selfinstruct.settings import option
 
 WITH_INPUT = "{instruction}\n\nInput: {input}\nOutput:"
 WITHOUT_INPUT = "{instruction}\nOutput:"
@@ -43,7 +44,7 @@ class PromptSettings:
     with_input: str = WITH_INPUT
     without_input: str = WITHOUT_INPUT
     chat: bool = False
-    max_tokens: int = 1024
+    max_tokens: int = option(1024, least=1)
     stop: tuple[str, ...] = ()
 
 

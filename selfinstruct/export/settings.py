@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from selfinstruct.records import Origin
-from selfinstruct.settings import option
+from selfinstruct.settings import SEEDS, option
 from selfinstruct.sources.contamination import NGRAM
 
 
@@ -45,6 +45,6 @@ class DatasetSettings(LicenceSettings):
 
     origins: tuple[Origin, ...] = (Origin.MODEL, Origin.IMPORTED)
     validation: float = option(0.01, least=0, below=1)
-    seed: int = 0
+    seed: int = option(0, least=SEEDS[0], most=SEEDS[1])
     decontaminate: tuple[str, ...] = ()
     ngram: int = option(NGRAM, least=2)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from selfinstruct.errors import InputError
-from selfinstruct.settings import option
+from selfinstruct.settings import SEEDS, option, problems_of
 
 
 @dataclass(frozen=True)
@@ -19,9 +19,9 @@ class LoraSettings:
         dropout: Share of an adapter's inputs that is left out at random.
     """
 
-    rank: int = 0
-    alpha: float = 32.0
-    dropout: float = 0.0
+    rank: int = option(0, least=0)
+    alpha: float = option(32.0, above=0)
+    dropout: float = option(0.0, least=0, below=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,24 +52,24 @@ class TuneSettings:
         log_every: Steps between lines of metrics.
     """
 
-    epochs: float = 2.0
-    steps: int | None = None
-    batch: int = 32
-    device_batch: int = option(0, alters_data=False)
-    rate: float | None = None
+    epochs: float = option(2.0, above=0, most=10_000)
+    steps: int | None = option(None, least=1)
+    batch: int = option(32, least=1)
+    device_batch: int = option(0, least=0, alters_data=False)
+    rate: float | None = option(None, above=0, most=1)
     schedule: Literal["linear", "cosine", "constant"] = "linear"
-    warmup: float = 0.03
-    weight_decay: float = 0.0
-    clip: float = 1.0
-    max_length: int = 1024
+    warmup: float = option(0.03, least=0, below=1)
+    weight_decay: float = option(0.0, least=0, most=1)
+    clip: float = option(1.0, least=0)
+    max_length: int = option(1024, least=2)
     chat: bool = False
     seeds: bool = True
-    seed: int = 0
+    seed: int = option(0, least=SEEDS[0], most=SEEDS[1])
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     gradient_checkpointing: bool | None = option(None, alters_data=False)
     fsdp: bool = False
-    save_every: int = option(200, alters_data=False)
-    log_every: int = option(10, alters_data=False)
+    save_every: int = option(200, least=1, alters_data=False)
+    log_every: int = option(10, least=1, alters_data=False)
     lora: LoraSettings = field(default_factory=LoraSettings)
 
     @property
@@ -84,27 +84,9 @@ class TuneSettings:
 
 def check(settings: TuneSettings, workers: int) -> None:
     """InputError for what the types of the options let through."""
-    least: dict[str, tuple[float, float]] = {
-        "workers": (workers, 1),
-        "batch": (settings.batch, 1),
-        "device_batch": (settings.device_batch, 0),
-        "max_length": (settings.max_length, 2),
-        "save_every": (settings.save_every, 1),
-        "log_every": (settings.log_every, 1),
-        "lora.rank": (settings.lora.rank, 0),
-        "steps": (1 if settings.steps is None else settings.steps, 1),
-    }
-    problems = [
-        f"--{key}: is {value}, must be at least {bound}" for key, (value, bound) in least.items() if value < bound
-    ]
-    if settings.epochs <= 0:
-        problems.append(f"--epochs: is {settings.epochs:g}, must be above 0")
-    if not 0 <= settings.warmup < 1:
-        problems.append(f"--warmup: is {settings.warmup:g}, must be at least 0 and below 1: a share of the steps")
-    if not 0 <= settings.lora.dropout < 1:
-        problems.append(f"--lora.dropout: is {settings.lora.dropout:g}, must be at least 0 and below 1")
-    if settings.highest_rate <= 0:
-        problems.append(f"--rate: is {settings.rate}, must be above 0")
+    problems = problems_of(settings)
+    if workers < 1:
+        problems.append(f"--workers: is {workers}, must be at least 1")
     if not problems and settings.batch % (workers * settings.device_examples(workers) or settings.batch + 1):
         problems.append(
             f"--batch: {settings.batch} examples cannot be shared evenly: make it a multiple of --workers"

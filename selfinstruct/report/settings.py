@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from selfinstruct.settings import option
+from selfinstruct.settings import SEEDS, option
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,7 @@ class FigureSettings:
     """
 
     review: Path | None = None
-    seed: int = 0
+    seed: int = option(0, least=SEEDS[0], most=SEEDS[1])
     rows: int = option(100, least=0)
     rejected: int = option(20, least=0)
     review_rows: int = option(200, least=0)

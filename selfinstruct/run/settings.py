@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from selfinstruct.novelty.index import NoveltySettings
-from selfinstruct.settings import group, option
+from selfinstruct.settings import SEEDS, group, option
 from selfinstruct.steps.instantiate import InstanceSettings
 from selfinstruct.steps.screen import ScreenSettings
 from selfinstruct.steps.strategies import ProposeSettings
@@ -51,7 +51,7 @@ class RunSettings:
         check_pool: Screen imported instructions and check them for novelty; otherwise they are taken as they are.
     """
 
-    seed: int = 0
+    seed: int = option(0, least=SEEDS[0], most=SEEDS[1])
     target: int = option(1000, least=1, alters_data=False)
     reading: Literal["tolerant", "paper"] = option("tolerant", before="paper")
     check_pool: bool = True
