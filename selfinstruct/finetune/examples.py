@@ -75,7 +75,9 @@ def read_examples(names: Sequence[str], seeds: bool = True) -> ExampleSet:
             digest = run_digest(store)
         if all(example.id.startswith("seed/") for example in own):
             raise InputError(
-                f"{name}: has no accepted instance to tune on; give a run that has some, or another file", *told
+                "; ".join(
+                    [f"{name}: has no accepted instance to tune on; give a run that has some, or another file", *told]
+                )
             )
         notes += told
         sources.append(Source(name, digest, len(own)))
