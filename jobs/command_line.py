@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -15,7 +16,7 @@ import tyro
 
 from selfinstruct.errors import InputError, SelfInstructError
 from selfinstruct.settings import problems_of, with_options
-from selfinstruct.sources.options import Kind, kinds_of, read_options
+from selfinstruct.sources.options import Kind, holds_names, kinds_of, read_options
 from selfinstruct.sources.yaml_files import read_yaml
 
 T = TypeVar("T")
@@ -128,6 +129,7 @@ def choose(
 def _parse(name: str, settings: type[T], arguments: list[str], recipe: str | None) -> T:
     """The settings: what a field has for itself, a recipe over it, then config files, then options."""
     rest, files = _files(arguments, ("config", "recipe") if recipe else ("config",))
+    rest, by_name = _by_name(rest, kinds_of(settings))
     command = _command(settings, recipe)
     begun = with_options(_blank(command), _given(settings, files, recipe))
     parsed = tyro.cli(
@@ -137,6 +139,9 @@ def _parse(name: str, settings: type[T], arguments: list[str], recipe: str | Non
         default=begun,
         use_underscores=True,
         config=(tyro.conf.EnumChoicesFromValues,),
+    )
+    parsed = with_options(
+        parsed, {option: _over(attrgetter(option)(parsed), given) for option, given in by_name.items()}
     )
     return settings(**{name: getattr(parsed, name) for name in _names(settings)})
 
@@ -159,6 +164,35 @@ def _files(arguments: list[str], names: Sequence[str]) -> tuple[list[str], dict[
         if not files[name][-1]:
             raise InputError(f"{option}: is without a value; name a file")
     return rest, files
+
+
+def _by_name(arguments: list[str], kinds: Mapping[str, Kind]) -> tuple[list[str], dict[str, list[str]]]:
+    """The arguments without `--OPTION.NAME VALUE` of options that hold values by name, and `NAME=VALUE` for each.
+
+    Raises:
+        InputError: no value follows.
+    """
+    options = [option for option, kind in kinds.items() if holds_names(kind)]
+    rest: list[str] = []
+    given: dict[str, list[str]] = {}
+    remaining = iter(arguments)
+    for argument in remaining:
+        name, equals, value = argument.removeprefix("--").partition("=")
+        option = next((each for each in options if name.startswith(f"{each}.")), "")
+        if not option or not argument.startswith("--"):
+            rest.append(argument)
+            continue
+        value = value if equals else next(remaining, "--")
+        if not equals and value.startswith("--"):
+            raise InputError(f"--{name}: is without a value")
+        given.setdefault(option, []).append(f"{name.removeprefix(f'{option}.')}={value}")
+    return rest, given
+
+
+def _over(values: Sequence[str], given: Sequence[str]) -> tuple[str, ...]:
+    """Values by name with those over them that were given one by one."""
+    names = {piece.partition("=")[0] for piece in given}
+    return (*(piece for piece in values if piece.partition("=")[0].strip() not in names), *given)
 
 
 def _given(settings: type, files: Mapping[str, Sequence[str]], recipe: str | None) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -14,7 +14,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table as Grid
 from rich.text import Text
 
-from selfinstruct.records import Completion, RoundFile, Table
+from selfinstruct.records import Completion, Kind, RoundFile, Table
 from selfinstruct.run.rounds import Run
 from selfinstruct.run.watches import RunWatch
 from selfinstruct.storage.accounts import tally
@@ -101,7 +101,7 @@ class Display(RunWatch):
                 f"rejected {rejected or 'none'}",
                 f"instances {instances['instances.accepted']}",
                 f"rounds {self._rounds}",
-                self._cut() or "none cut by length",
+                "; ".join(self._cut()) or "none cut by length",
                 *([self._replicas()] if self._pools else []),
                 f"{self._tokens_per_second():.0f} tokens/s",
                 *([spent] if (spent := self._spent()) else []),
@@ -122,7 +122,7 @@ class Display(RunWatch):
         reasons = self._reasons()
         share = accepted / max(1, accepted + reasons.total())
         grid.add_row("rejected", str(reasons.total()), Text(", ".join(f"{r} {n}" for r, n in reasons.most_common(6))))
-        grid.add_row("acceptance", f"{share:.0%}", self._cut() or "nothing cut by length")
+        grid.add_row("acceptance", f"{share:.0%}", "; ".join(self._cut()) or "nothing cut by length")
         grid.add_row("rounds", self._rounds)
         if self._pools:
             grid.add_row("replicas", self._replicas())
@@ -154,14 +154,21 @@ class Display(RunWatch):
         counts = self._totals[Table.CANDIDATES]
         return Counter({key[len(prefix) :]: n for key, n in counts.items() if key.startswith(prefix)})
 
-    def _cut(self) -> str:
-        """The share of requests cut by length, per kind, where there were any."""
+    def _cut(self) -> list[str]:
+        """The shares of requests that did not end by themselves, per kind, where there were any."""
+        return [
+            f"{what}: {', '.join(shares)}"
+            for what, ending in (("cut by length", "cut_by_length"), ("went in circles", "repetition"))
+            if (shares := list(self._shares(ending)))
+        ]
+
+    def _shares(self, ending: str) -> Iterator[str]:
         proposals, labels = self._totals[Table.PROPOSALS], self._totals[Table.LABELS]
-        kinds = {"propose": (proposals["requests.cut_by_length"], proposals["requests"])}
-        for kind in ("input_first", "output_first"):  # an answer to classify is cut on purpose
-            kinds[kind] = labels[f"{kind}.cut_by_length"], labels[f"{kind}.requests"]
-        shares = [f"{kind} {cut / total:.0%}" for kind, (cut, total) in kinds.items() if cut]
-        return "cut by length: " + ", ".join(shares) if shares else ""
+        if ended := proposals[f"requests.{ending}"]:
+            yield f"propose {ended / proposals['requests']:.0%}"
+        for kind in (Kind.INPUT_FIRST, Kind.OUTPUT_FIRST, Kind.INSTANTIATE):  # to classify is cut on purpose
+            if ended := labels[f"{kind}.{ending}"]:
+                yield f"{kind} {ended / labels[f'{kind}.requests']:.0%}"
 
     def _tokens_per_second(self) -> float:
         return _rate(self._tokens, self._begun)

@@ -31,6 +31,7 @@ class Finish(StrEnum):
 
     STOP = "stop"  # a stop string or the end-of-text token
     LENGTH = "length"  # cut at max_tokens
+    REPETITION = "repetition"  # ended by the engine, since it went in circles
     FAILED = "failed"  # the request itself cannot be served; `Completion.error` says why
 
 
@@ -64,6 +65,7 @@ class Reason(StrEnum):
     # a whole request
     FAILED = "failed"
     CUT_BY_LENGTH = "cut_by_length"
+    REPETITION = "repetition"  # the completion went in circles; of its last instance too, as is the one above
     NOTHING_PARSED = "nothing_parsed"
     # an instruction (paper, section 2.2.4, and the released code)
     TOO_SHORT = "too_short"

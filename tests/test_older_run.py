@@ -60,6 +60,7 @@ def options(out: Path, target: int) -> GenerateSettings:
         rounds=RoundSettings(least=2),
         seeds=DATA / "seeds.jsonl",
         pool=(str(DATA / "pool.jsonl"),),
+        stop_repetition=False,
     )
 
 
@@ -192,6 +193,7 @@ def test_the_command_carries_it_on(
     said = capsys.readouterr().err
     assert "pool: the run has '43265f19" in said
     assert "was begun before there was --reading, and goes on as it was (paper)" in said
+    assert "was begun before there was --stop_repetition, and goes on as it was (False)" in said
     assert "reading:" not in said
     assert main([*command, "--pool", str(DATA / "pool.jsonl")]) == 0
     assert digest(RunStore(str(older)), ADDED) == digest(fresh, ADDED)

@@ -8,6 +8,7 @@ from typing import Any
 
 from selfinstruct.engines.encoding import EncodedRequest
 from selfinstruct.engines.ends import spelt
+from selfinstruct.engines.repetition import has_begun_to_repeat
 from selfinstruct.engines.sampling import NOTHING
 from selfinstruct.records import Completion, Finish
 from selfinstruct.steps.readers.ends import without_end
@@ -20,12 +21,14 @@ class Ending:
         tokenizer: Decodes tokens.
         ends: The end tokens.
         stop: Strings that end a completion wherever its text holds one.
+        loops: A completion that goes in circles ends, too (`repetition`).
     """
 
-    def __init__(self, tokenizer: Any, ends: Collection[int], stop: tuple[str, ...]) -> None:
+    def __init__(self, tokenizer: Any, ends: Collection[int], stop: tuple[str, ...], loops: bool = False) -> None:
         self._tokenizer = tokenizer
         self._ends = ends
         self._stop = stop
+        self._loops = loops
         self._hidden = {at for at, token in tokenizer.added_tokens_decoder.items() if token.special}
         self._spelt = spelt(tokenizer, ends)
         # a byte takes one token at most; the token before them may lose its leading blank where a text begins
@@ -49,6 +52,10 @@ class Ending:
         if sure and self._find(text) < 0:
             return False
         return self._find(self._decode(tokens)) >= 0
+
+    def loops(self, tokens: Sequence[int]) -> bool:
+        """Whether the completion ends here because it goes in circles."""
+        return self._loops and has_begun_to_repeat(tokens)
 
     def cut(self, tokens: Sequence[int]) -> tuple[str, bool]:
         """The text before the first stop string or end token, and whether there was one.
@@ -86,6 +93,7 @@ class Draft:
     tokens: list[int] = field(default_factory=list)
     ended: bool = False
     failed: bool = False
+    looping: bool = False  # it has ended because it went in circles
     cached: int = 0  # tokens of the prompt that were computed once for all
 
     def extend(self, token: int) -> None:
@@ -94,7 +102,9 @@ class Draft:
             self.ended = self.failed = True
         elif not self.ended:
             self.tokens.append(token)
-            self.ended = len(self.tokens) == self.encoded.room or self.ending.reached(self.tokens)
+            reached = self.ending.reached(self.tokens)
+            self.looping = not reached and self.ending.loops(self.tokens)
+            self.ended = reached or self.looping or len(self.tokens) == self.encoded.room
 
     def completion(self) -> Completion:
         """What the request is answered with."""
@@ -104,6 +114,6 @@ class Draft:
                 self.encoded.request.id, "", Finish.FAILED, len(self.encoded.ids), len(self.tokens), error
             )
         text, stopped = self.ending.cut(self.tokens)
-        finish = Finish.STOP if stopped else Finish.LENGTH
+        finish = Finish.STOP if stopped else Finish.REPETITION if self.looping else Finish.LENGTH
         tokens = len(self.encoded.ids), len(self.tokens)
         return Completion(self.encoded.request.id, text, finish, *tokens, cached_tokens=self.cached)

@@ -78,7 +78,10 @@ class Generator:
         self._model = model
         self._room = {kind: prompts[kind].sampling.max_tokens for kind in prompts.kinds}
         self._token_size = _token_size(model)
-        self._endings = {kind: Ending(tokenizer, ends, prompts[kind].sampling.stop) for kind in prompts.kinds}
+        self._endings = {
+            kind: Ending(tokenizer, ends, prompts[kind].sampling.stop, prompts.stop_repetition)
+            for kind in prompts.kinds
+        }
         self._decoder = _decoder(model, {kind: prompts[kind].sampling for kind in prompts.kinds}, prefixes)
         self._drafts: list[Draft] = []
 

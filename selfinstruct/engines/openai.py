@@ -85,8 +85,8 @@ GREETING = 10.0
 
 
 def traits(settings: EngineSettings) -> Traits:
-    """The model is the server's affair."""
-    return Traits()
+    """The model is the server's affair, and it is told of schemas if asked to."""
+    return Traits(schemas=settings.openai.structured)
 
 
 def identify(settings: EngineSettings) -> dict[str, str]:

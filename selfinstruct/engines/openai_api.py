@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from selfinstruct.engines.server_answers import (
+    CIRCLES,
     ERROR,
     FILTERED,
     LENGTHS,
@@ -146,12 +147,15 @@ class Api:
         return Completion(
             request.id,
             whole,
-            Finish.LENGTH if first.reason in LENGTHS and not ended else Finish.STOP,
+            Finish.STOP if ended else _FINISHES.get(first.reason, Finish.STOP),
             asked,
             tokens,
             words or None,
             cached_tokens=_count(details, "cached_tokens", ""),
         )
+
+
+_FINISHES = {**dict.fromkeys(LENGTHS, Finish.LENGTH), **dict.fromkeys(CIRCLES, Finish.REPETITION)}
 
 
 def _sampling(sampling: Sampling) -> dict[str, Any]:

@@ -14,6 +14,9 @@ from typing import Any
 LENGTHS = ("length", "max_tokens", "max_output_tokens", "model_length")
 """How servers say that an answer was cut."""
 
+CIRCLES = ("repetition", "repetition_truncation")
+"""How they say that they ended an answer that went in circles."""
+
 FILTERED, ERROR = "content_filter", "error"
 """How they say that it is none."""
 

@@ -32,6 +32,7 @@ class Traits:
         prompts: The prompt set that `auto` means; empty: that of the embedded model for the embedded model, else base.
         writer: Under which name its texts go where no model writes them; empty: under the model's.
         revision: The key of its identity that tells one state of the model, or of the writer, from another.
+        schemas: It holds answers to a prompt set's JSON schemas, or nobody knows.
     """
 
     checkpoint: bool = False
@@ -39,6 +40,7 @@ class Traits:
     prompts: str = ""
     writer: str = ""
     revision: str = "weights"
+    schemas: bool = True
 
 
 @dataclass(frozen=True)

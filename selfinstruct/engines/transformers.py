@@ -6,8 +6,9 @@
   all of them hold, padding and room for completions included; what a kind's prompts begin with counts once. If it is
   not given, the device's memory decides.
 - A completion depends on its request alone, not on its batch (`sampling`). It ends at an end token of the model
-  (`ends`), at the earliest stop string of its text, or at `max_tokens`. `completion_tokens` counts all drawn tokens,
-  those of the stop included; the text is the decoding of them all, special tokens left out, cut before the stop.
+  (`ends`), at the earliest stop string of its text, at `max_tokens`, or, where the prompt set says so, when it goes in
+  circles (`repetition`). `completion_tokens` counts all drawn tokens, those of the stop included; the text is the
+  decoding of them all, special tokens left out, cut before the stop.
 - A prompt that leaves no room for `max_tokens` in the model's context fails alone. When the device's memory is
   exhausted, all requests under way begin again, half as many at once, and later ones are no more. A single one that
   exhausts it fails if others were served; if none was, that is the engine's failure.
@@ -40,8 +41,8 @@ SHARE = 8
 
 
 def traits(settings: EngineSettings) -> Traits:
-    """A checkpoint, on one GPU unless it is to run elsewhere."""
-    return Traits(checkpoint=True, devices=0 if settings.transformers.device == "cpu" else 1)
+    """A checkpoint, on one GPU unless it is to run elsewhere. JSON schemas are of no effect."""
+    return Traits(checkpoint=True, devices=0 if settings.transformers.device == "cpu" else 1, schemas=False)
 
 
 def identify(settings: EngineSettings) -> dict[str, str]:

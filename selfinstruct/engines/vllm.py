@@ -11,6 +11,9 @@
   replica's (`cluster.placement`).
 - Answers are held to the prompt set's JSON schema where it has one. They end at the model's end tokens (`ends`), of
   which vLLM itself knows those that are named.
+- Where the prompt set says so, vLLM hands out pieces of completions, and one that goes in circles is ended
+  (`repetition`). vLLM's own `repetition_detection` has one number of times for n-grams of every length, and tries all
+  lengths with each token.
 - A prompt that leaves no room for `max_tokens` fails alone, as does one that vLLM refuses.
 
 vLLM is an optional extra; this file imports it when an engine is opened, or arguments are to be checked.
@@ -23,8 +26,9 @@ import json
 import math
 import os
 import time
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from typing import Any
 
@@ -32,6 +36,7 @@ from selfinstruct.engines.checkpoint import fingerprint, locate
 from selfinstruct.engines.contents import may_be_its_fault, told
 from selfinstruct.engines.encoding import PromptEncoder
 from selfinstruct.engines.ends import end_tokens, spelt
+from selfinstruct.engines.repetition import EVERY, repeats
 from selfinstruct.engines.settings import EngineSettings, Traits
 from selfinstruct.errors import InputError
 from selfinstruct.prompts import PromptSet, Sampling
@@ -195,7 +200,12 @@ class VLLMEngine:
         self._engine = engine
         self._encoder = encoder
         self._spelt = spelt
-        self._sampling = {kind: _sampling(prompts[kind].sampling, prompts[kind].schema, ends) for kind in prompts.kinds}
+        self._loops = prompts.stop_repetition
+        self._sampling = {
+            kind: {**_sampling(prompts[kind].sampling, prompts[kind].schema, ends), **_handing_out(self._loops)}
+            for kind in prompts.kinds
+        }
+        self._drafts: defaultdict[str, _Draft] = defaultdict(_Draft)
         self._context = context
         self._failed: list[Completion] = []
 
@@ -222,8 +232,19 @@ class VLLMEngine:
         completions, self._failed = self._failed, []
         end = time.monotonic() + STEP
         while self._engine.has_unfinished_requests() and time.monotonic() < end:
-            completions += [_completion(output, self._spelt) for output in self._engine.step() if output.finished]
+            completions += [done for output in self._engine.step() if (done := self._taken(output)) is not None]
         return completions
+
+    def _taken(self, output: Any) -> Completion | None:
+        """Take what vLLM hands out of a completion; returns it if this is its end."""
+        draft = self._drafts[output.request_id]
+        draft.take(output)
+        looping = self._loops and not output.finished and draft.has_begun_to_repeat()
+        if not (output.finished or looping):
+            return None
+        if looping:
+            self._engine.abort_request([output.request_id])
+        return self._drafts.pop(output.request_id).completion(output, self._spelt, looping)
 
     def close(self) -> None:
         """End vLLM's workers and give back its memory."""
@@ -235,7 +256,7 @@ class VLLMEngine:
 
 def _sampling(sampling: Sampling, schema: str, ends: Sequence[int]) -> dict[str, Any]:
     """Arguments of vLLM's `SamplingParams`, all but the seed."""
-    from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
+    from vllm.sampling_params import StructuredOutputsParams
 
     return {
         "temperature": sampling.temperature,
@@ -245,25 +266,58 @@ def _sampling(sampling: Sampling, schema: str, ends: Sequence[int]) -> dict[str,
         "max_tokens": sampling.max_tokens,
         "stop": list(sampling.stop),
         "stop_token_ids": list(ends),
-        "output_kind": RequestOutputKind.FINAL_ONLY,
         "structured_outputs": StructuredOutputsParams(json=schema) if schema else None,
     }
 
 
-def _completion(output: Any, spelt: Sequence[str]) -> Completion:
-    """A finished `RequestOutput` of vLLM's. `completion_tokens` counts all drawn tokens, those of the stop included.
+def _handing_out(loops: bool) -> dict[str, Any]:
+    """Arguments of vLLM's `SamplingParams` that say what it hands out: a completion as a whole, or in pieces."""
+    from vllm.sampling_params import RequestOutputKind
 
-    An end token that the model has spelt out sign by sign ends a text where nothing follows.
-    """
-    (answer,) = output.outputs
-    tokens = len(output.prompt_token_ids), len(answer.token_ids)
-    finish = {"stop": Finish.STOP, "length": Finish.LENGTH}.get(answer.finish_reason, Finish.FAILED)
-    if finish is Finish.FAILED:
-        return Completion(output.request_id, "", finish, *tokens, f"vLLM ended it with {answer.finish_reason!r}")
-    text = without_end(answer.text, spelt)
-    if text != answer.text:
-        finish = Finish.STOP
-    return Completion(output.request_id, text, finish, *tokens, cached_tokens=output.num_cached_tokens or 0)
+    if loops:
+        return {"output_kind": RequestOutputKind.DELTA, "stream_interval": EVERY}
+    return {"output_kind": RequestOutputKind.FINAL_ONLY}
+
+
+@dataclass(slots=True)
+class _Draft:
+    """What vLLM has handed out of a completion."""
+
+    text: str = ""
+    tokens: list[int] = field(default_factory=list)
+    seen: int = 0  # so many tokens were looked at already
+
+    def take(self, output: Any) -> None:
+        """A `RequestOutput` of vLLM's."""
+        (piece,) = output.outputs
+        self.text += piece.text
+        self.tokens += piece.token_ids
+
+    def has_begun_to_repeat(self) -> bool:
+        """Whether it had at one of the lengths that are looked at; pieces end a token or so behind those."""
+        lengths = range(self.seen + EVERY, len(self.tokens) + 1, EVERY)
+        self.seen += EVERY * len(lengths)
+        return any(repeats(self.tokens[:length]) for length in lengths)
+
+    def completion(self, last: Any, spelt: Sequence[str], looping: bool) -> Completion:
+        """As the last `RequestOutput` has it. `completion_tokens` counts all drawn tokens, those of the stop included.
+
+        An end token that the model has spelt out sign by sign ends a text where nothing follows.
+        """
+        (answer,) = last.outputs
+        tokens = len(last.prompt_token_ids), len(self.tokens)
+        finish = Finish.REPETITION if looping else _FINISHES.get(answer.finish_reason, Finish.FAILED)
+        if finish is Finish.FAILED:
+            problem = f"vLLM ended it with {answer.finish_reason!r}"
+            return Completion(last.request_id, "", finish, *tokens, problem)
+        text = without_end(self.text, spelt)
+        if text != self.text:
+            finish = Finish.STOP
+        return Completion(last.request_id, text, finish, *tokens, cached_tokens=last.num_cached_tokens or 0)
+
+
+_FINISHES = {"stop": Finish.STOP, "length": Finish.LENGTH}
+"""vLLM's reasons for which a completion ends."""
 
 
 def _arguments(settings: EngineSettings) -> dict[str, Any]:

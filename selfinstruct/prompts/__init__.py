@@ -16,7 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from selfinstruct.errors import InputError
+from selfinstruct.prompts.sampling import Sampling, by_kind, problems_of, sampling_of, values_of
 from selfinstruct.records import Dialect, Kind
+
+__all__ = ["Prompt", "PromptSet", "Sampling", "load_prompts"]
 
 SHIPPED = Path(__file__).parent
 PLACEHOLDERS = {
@@ -29,22 +32,6 @@ PLACEHOLDERS = {
 TWO_STEPS = (Kind.PROPOSE, Kind.CLASSIFY, Kind.INPUT_FIRST, Kind.OUTPUT_FIRST)
 ONE_STEP = (Kind.PROPOSE, Kind.INSTANTIATE)
 """The kinds of a set that has an instantiate.toml; all others ask in the paper's two steps."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sampling:
-    """How a completion is drawn. At temperature 0 decoding is greedy and `top_p` has no effect.
-
-    The penalties are additive on the logits of tokens that the completion already holds: `presence_penalty` once,
-    `frequency_penalty` for each occurrence.
-    """
-
-    temperature: float
-    top_p: float
-    frequency_penalty: float
-    presence_penalty: float
-    max_tokens: int
-    stop: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +68,8 @@ class PromptSet:
     digest: str  # of the files' bytes and the template's variables; part of a run's fingerprint
     system: str = ""  # chat only: the system's message before the user's
     template: Mapping[str, Any] = field(default_factory=dict)  # chat only: variables of the model's chat template
+    changed: Mapping[str, Any] = field(default_factory=dict)  # sampling that is not the files', by `kind.field`
+    stop_repetition: bool = False  # a completion that goes in circles is ended by the engines that can
 
     def __getitem__(self, kind: Kind) -> Prompt:
         return self.prompts[kind]
@@ -122,6 +111,33 @@ class PromptSet:
         text = json.dumps(dict(variables), sort_keys=True)
         digest = hashlib.sha256(f"{self.digest}\0{text}".encode()).hexdigest()
         return replace(self, template={**self.template, **variables}, digest=digest)
+
+    def with_sampling(self, changes: Mapping[str, Any]) -> PromptSet:
+        """The set with other sampling: `kind.field` -> value. What is as in the files is no change.
+
+        Raises:
+            InputError: the set has no such kind, its sampling no such field, or a value does not fit.
+        """
+        if not changes:
+            return self
+        given, before = by_kind(changes), {kind: values_of(self[kind].sampling) for kind in self.kinds}
+        after = {kind: {**values, **given.get(kind, {})} for kind, values in before.items()}
+        problems = [
+            f"the prompt set {self.name!r} asks no {name!r}; give kind.field=value (its kinds: {', '.join(self.kinds)})"
+            for name in given
+            if name not in self.kinds
+        ]
+        problems += [problem for kind in self.kinds for problem in problems_of(after[kind], f"{kind}.")]
+        if problems:
+            raise InputError(*(f"--sampling: {problem}" for problem in problems))
+        prompts = {kind: replace(self[kind], sampling=sampling_of(after[kind])) for kind in self.kinds}
+        changed = {
+            f"{kind}.{field}": value
+            for kind, prompt in prompts.items()
+            for field, value in values_of(prompt.sampling).items()
+            if value != before[kind][field]
+        }
+        return replace(self, prompts=prompts, changed=changed)
 
 
 def load_prompts(name_or_folder: str) -> PromptSet:
@@ -198,16 +214,6 @@ def _problems_of_header(header: Mapping[str, Any], path: Path) -> list[str]:
     return problems
 
 
-_SAMPLING_TYPES: dict[str, type] = {
-    "temperature": float,
-    "top_p": float,
-    "frequency_penalty": float,
-    "presence_penalty": float,
-    "max_tokens": int,
-    "stop": list,
-}
-
-
 def _prompt(kind: Kind, path: Path, digest: Any, problems: list[str]) -> Prompt | None:
     before = len(problems)
     data = _read(path, digest, problems)
@@ -220,14 +226,8 @@ def _prompt(kind: Kind, path: Path, digest: Any, problems: list[str]) -> Prompt 
     sampling = data.get("sampling", {})
     if not isinstance(sampling, dict):
         sampling = {}
-    for key, kind_of in _SAMPLING_TYPES.items():
-        value = sampling.get(key)
-        fits = isinstance(value, (int, float) if kind_of is float else kind_of) and not isinstance(value, bool)
-        if isinstance(value, list):
-            fits &= all(isinstance(text, str) and text for text in value)
-        if not fits:
-            problems.append(f"{path}: sampling.{key!s} must be there and be a {kind_of.__name__}")
-    for unknown in [*(data.keys() - {*texts, "schema", "sampling"}), *(sampling.keys() - _SAMPLING_TYPES.keys())]:
+    problems += [f"{path}: {problem}" for problem in problems_of(sampling, "sampling.")]
+    for unknown in data.keys() - {*texts, "schema", "sampling"}:
         problems.append(f"{path}: unknown key {unknown!r}")
     if len(problems) > before:
         return None
@@ -237,10 +237,6 @@ def _prompt(kind: Kind, path: Path, digest: Any, problems: list[str]) -> Prompt 
     for placeholder in ("{number}", "{instruction}"):
         if kind is Kind.PROPOSE and placeholder not in data["demonstration"]:
             problems.append(f"{path}: 'demonstration' must hold {placeholder}")
-    if sampling["max_tokens"] < 1 or sampling["temperature"] < 0:
-        problems.append(f"{path}: sampling.max_tokens must be at least 1 and sampling.temperature at least 0")
-    if sampling["temperature"] > 0 and not 0 < sampling["top_p"] <= 1:
-        problems.append(f"{path}: sampling.top_p must be above 0 and at most 1 when the temperature is above 0")
     if not _is_schema(data.get("schema", "{}")):
         problems.append(f"{path}: 'schema' must be a JSON schema, as a text that holds a JSON object")
     if len(problems) > before:
@@ -249,7 +245,7 @@ def _prompt(kind: Kind, path: Path, digest: Any, problems: list[str]) -> Prompt 
         prefix=data["prefix"],
         suffix=data["suffix"],
         tail=data["tail"],
-        sampling=Sampling(**{**sampling, "stop": tuple(sampling["stop"])}),
+        sampling=sampling_of(sampling),
         demonstration=data.get("demonstration", ""),
         schema=data.get("schema", ""),
     )

@@ -10,7 +10,7 @@ from typing import Any
 
 from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.records import Kind, Table
-from selfinstruct.report.gather import WHOLE_REQUEST, WITHOUT_INSTANCES, Gathered
+from selfinstruct.report.gather import Gathered
 from selfinstruct.report.histograms import Histogram, histogram_of_scores, histogram_of_words, mean_of
 from selfinstruct.report.overlap import Nearest
 from selfinstruct.report.review import ReviewFigures
@@ -57,11 +57,12 @@ class FunnelFigures:
 
 @dataclass(frozen=True, slots=True)
 class CutFigures:
-    """Requests of one kind that ended at their limit of tokens."""
+    """Requests of one kind that ended at their limit of tokens, or before it since they went in circles."""
 
     kind: str
     requests: int
     cut: int
+    repetition: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +244,7 @@ def round_figures(gathered: Gathered) -> list[RoundFigures]:
         RoundFigures(
             each.number,
             each.counts[Table.PROPOSALS]["requests"],
-            each.accepted + sum(n for reason, n in each.rejected.items() if reason not in WHOLE_REQUEST),
+            each.accepted + each.rejected.total(),
             each.accepted,
             total,
             each.counts[Table.INSTANCES]["instances.accepted"],
@@ -255,36 +256,26 @@ def round_figures(gathered: Gathered) -> list[RoundFigures]:
 def funnel(gathered: Gathered) -> list[FunnelFigures]:
     """From requests to instances, with the reasons for what was lost on the way."""
     steps = []
-    rejected = gathered.rejected
-    requests = gathered.count(Table.PROPOSALS, "requests")
-    lost = Counter({reason: n for reason, n in rejected.items() if reason in WHOLE_REQUEST})
+    requests, lost, screened = gathered.count(Table.PROPOSALS, "requests"), gathered.lost, gathered.rejected
     if requests:
         steps.append(
             FunnelFigures(
                 "Requests", "requests for new instructions", requests, requests - lost.total(), "gave some", _by(lost)
             )
         )
-    screened = Counter({reason: n for reason, n in rejected.items() if reason not in WHOLE_REQUEST})
     proposed = gathered.accepted + screened.total()
     unit = "imported instructions" if gathered.imported else "proposed instructions"
     steps.append(FunnelFigures("Instructions", unit, proposed, gathered.accepted, "accepted", _by(screened)))
     labelled = gathered.per_instruction.total()
     none = gathered.per_instruction[0]
-    whole = Counter({reason: n for reason, n in gathered.instances.items() if reason in WITHOUT_INSTANCES})
-    whole["every_instance_dropped"] = none - whole.total()
+    whole = gathered.without + Counter(every_instance_dropped=none - gathered.without.total())
     steps.append(
         FunnelFigures(
             "Labelling", "instructions with labels", labelled, labelled - none, "with a valid instance", _by(whole)
         )
     )
-    dropped = Counter(
-        {
-            reason: n
-            for reason, n in gathered.instances.items()
-            if reason != "accepted" and reason not in WITHOUT_INSTANCES
-        }
-    )
     valid = gathered.instances["accepted"]
+    dropped = gathered.instances - Counter(accepted=valid)
     steps.append(
         FunnelFigures("Instances", "instances found in answers", valid + dropped.total(), valid, "valid", _by(dropped))
     )
@@ -296,18 +287,16 @@ def _by(counts: Counter[str]) -> dict[str, int]:
 
 
 def cut_figures(gathered: Gathered) -> list[CutFigures]:
-    """Answers that ended at their limit, by kind; those to the classification question are cut on purpose."""
-    figures = [
-        CutFigures(
-            Kind.PROPOSE,
-            gathered.count(Table.PROPOSALS, "requests"),
-            gathered.count(Table.PROPOSALS, "requests.cut_by_length"),
-        )
-    ]
-    for kind in (Kind.INPUT_FIRST, Kind.OUTPUT_FIRST):
-        requests, cut = (gathered.count(Table.LABELS, f"{kind}.{key}") for key in ("requests", "cut_by_length"))
-        figures.append(CutFigures(kind, requests, cut))
+    """Answers that did not end by themselves, by kind; those to the classification question are cut on purpose."""
+    figures = [_cut(gathered, Table.PROPOSALS, Kind.PROPOSE, "requests", "requests")]
+    for kind in (Kind.INPUT_FIRST, Kind.OUTPUT_FIRST, Kind.INSTANTIATE):
+        figures.append(_cut(gathered, Table.LABELS, kind, f"{kind}.requests", kind))
     return [each for each in figures if each.requests]
+
+
+def _cut(gathered: Gathered, table: Table, kind: Kind, requests: str, stem: str) -> CutFigures:
+    counts = (gathered.count(table, key) for key in (requests, f"{stem}.cut_by_length", f"{stem}.repetition"))
+    return CutFigures(kind, *counts)
 
 
 def token_figures(gathered: Gathered) -> list[TokenFigures]:

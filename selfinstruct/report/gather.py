@@ -24,14 +24,10 @@ from selfinstruct.report.settings import FigureSettings
 from selfinstruct.storage.lineage import Row, find_texts
 from selfinstruct.storage.store import RunStore
 
-WHOLE_REQUEST = (Reason.FAILED, Reason.CUT_BY_LENGTH, Reason.NOTHING_PARSED)
-"""Reasons under which a candidates row stands for a request that gave no instruction."""
-WITHOUT_INSTANCES = (Reason.FAILED, Reason.NOTHING_PARSED)
-"""Reasons under which an instances row stands for an instruction that gave no instance."""
 MOST_LABELS = 100_000
 """Different class labels that are counted; when there are more, those seen once so far are forgotten."""
 
-CANDIDATE = ["id", "text", "accepted", "reason", "nearest_id", "rouge_l"]
+CANDIDATE = ["id", "position", "text", "accepted", "reason", "nearest_id", "rouge_l"]
 INSTANCE = ["id", "instruction_id", "instruction", "is_classification", "input", "output", "accepted", "reason"]
 
 
@@ -41,6 +37,7 @@ class RoundCounts:
 
     number: int
     counts: Mapping[Table, Counter[str]]
+    lost: Counter[str] = field(default_factory=Counter)  # by reason: requests that gave no instruction
 
     @property
     def accepted(self) -> int:
@@ -50,10 +47,10 @@ class RoundCounts:
 
     @property
     def rejected(self) -> Counter[str]:
-        """Rejected candidates rows by reason."""
+        """Rejected instructions by reason."""
         stem = "rejected."
         candidates = self.counts[Table.CANDIDATES]
-        return Counter({key[len(stem) :]: n for key, n in candidates.items() if key.startswith(stem)})
+        return Counter({key[len(stem) :]: n for key, n in candidates.items() if key.startswith(stem)}) - self.lost
 
 
 @dataclass
@@ -70,7 +67,8 @@ class Gathered:
     words: dict[str, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))  # by field: words -> rows
     per_instruction: Counter[int] = field(default_factory=Counter)  # valid instances -> labelled instructions
     classes: Counter[bool | None] = field(default_factory=Counter)  # of labelled instructions
-    instances: Counter[str] = field(default_factory=Counter)  # "accepted" or a reason -> instances rows
+    instances: Counter[str] = field(default_factory=Counter)  # "accepted" or a reason -> instances
+    without: Counter[str] = field(default_factory=Counter)  # a reason -> instructions that gave no instance
     labels: Counter[str] = field(default_factory=Counter)  # class label -> valid instances of classification tasks
     label_count: int = 0  # valid instances of classification tasks
     forgot_labels: bool = False  # whether counts of rare labels are too low
@@ -93,8 +91,13 @@ class Gathered:
 
     @property
     def rejected(self) -> Counter[str]:
-        """Rejected candidates rows by reason."""
+        """Rejected instructions by reason."""
         return sum((each.rejected for each in self.rounds), Counter())
+
+    @property
+    def lost(self) -> Counter[str]:
+        """Requests that gave no instruction, by reason."""
+        return sum((each.lost for each in self.rounds), Counter())
 
     def count(self, table: Table, key: str) -> int:
         """A count summed over the rounds."""
@@ -143,7 +146,7 @@ class _Reader:
         rounds = counts[:1] if imported else counts[1:]
         self.gathered = Gathered(imported, rounds, first.notes.get("facts", {}), first.fingerprint, identity(store))
         self._tokeniser = tokeniser_of(store)
-        self._rounds = {each.number for each in rounds}
+        self._rounds = {each.number: each for each in rounds}
         self._lots: dict[str, Lot] = {}
         self._drawn: Any = None
 
@@ -173,10 +176,12 @@ class _Reader:
         self._lot("rows", draws.rows).offer(accepted, number)
         self._lot("verbs", draws.verb_rows).offer(accepted.select(["text"]), number)
         self._lot("overlap", draws.overlap_rows).offer(accepted.select(["ordinal"]), number)
+        lost = pc.and_(pc.is_null(rows["position"]), pc.equal(rows["text"], ""))
+        self._rounds[number].lost.update(_values(rows.filter(lost)["reason"]))
+        rows = rows.filter(pc.invert(lost))
         for reason in pc.unique(rows["reason"].drop_null()).to_pylist():
-            if reason not in WHOLE_REQUEST:
-                most = draws.rejected * (3 if reason == Reason.SIMILAR else 1)
-                self._lot(f"candidate/{reason}", most).offer(rows.filter(pc.equal(rows["reason"], reason)), number)
+            most = draws.rejected * (3 if reason == Reason.SIMILAR else 1)
+            self._lot(f"candidate/{reason}", most).offer(rows.filter(pc.equal(rows["reason"], reason)), number)
 
     def keep_drawn_instructions(self) -> None:
         """All candidates have been read; from here on the instances of the drawn ones are kept, too."""
@@ -188,7 +193,10 @@ class _Reader:
         rows = self._store.read_columns(Table.INSTANCES, number, INSTANCE)
         rows = rows.filter(pc.invert(pc.starts_with(rows["instruction_id"], "seed/")))
         valid = rows.filter(rows["accepted"])
-        gathered.instances += _values(pc.fill_null(rows["reason"], "accepted"))
+        without = pc.equal(rows["id"], rows["instruction_id"])
+        gathered.without += _values(rows.filter(without)["reason"])
+        found = rows.filter(pc.invert(without))
+        gathered.instances += _values(pc.fill_null(found["reason"], "accepted"))
         with_input = valid["input"].filter(pc.not_equal(valid["input"], ""))
         gathered.words["input"] += _words(with_input, self._tokeniser)
         gathered.words["output"] += _words(valid["output"], self._tokeniser)
@@ -199,10 +207,9 @@ class _Reader:
         for row in valid.filter(pc.is_in(valid["instruction_id"], self._drawn)).to_pylist():
             gathered.instances_of[row["instruction_id"]].append(row)
         self._lot("review", self._draws.review_rows).offer(valid, number)
-        for reason in pc.unique(rows["reason"].drop_null()).to_pylist():
-            if reason not in WITHOUT_INSTANCES:
-                of_reason = rows.filter(pc.equal(rows["reason"], reason))
-                self._lot(f"instance/{reason}", self._draws.rejected).offer(of_reason, number)
+        for reason in pc.unique(found["reason"].drop_null()).to_pylist():
+            of_reason = found.filter(pc.equal(found["reason"], reason))
+            self._lot(f"instance/{reason}", self._draws.rejected).offer(of_reason, number)
 
     def _labels(self, instances: Any) -> None:
         """The labels of valid instances of classification tasks."""

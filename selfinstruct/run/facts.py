@@ -55,6 +55,7 @@ def gather_facts(
         "seeds": tasks_digest(seeds),
         "pool": tasks_digest(imported),
         "prompts": prompts.digest,
+        **{f"sampling.{key}": value for key, value in prompts.changed.items()},
         **({"evaluation": evaluation.digest} if evaluation else {}),
         **{f"proposer.{key}": value for key, value in proposer.items()},
         **{f"labeller.{key}": value for key, value in labeller.items()},

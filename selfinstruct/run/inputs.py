@@ -5,6 +5,7 @@ No heavy imports, so that `--help` starts at once.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -64,6 +65,8 @@ class InputSettings(RunSettings):
         ngram: Tokens in a row that a text may not share with an evaluation set.
         prompts: A shipped prompt set (base, chat, instruct, tiny) or a folder of one's own (auto: tiny for the embedded
             model and the template engine, else base).
+        sampling: Other values for the prompt set's sampling as kind.field=value; the same is said by
+            --sampling.propose.temperature 0.7.
         chat_template_kwargs: Variables of a chat model's template as name=value (enable_thinking=true ...).
         engine: What completes the requests: transformers, vllm, openai (a server), template (a grammar, no model), or
             one of your own as package.module:Name.
@@ -76,6 +79,7 @@ class InputSettings(RunSettings):
     decontaminate: tuple[str, ...] = option((), alters_data=False)
     ngram: int = option(NGRAM, least=2, alters_data=False)
     prompts: str = option("auto", alters_data=False)
+    sampling: NamedValues = option((), alters_data=False)
     chat_template_kwargs: NamedValues = option((), alters_data=False)
     engine: str = option("transformers", alters_data=False)
     model: str = option(EMBEDDED, alters_data=False)
@@ -125,8 +129,9 @@ def read_inputs(settings: InputSettings, own: Engine | None = None) -> Inputs:
     seeds = load_seeds(settings.seeds)
     notes: list[str] = []
     imported = read_pool(settings.pool, notes)
-    variables = named_values("chat_template_kwargs", settings.chat_template_kwargs)
-    prompts = load_prompts(_prompt_set(settings, own)).with_template(variables)
+    prompts = prompts_with(
+        _prompt_set(settings, own), settings.chat_template_kwargs, settings.sampling, settings.stop_repetition
+    )
     evaluation = None
     if settings.decontaminate:
         evaluation = Contamination(read_evaluation(settings.decontaminate), settings.novelty, settings.ngram)
@@ -153,10 +158,12 @@ def warnings_about(settings: InputSettings, inputs: Inputs) -> list[str]:
         "the seed tasks": [seed.instruction for seed in inputs.seeds],
         "--pool": [task.instruction for task in inputs.imported],
     }
+    engines = [each for each in (inputs.proposer, inputs.labeller) if inputs.own is None or each != inputs.proposer]
     return [
         *seed_files.warnings(inputs.seeds, settings.propose.seeds + settings.propose.generated),
         *inputs.notes,
         *letters.warnings(read, settings.novelty.tokeniser, "novelty.tokeniser"),
+        *schema_warnings(inputs.prompts, engines),
     ]
 
 
@@ -164,6 +171,32 @@ def _prompt_set(settings: InputSettings, own: Engine | None) -> str:
     if own is not None and settings.prompts == "auto":
         return str(getattr(own, "prompt_set", "base"))
     return prompt_set_for(settings.prompts, settings.proposer)
+
+
+def prompts_with(
+    name: str, chat_template_kwargs: Sequence[str], sampling: Sequence[str], stop_repetition: bool
+) -> PromptSet:
+    """A prompt set as the options of these names want it.
+
+    Raises:
+        InputError: there is no such set, or an option does not fit it.
+    """
+    prompts = load_prompts(name).with_template(named_values("chat_template_kwargs", chat_template_kwargs))
+    return replace(
+        prompts.with_sampling(named_values("sampling", sampling)),
+        stop_repetition=stop_repetition,
+    )
+
+
+def schema_warnings(prompts: PromptSet, engines: Sequence[EngineSettings]) -> list[str]:
+    """A line for each engine that does not hold answers to the prompt set's JSON schemas."""
+    if not any(prompt.schema for prompt in prompts.prompts.values()):
+        return []
+    return [
+        f"the engine {name} does not hold answers to the JSON schemas of the prompt set {prompts.name}; what is no"
+        " JSON is lost"
+        for name in dict.fromkeys(engine.engine for engine in engines if not traits(engine).schemas)
+    ]
 
 
 def prompt_set_for(prompts: str, engine: EngineSettings) -> str:

@@ -54,7 +54,6 @@ from selfinstruct.run.verdicts import Criteria, admitted, labelled, screened, su
 from selfinstruct.settings import Facts
 from selfinstruct.sources.contamination import Contamination
 from selfinstruct.steps.readers import Reader, reader_for, reader_of
-from selfinstruct.steps.screen import Screen
 from selfinstruct.steps.strategies import Paper, PoolView, Strategy
 
 
@@ -126,8 +125,7 @@ class Run:
         self._imported = imported
         self._strategy: Strategy = Paper(settings.propose, settings.seed, prompts)
         self._reader = reader_of(prompts, settings.reading)
-        screen = Screen(settings.screen, any_script=settings.novelty.any_script)
-        self._criteria = Criteria(settings.seed, settings.novelty, settings.instances, screen, evaluation)
+        self._criteria = Criteria.of(settings, evaluation)
         self._effects: deque[Effect] = deque()
         self._proposing: dict[int, Proposing] = {}  # rounds whose proposals are not committed, in order
         self._screened: list[Candidate] = []  # the round whose proposals are committed and candidates are not

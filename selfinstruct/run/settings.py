@@ -40,23 +40,35 @@ class RoundSettings:
 
 
 @dataclass(frozen=True)
-class RunSettings:
-    """The options of the algorithm; those of engines and cluster are elsewhere.
+class StepSettings:
+    """The options of the steps from a prompt to a verdict.
 
     Args:
         seed: Seed of everything that is drawn.
-        target: Accepted instructions to reach; the round that reaches it is finished whole.
+        stop_repetition: End an answer that goes in circles, with the engines that run the model here: of its instances
+            the last is dropped as repetition.
         reading: How answers are read: tolerant (in any form that real models give them) or paper (by the rules of the
             paper and its released code, which drop proposals that were cut by length whole).
-        check_pool: Screen imported instructions and check them for novelty; otherwise they are taken as they are.
     """
 
     seed: int = option(0, least=SEEDS[0], most=SEEDS[1])
-    target: int = option(1000, least=1, alters_data=False)
+    stop_repetition: bool = option(True, before=False)
     reading: Literal["tolerant", "paper"] = option("tolerant", before="paper")
-    check_pool: bool = True
     propose: ProposeSettings = group(ProposeSettings)
     screen: ScreenSettings = group(ScreenSettings)
     novelty: NoveltySettings = group(NoveltySettings)
     instances: InstanceSettings = group(InstanceSettings)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSettings(StepSettings):
+    """The options of the algorithm; those of engines and cluster are elsewhere.
+
+    Args:
+        target: Accepted instructions to reach; the round that reaches it is finished whole.
+        check_pool: Screen imported instructions and check them for novelty; otherwise they are taken as they are.
+    """
+
+    target: int = option(1000, least=1, alters_data=False)
+    check_pool: bool = True
     rounds: RoundSettings = group(RoundSettings)

@@ -24,12 +24,16 @@ from selfinstruct.records import (
     Proposal,
     Reason,
 )
+from selfinstruct.run.settings import StepSettings
 from selfinstruct.sources.contamination import Contamination
 from selfinstruct.steps.instantiate import InstanceSettings, filter_instances, instance_row
 from selfinstruct.steps.readers import Reader
 from selfinstruct.steps.screen import Screen
 
-_LOST = {Finish.FAILED: Reason.FAILED, Finish.LENGTH: Reason.CUT_BY_LENGTH}
+_CUT = {Finish.LENGTH: Reason.CUT_BY_LENGTH, Finish.REPETITION: Reason.REPETITION}
+"""Completions that did not end by themselves, and what is said of what they have not whole."""
+
+_LOST = {Finish.FAILED: Reason.FAILED, **_CUT}
 """Why a request gave nothing, where its completion's end tells."""
 
 
@@ -42,6 +46,12 @@ class Criteria:
     instances: InstanceSettings
     screen: Screen
     evaluation: Contamination | None
+
+    @classmethod
+    def of(cls, settings: StepSettings, evaluation: Contamination | None = None) -> Criteria:
+        """What these options say."""
+        screen = Screen(settings.screen, any_script=settings.novelty.any_script)
+        return cls(settings.seed, settings.novelty, settings.instances, screen, evaluation)
 
     def of_given(self, text: str) -> Reason | None:
         """Why an imported instruction is dropped, whatever the pool holds."""
@@ -61,13 +71,14 @@ def screened(proposals: Sequence[Proposal], reader: Reader, criteria: Criteria) 
 
 def _candidates(proposal: Proposal, reader: Reader, criteria: Criteria) -> Iterator[Candidate]:
     lost = _LOST.get(proposal.finish)
-    cut = lost is Reason.CUT_BY_LENGTH
+    cut = proposal.finish in _CUT
     opened = len(proposal.demonstrations) + 1
     found = [] if lost is Reason.FAILED else reader.proposals(proposal.text, opened, cut)
     if not found:
         yield _candidate(proposal, None, "", lost or reader.silence(proposal.text, cut))
     for position, (text, reason) in enumerate(found):
-        candidate = _candidate(proposal, position, text, reason or criteria.screen(" ".join(text.split())))
+        reason = _told(reason, proposal.finish) or criteria.screen(" ".join(text.split()))
+        candidate = _candidate(proposal, position, text, reason)
         if candidate.reason is None and criteria.evaluation and (hit := criteria.evaluation.of_instruction(text)):
             candidate = replace(
                 candidate, reason=Reason.CONTAMINATED, nearest_id=f"evaluation/{hit.id}", rouge_l=hit.rouge_l
@@ -146,7 +157,7 @@ def _instances(
         lost = Reason.FAILED if failed else Reason.NOT_ASKED
         yield instance_row(instruction, is_classification, None, Instance("", ""), lost)
         return
-    cut = answer.finish is Finish.LENGTH
+    cut = answer.finish in _CUT
     instances = reader.instances(answer.kind, answer.text, cut)
     if question is None and instances:  # an answer that cannot be read tells nothing
         is_classification = reader.told(answer.text)
@@ -154,7 +165,12 @@ def _instances(
     plugins = partial(criteria.screen.of_instance, instruction.text)
     verdicts = filter_instances(instances, criteria.instances, criteria.seed, instruction.id, overlaps, plugins)
     if not verdicts:
-        lost = reader.silence(answer.text, cut)
-        yield instance_row(instruction, is_classification, None, Instance("", ""), lost)
+        silence = _told(reader.silence(answer.text, cut), answer.finish)
+        yield instance_row(instruction, is_classification, None, Instance("", ""), silence)
     for position, (instance, reason) in enumerate(verdicts):
-        yield instance_row(instruction, is_classification, position, instance, reason)
+        yield instance_row(instruction, is_classification, position, instance, _told(reason, answer.finish))
+
+
+def _told(reason: Reason | None, finish: Finish) -> Reason | None:
+    """Why something is dropped, where its reader knows only that it is not whole."""
+    return _CUT.get(finish, reason) if reason is Reason.CUT_BY_LENGTH else reason

@@ -39,10 +39,16 @@ def kinds_of(settings: type, prefix: str = "") -> dict[str, Kind]:
     return kinds
 
 
+def holds_names(kind: Kind) -> bool:
+    """Whether an option holds values by name (`settings.NamedValues`)."""
+    return get_origin(kind.type) is Annotated and NAMED in get_args(kind.type)
+
+
 def read_options(node: Node, kinds: Mapping[str, Kind], unknown: str = "is no option here") -> dict[str, Any]:
     """The options that a file gives: dotted key -> value, as the settings hold it. One that is null is not given.
 
-    `rounds: {lag: 3}` and `rounds.lag: 3` are the same.
+    `rounds: {lag: 3}` and `rounds.lag: 3` are the same, and so are `sampling: {propose.top_p: 1}` and
+    `sampling.propose.top_p: 1`, of an option that holds values by name.
 
     Args:
         kinds: The options that there may be (`kinds_of`).
@@ -59,10 +65,14 @@ def read_options(node: Node, kinds: Mapping[str, Kind], unknown: str = "is no op
             if each.key in found:
                 raise each.refused(f"is there already, at {found[each.key].place}; leave one out")
             found[each.key] = each
-            if each.key not in kinds:
+            option = _holder(each.key, kinds)
+            if option not in kinds:
                 raise each.refused(unknown + _nearest(each.key, kinds))
-            if each.value is not None:
-                values[each.key] = read_value(each, kinds[each.key])
+            if name := each.key.removeprefix(option).removeprefix("."):
+                values[option] = (*values.get(option, ()), f"{name}={json.dumps(each.plain)}")
+            elif each.value is not None:
+                value = read_value(each, kinds[option])
+                values[option] = (*values.get(option, ()), *value) if holds_names(kinds[option]) else value
         except InputError as error:
             problems += error.problems
     if problems:
@@ -124,6 +134,11 @@ def _options(node: Node, kinds: Mapping[str, Kind]) -> Iterator[Node]:
             yield from _options(each, kinds)
         else:
             yield each
+
+
+def _holder(key: str, kinds: Mapping[str, Kind]) -> str:
+    """The option that holds values by name and of which the key names one; the key itself if there is none."""
+    return next((each for each in kinds if key.startswith(f"{each}.") and holds_names(kinds[each])), key)
 
 
 def _nearest(key: str, kinds: Mapping[str, Kind]) -> str:

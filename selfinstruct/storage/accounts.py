@@ -5,14 +5,16 @@ Every count is of one file's rows, so counts of rounds add up; a key that would 
 | table      | key                                           | counts                                            |
 |------------|-----------------------------------------------|---------------------------------------------------|
 | proposals  | `requests`                                    | requests                                          |
-|            | `requests.failed`, `requests.cut_by_length`   | those of them that ended so                       |
+|            | `requests.failed`, `requests.cut_by_length`,  | those of them that ended so                       |
+|            | `requests.repetition`                         |                                                   |
 |            | `requests.broken_encoding`                    | answers with U+FFFD in place of what was no text  |
 |            | `tokens.prompt`, `tokens.completion`          | tokens read and written                           |
 | candidates | `accepted`                                    | instructions of the model that joined the pool    |
 |            | `accepted.seed`, `accepted.imported`          | those that were given (round 0)                   |
 |            | `rejected.<reason>`                           | instructions, or whole requests, that did not     |
 | labels     | `<kind>.requests`                             | requests of a kind                                |
-|            | `<kind>.failed`, `<kind>.cut_by_length`       | those of them that ended so                       |
+|            | `<kind>.failed`, `<kind>.cut_by_length`,      | those of them that ended so                       |
+|            | `<kind>.repetition`                           |                                                   |
 |            | `<kind>.broken_encoding`                      | as above                                          |
 |            | `tokens.prompt`, `tokens.completion`          | tokens of all kinds                               |
 | instances  | `instances.seed`                              | instances that were given (round 0)               |
@@ -41,7 +43,7 @@ from selfinstruct.records import (
     Table,
 )
 
-ENDINGS = {Finish.FAILED: "failed", Finish.LENGTH: "cut_by_length"}
+ENDINGS = {Finish.FAILED: "failed", Finish.LENGTH: "cut_by_length", Finish.REPETITION: "repetition"}
 
 
 def tally(file: RoundFile) -> Counter[str]:
@@ -93,7 +95,7 @@ def _tells_nothing(row: InstanceRow) -> bool:
     return row.is_classification is None and row.reason not in _UNTOLD
 
 
-_UNTOLD = (Reason.FAILED, Reason.NOT_ASKED, Reason.NOTHING_PARSED, Reason.CUT_BY_LENGTH)
+_UNTOLD = (Reason.FAILED, Reason.NOT_ASKED, Reason.NOTHING_PARSED, Reason.CUT_BY_LENGTH, Reason.REPETITION)
 """Why there is nothing that could tell."""
 
 

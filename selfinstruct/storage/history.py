@@ -18,7 +18,7 @@ from selfinstruct.storage.store import RunStore
 
 def is_of_makers(key: str) -> bool:
     """Whether a fact is about models or prompts."""
-    return key == "prompts" or key.startswith(("proposer.", "labeller."))
+    return key == "prompts" or key.startswith(("sampling.", "proposer.", "labeller."))
 
 
 def facts_by_round(store: RunStore) -> Iterator[tuple[int, Facts]]:

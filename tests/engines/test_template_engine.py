@@ -148,7 +148,7 @@ def test_every_reason_occurs() -> None:
             verdicts = filter_instances(found, InstanceSettings(), 1, done.request_id)
             seen.update(reason for _, reason in verdicts if reason is not None)
     # these need evaluation sets, a run that is parsed again, and what models do to the form of an answer
-    asked_for = {Reason.CONTAMINATED, Reason.NOT_ASKED, Reason.LEAKED_MARKER}
+    asked_for = {Reason.CONTAMINATED, Reason.NOT_ASKED, Reason.LEAKED_MARKER, Reason.REPETITION}
     assert {reason for reason in Reason if not seen[reason]} == asked_for
 
 

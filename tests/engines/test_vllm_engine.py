@@ -220,6 +220,35 @@ def test_answers_are_held_to_the_schema(opened: Any) -> None:
 
 
 @needs_vllm
+def test_a_completion_in_pieces_is_the_same(opened: Any) -> None:
+    requests = [*make_requests(6), *make_requests(3, Kind.OUTPUT_FIRST)]
+    for stop in ((), ("e",), ("a b", "\n")):
+        whole = prompts_with(stop=stop, max_tokens=150)
+        pieces = replace(whole, stop_repetition=True)
+        assert complete(with_prompts(opened, pieces), requests) == complete(with_prompts(opened, whole), requests)
+
+
+@needs_vllm
+def test_a_completion_that_goes_in_circles_is_ended(opened: Any) -> None:
+    prompts = prompts_with(temperature=0.0, frequency_penalty=-2.0, max_tokens=200)  # what was said is said again
+    requests = make_requests(8)
+    free = complete(with_prompts(opened, prompts), requests)
+    ended = complete(with_prompts(opened, replace(prompts, stop_repetition=True)), requests)
+    ours = complete(open_engine(EngineSettings(), replace(prompts, stop_repetition=True)), requests)
+    assert {id: each.finish for id, each in ended.items()} == {id: each.finish for id, each in ours.items()}
+    looped = {id for id, each in ended.items() if each.finish is Finish.REPETITION}
+    assert looped
+    for id, completion in ended.items():
+        if id not in looped:
+            assert completion.text == free[id].text
+            continue
+        assert ours[id].completion_tokens <= completion.completion_tokens <= ours[id].completion_tokens + 1
+        assert completion.text.startswith(ours[id].text.rstrip("\ufffd"))
+        assert free[id].text.startswith(completion.text.rstrip("\ufffd"))
+    assert opened.step() == []
+
+
+@needs_vllm
 def test_a_prompt_too_long_fails_alone(opened: Any) -> None:
     long = Request("long", Kind.PROPOSE, "word " * 600, 1)
     done = complete(with_prompts(opened, prompts_with()), [*make_requests(2), long])

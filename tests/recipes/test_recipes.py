@@ -42,7 +42,10 @@ def test_what_is_recommended_is_what_fields_say_for_themselves() -> None:
 
 
 def test_where_the_paper_differs() -> None:
-    assert read_recipe("paper").items() - read_recipe(RECOMMENDED).items() == {("reading", "paper")}
+    assert read_recipe("paper").items() - read_recipe(RECOMMENDED).items() == {
+        ("reading", "paper"),
+        ("stop_repetition", False),
+    }
 
 
 def test_the_values_make_the_fingerprint_and_the_name_does_not(tmp_path: Path) -> None:
@@ -54,6 +57,7 @@ def test_the_values_make_the_fingerprint_and_the_name_does_not(tmp_path: Path) -
             "0",
             "--reading",
             "paper",
+            "--no_stop_repetition",
             "--check_pool",
             "--propose.seeds",
             "6",
@@ -78,7 +82,8 @@ def test_the_values_make_the_fingerprint_and_the_name_does_not(tmp_path: Path) -
         *("--novelty.threshold", "0.7", "--novelty.tokeniser", "rouge", "--novelty.index", "minhash"),
         *("--novelty.bands", "79", "--novelty.rows", "4", "--novelty.seed", "1"),
     ]
-    assert {option.removeprefix("--") for option in by_hand if option.startswith("--")} == ALTERING.keys()
+    named = {option.removeprefix("--").removeprefix("no_") for option in by_hand if option.startswith("--")}
+    assert named == ALTERING.keys()
     ways = [["--recipe", "paper"], [f"--recipe={copy}"], by_hand]
     assert len({fingerprint(read_inputs(generate_with(*way)).facts) for way in ways}) == 1
     copy.write_text("version: 1\ninstances.most: 4\n")
