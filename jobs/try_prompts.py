@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from jobs.command_line import plain_lines, run
-from selfinstruct.draws import seed_of
+from jobs.command_line import plain, plain_lines, run
 from selfinstruct.engines import (
     EMBEDDED,
     EngineSettings,
@@ -17,27 +18,32 @@ from selfinstruct.engines import (
     TransformersOptions,
     VLLMOptions,
 )
-from selfinstruct.prompts import PromptSet
+from selfinstruct.errors import InputError
+from selfinstruct.prompts import PromptSet, load_prompts
 from selfinstruct.protocols import Engine
-from selfinstruct.records import Completion, Finish, Kind, Reason, Request, SeedTask
-from selfinstruct.run.inputs import prompt_set_for
-from selfinstruct.settings import SEEDS, NamedValues, option
-from selfinstruct.sources.options import named_values
+from selfinstruct.recipes import RECOMMENDED
+from selfinstruct.records import Candidate, InstanceRow, Kind, Reason
+from selfinstruct.run.inputs import prompt_set_for, prompts_with, schema_warnings
+from selfinstruct.run.settings import StepSettings
+from selfinstruct.settings import NamedValues, option
 from selfinstruct.sources.seeds import SEED_TASKS
-from selfinstruct.steps.instantiate import InstanceSettings, filter_instances, kind_for
-from selfinstruct.steps.readers import reader_of
+
+if TYPE_CHECKING:
+    from selfinstruct.run.trial import Answer, TrialFigures
 
 
-@dataclass(frozen=True)
-class TrySettings:
+@dataclass(frozen=True, kw_only=True)
+class TrySettings(StepSettings):
     """Show what a model makes of the prompts. Writes nothing and needs no cluster.
 
     Args:
         number: Requests in all: a fifth of them propose, the others label what was proposed.
-        seed: Seed of demonstrations and sampling.
         seeds: File of seed tasks, JSON lines.
         prompts: A shipped prompt set (base, chat, instruct, tiny) or a folder of one's own (auto: tiny for the embedded
-            model).
+            model, else base).
+        compare: Several prompt sets in place of one: each is tried with as many requests, and counted side by side.
+        sampling: Other values for the prompt set's sampling as kind.field=value; the same is said by
+            --sampling.propose.temperature 0.7.
         chat_template_kwargs: Variables of a chat model's template as name=value (enable_thinking=true ...).
         engine: What completes the requests: transformers, vllm, openai (a server), template, or one of your own as
             package.module:Name.
@@ -46,9 +52,10 @@ class TrySettings:
     """
 
     number: int = option(20, least=3)
-    seed: int = option(0, least=SEEDS[0], most=SEEDS[1])
     seeds: Path = SEED_TASKS
     prompts: str = "auto"
+    compare: tuple[str, ...] = ()
+    sampling: NamedValues = ()
     chat_template_kwargs: NamedValues = ()
     engine: str = "transformers"
     model: str = EMBEDDED
@@ -59,141 +66,153 @@ class TrySettings:
     vllm: VLLMOptions = field(default_factory=VLLMOptions)
 
 
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """One request with its raw answer and what was made of it, line by line."""
-
-    request: Request
-    completion: Completion
-    parsed: list[str]
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Try the prompts; returns the exit code."""
-    return run("try", TrySettings, try_prompts, argv)
+    return run("try", TrySettings, try_prompts, argv, RECOMMENDED)
 
 
 def try_prompts(settings: TrySettings) -> int:
-    """Propose, label what was proposed, and print prompt, raw text and verdicts side by side."""
-    from selfinstruct.engines import open_engine
-    from selfinstruct.prompts import load_prompts
+    """Ask, print each answer as it comes, prompt, raw text and verdicts side by side, and then what came of all."""
+    from selfinstruct.run.trial import Trial
     from selfinstruct.sources.seeds import load_seeds
 
     engine_settings = EngineSettings(
         settings.engine, settings.model, settings.transformers, settings.template, settings.openai, settings.vllm
     )
     seeds = load_seeds(settings.seeds)
-    variables = named_values("chat_template_kwargs", settings.chat_template_kwargs)
-    prompts = load_prompts(prompt_set_for(settings.prompts, engine_settings)).with_template(variables)
-    engine = open_engine(engine_settings, prompts)
-    proposals, new = _propose(settings, seeds, prompts, engine)
-    labelled = (settings.number - len(proposals)) // (1 if prompts.one_step else 2)
-    _show(proposals, prompts, settings.prefixes)
-    _show(
-        _label((new or [seed.instruction for seed in seeds])[:labelled], settings, prompts, engine),
-        prompts,
-        settings.prefixes,
-    )
+    trials = [Trial(settings, prompts, seeds, settings.number) for prompts in _sets(settings, engine_settings)]
+    for trial in trials:
+        for line in schema_warnings(trial.prompts, [engine_settings]):
+            print(f"warning: {line}", file=sys.stderr, flush=True)
+    for trial in trials:
+        with _opened(engine_settings, trial.prompts) as engine:
+            for answer in trial.run(engine):
+                _show(answer, trial.prompts, settings.prefixes)
+    _show_figures({plain(trial.prompts.name): trial.figures() for trial in trials})
     return 0
 
 
-def _propose(
-    settings: TrySettings, seeds: Sequence[SeedTask], prompts: PromptSet, engine: Engine
-) -> tuple[list[Trial], list[str]]:
-    """Propose requests with the verdict on each instruction, and the instructions that are new."""
-    from selfinstruct.novelty.check import admit, make_index
-    from selfinstruct.novelty.index import NoveltySettings
-    from selfinstruct.pool import Pool
-    from selfinstruct.run.given import seed_candidates
-    from selfinstruct.steps.screen import Screen, ScreenSettings
-    from selfinstruct.steps.strategies import Paper, PoolView, ProposeSettings
-
-    pool = Pool()
-    pool.extend(list(seed_candidates(seeds)))
-    screen, novelty = Screen(ScreenSettings()), NoveltySettings()
-    strategy, reader = Paper(ProposeSettings(), settings.seed, prompts), reader_of(prompts)
-    index = make_index(novelty)
-    index.insert(0, pool.texts)
-    trials, new = [], []
-    for number in range(max(1, settings.number // 5)):
-        planned = strategy.plan(f"try/{number:02d}", PoolView(pool, len(pool)))
-        completion = _complete(engine, planned.request)
-        cut = completion.finish is Finish.LENGTH
-        found = reader.proposals(completion.text, len(planned.demonstrations) + 1, cut)
-        texts = [text for text, reason in found if reason is None]
-        size = len(index)
-        verdicts = admit(novelty, size, texts, index.nearest(size, texts))
-        lost = completion.error or (Reason.CUT_BY_LENGTH if cut else Reason.NOTHING_PARSED)
-        parsed = [] if texts else [f"dropped whole: {lost}"]
-        for text, (is_new, nearest) in zip(texts, verdicts, strict=True):
-            reason = screen(text) or (None if is_new else Reason.SIMILAR)
-            near = f" {nearest.rouge_l:.2f}" if nearest else ""
-            parsed.append(f"{reason or 'accepted'}{near}: {text}")
-            if reason is None:
-                new.append(text)
-                index.insert(len(index), [text])
-        trials.append(Trial(planned.request, completion, parsed))
-    return trials, new
+def _sets(settings: TrySettings, engine: EngineSettings) -> list[PromptSet]:
+    """The prompt sets to try. Of several, variables of a chat template are for those that go through one."""
+    if settings.compare and settings.prompts != "auto":
+        raise InputError("--compare: names the prompt sets itself; leave --prompts out")
+    if len(set(settings.compare)) < len(settings.compare):
+        raise InputError("--compare: names a prompt set twice; leave one out")
+    names = settings.compare or (prompt_set_for(settings.prompts, engine),)
+    chats = {name for name in names if load_prompts(name).chat} or set(names)
+    return [
+        prompts_with(
+            name, settings.chat_template_kwargs if name in chats else (), settings.sampling, settings.stop_repetition
+        )
+        for name in names
+    ]
 
 
-def _label(instructions: Sequence[str], settings: TrySettings, prompts: PromptSet, engine: Engine) -> list[Trial]:
-    """For each instruction the classification question, where the prompt set has one, and the request for instances."""
-    trials = []
-    reader = reader_of(prompts)
-    for number, instruction in enumerate(instructions):
-        id = f"try/label/{number:02d}"
-        asked = None
-        if not prompts.one_step:
-            question = _request(f"{id}/classify", settings.seed, Kind.CLASSIFY, instruction, prompts)
-            answer = _complete(engine, question)
-            asked = bool(reader.classification(answer.text))
-            trials.append(Trial(question, answer, [_said(asked)]))
-        request = _request(f"{id}/instances", settings.seed, kind_for(asked), instruction, prompts)
-        completion = _complete(engine, request)
-        instances = reader.instances(request.kind, completion.text, completion.finish is Finish.LENGTH)
-        parsed = [
-            f"{reason or 'accepted'}\n  input: {instance.input}\n  output: {instance.output}"
-            for instance, reason in filter_instances(instances, InstanceSettings(), settings.seed, id)
-        ]
-        if not parsed:
-            parsed = [completion.error or Reason.NOTHING_PARSED]
-        elif asked is None:
-            parsed.insert(0, _said(reader.told(completion.text)))
-        trials.append(Trial(request, completion, parsed))
-    return trials
+@contextmanager
+def _opened(settings: EngineSettings, prompts: PromptSet) -> Iterator[Engine]:
+    """An engine for a while; one that knows how to gives its memory back."""
+    from selfinstruct.engines import open_engine
+
+    engine = open_engine(settings, prompts)
+    try:
+        yield engine
+    finally:
+        getattr(engine, "close", lambda: None)()
 
 
-def _said(is_classification: bool | None) -> str:
-    return "classification" if is_classification else "no classification"
-
-
-def _request(id: str, seed: int, kind: Kind, instruction: str, prompts: PromptSet) -> Request:
-    return Request(id, kind, prompts[kind].fill(instruction=instruction), seed_of("request", seed, id))
-
-
-def _complete(engine: Engine, request: Request) -> Completion:
-    engine.add([request])
-    while not (completions := engine.step()):
-        pass
-    return completions[0]
-
-
-def _show(trials: Sequence[Trial], prompts: PromptSet, prefixes: bool) -> None:
+def _show(answer: Answer, prompts: PromptSet, prefixes: bool) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console()
-    for trial in trials:
-        request, completion = trial.request, trial.completion
-        prompt = prompts[request.kind]
-        shown = (prompt.prefix if prefixes else "") + request.suffix + prompt.tail
-        grid = Table(title=f"{request.id}  {request.kind}", title_justify="left", expand=True)
-        grid.add_column("prompt" if prefixes else "prompt, after its constant part", ratio=4)
-        grid.add_column(f"raw text ({completion.finish}, {completion.completion_tokens} tokens)", ratio=4)
-        grid.add_column("parsed", ratio=5)
-        grid.add_row(*(Text(plain_lines(text)) for text in (shown, completion.text, "\n".join(trial.parsed))))
-        console.print(grid)
+    request, completion, prompt = answer.request, answer.completion, prompts[answer.request.kind]
+    shown = (prompt.prefix if prefixes else "") + request.suffix + prompt.tail
+    title = f"{plain(prompts.name)}  {request.id}  {request.kind}"
+    grid = Table(title=title, title_justify="left", expand=True)
+    grid.add_column("prompt" if prefixes else "prompt, after its constant part", ratio=4)
+    grid.add_column(f"raw text ({completion.finish}, {completion.completion_tokens} tokens)", ratio=4)
+    grid.add_column("parsed", ratio=5)
+    cells = (shown, completion.error or completion.text, "\n".join(_parsed(answer)))
+    grid.add_row(*(Text(plain_lines(text)) for text in cells))
+    Console().print(grid)
+
+
+def _parsed(answer: Answer) -> Iterator[str]:
+    """What was made of an answer, line by line."""
+    if answer.request.kind is Kind.CLASSIFY:
+        yield _class(answer.said)
+    elif answer.request.kind is Kind.INSTANTIATE:
+        yield _class(next((row.is_classification for row in answer.rows if isinstance(row, InstanceRow)), None))
+    for row in answer.rows:
+        if isinstance(row, Candidate):
+            near = f" {row.rouge_l:.2f}" if row.rouge_l is not None else ""
+            yield f"dropped whole: {row.reason}" if row.position is None else f"{row.reason or 'new'}{near}: {row.text}"
+        elif row.input or row.output:
+            yield f"{row.reason or 'accepted'}\n  input: {row.input}\n  output: {row.output}"
+        else:
+            yield f"dropped: {row.reason}"
+
+
+def _class(said: bool | None) -> str:
+    return {True: "classification", False: "no classification", None: "kind of task unknown"}[said]
+
+
+def _show_figures(figures: Mapping[str, TrialFigures]) -> None:
+    """The table by which one chooses: a column for each prompt set."""
+    from rich.console import Console
+    from rich.table import Table
+
+    every = list(figures.values())
+    table = Table(title="What came of it", title_justify="left", caption=_remarks(figures), caption_justify="left")
+    table.add_column("")
+    for name in figures:
+        table.add_column(name, justify="right")
+
+    def add(heading: str, cells: Iterable[object], style: str = "") -> None:
+        table.add_row(heading, *map(str, cells), style=style)
+
+    def add_reasons(counts: Sequence[Mapping[str, int]]) -> None:
+        for reason in sorted({reason for each in counts for reason in each}, key=_order):
+            add(f"  {plain(reason)}", (each.get(reason, 0) for each in counts), "dim")
+
+    add("asked for instructions", (each.proposals for each in every))
+    add_reasons([each.lost for each in every])
+    add("instructions parsed", (each.parsed for each in every))
+    add_reasons([each.screened for each in every])
+    add("new", (_share(each.new, each.parsed) for each in every), "bold")
+    table.add_section()
+    add("labelled", (each.labelled for each in every))
+    add_reasons([each.dropped for each in every])
+    add("usable", (_share(each.usable, each.labelled) for each in every), "bold")
+    add("instances kept", (each.instances for each in every))
+    table.add_section()
+    add("answers cut by length", (each.endings.get("cut_by_length", 0) for each in every))
+    add("answers that went in circles", (each.endings.get("repetition", 0) for each in every))
+    for at, what in enumerate(("read", "written")):
+        add(f"tokens {what}", (f"{each.proposing[at] + each.labelling[at]:,}" for each in every))
+        add("  for a usable task", (f"{each.price[at]:,.0f}" if each.price else "" for each in every), "dim")
+    Console().print(table)
+
+
+def _remarks(figures: Mapping[str, TrialFigures]) -> str:
+    barren = [name for name, each in figures.items() if not each.new]
+    return " ".join(
+        [
+            "New is what is near to no seed task and to none before it here.",
+            "A usable task has an instance that is kept.",
+            *(f"{name} proposed nothing new; seed tasks were labelled." for name in barren),
+        ]
+    )
+
+
+def _order(reason: str) -> tuple[int, str]:
+    """The place of a reason in `Reason`; those of the user's own filters come last."""
+    known = list(map(str, Reason))
+    return known.index(reason) if reason in known else len(known), reason
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part} ({part / whole:.0%})" if whole else str(part)
 
 
 if __name__ == "__main__":

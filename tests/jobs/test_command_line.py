@@ -134,14 +134,6 @@ def test_a_run_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert not (tmp_path / "none").exists()
 
 
-def test_try_shows_prompt_raw_text_and_verdicts(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["try", "--engine", "template", "--number", "10"]) == 0
-    shown = capsys.readouterr().out
-    assert "try/00  propose" in shown
-    assert "accepted" in shown
-    assert "classify" in shown
-
-
 def test_generated_text_cannot_steer_the_terminal() -> None:
     assert plain("a\x1b[31m\tred\n\u202eend") == "a\\x1b[31m red \\u202eend"
     assert plain_lines("one\n\x07two") == "one\n\\x07two"
