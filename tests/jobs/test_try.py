@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from cluster.settings import GenerateSettings, LabelPoolSettings
 from jobs.main import main
 from selfinstruct.engines import EngineSettings, TemplateOptions, open_engine
 from selfinstruct.prompts import load_prompts
 from selfinstruct.records import Table
+from selfinstruct.run.inputs import read_inputs, warnings_about
 from selfinstruct.run.settings import StepSettings
 from selfinstruct.run.trial import Trial
 from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
@@ -191,3 +193,16 @@ def test_the_engine_that_holds_to_no_schema_says_so_at_start(capsys: pytest.Capt
     assert warning in capsys.readouterr().err
     assert main(["try", "--engine", "template", "--prompts", "instruct", "--number", "3"]) == 0
     assert "JSON schemas" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("proposer", "labeller", "named"),
+    [("transformers", None, ["transformers"]), ("template", "transformers", ["transformers"]), ("template", None, [])],
+)
+def test_a_run_says_so_too(proposer: str, labeller: str | None, named: list[str]) -> None:
+    for prompts, wanted in (("instruct", named), ("chat", [])):
+        settings = GenerateSettings(
+            out="run", prompts=prompts, engine=proposer, label=LabelPoolSettings(engine=labeller)
+        )
+        warnings = [each for each in warnings_about(settings, read_inputs(settings)) if "JSON schemas" in each]
+        assert [each.split()[2] for each in warnings] == wanted
