@@ -100,7 +100,9 @@ def test_an_end_that_the_model_spells_out_is_cut() -> None:
     def ended(text: str, reason: str) -> tuple[str, Finish]:
         answer = SimpleNamespace(text=text, token_ids=[1, 2], finish_reason=reason)
         output = SimpleNamespace(request_id="r", outputs=[answer], prompt_token_ids=[1], num_cached_tokens=None)
-        completion = vllm._completion(output, ["<|end|>"])
+        draft = vllm._Draft()
+        draft.take(output)
+        completion = draft.completion(output, ["<|end|>"], looping=False)
         return completion.text, completion.finish
 
     assert ended("9<|end|>", "length") == ("9", Finish.STOP)

@@ -165,7 +165,7 @@ def test_a_file_without_outputs_is_nothing_to_tune_on(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         read_examples([path])
     assert "has no accepted instance to tune on" in caught.value.problems[0]
-    assert "1 of 1 rows had no output" in caught.value.problems[1]
+    assert "1 of 1 rows had no output" in caught.value.problems[0]
 
 
 def test_columns_of_parquet(tmp_path: Path) -> None:
