@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -34,6 +33,9 @@ _WANTED: Mapping[str, tuple[tuple[type, ...], str]] = {
     "stop": ((list,), "a list of texts that are not empty"),
 }
 """What each field is where people write it: in a prompt set's files, on the command line."""
+
+_MOST = 1e9
+"""No number of them is so large, and NaN and infinity are none."""
 
 
 def sampling_of(values: Mapping[str, Any]) -> Sampling:
@@ -67,7 +69,7 @@ def problems_of(values: Mapping[str, Any], prefix: str) -> Iterator[str]:
 def _fits(value: Any, kinds: tuple[type, ...]) -> bool:
     if isinstance(value, list):
         return list in kinds and all(isinstance(text, str) and text for text in value)
-    return type(value) in kinds and math.isfinite(value)
+    return type(value) in kinds and abs(value) < _MOST
 
 
 def by_kind(changes: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

@@ -141,6 +141,7 @@ def test_a_sampling_that_is_wrong_in_a_file_is_named_with_it(tmp_path: Path) -> 
     text = file.read_text()
     for before, after, said in [
         ("temperature = 0.7", "temperature = nan", "sampling.temperature must be a number"),
+        ("temperature = 0.7", f"temperature = 1{'0' * 400}", "sampling.temperature must be a number"),
         ("temperature = 0.7", "", "sampling.temperature is missing; it must be a number"),
         ("max_tokens = 1024", "max_tokens = 0\ntop_k = 3", "sampling.top_k is unknown"),
     ]:
