@@ -26,7 +26,7 @@ def settings_classes() -> Iterator[type]:
         for name, found in vars(importlib.import_module(module.name)).items():
             if inspect.isclass(found) and dataclasses.is_dataclass(found) and name.endswith("Settings"):
                 seen.add(found)
-    yield from sorted(seen, key=lambda each: each.__qualname__)
+    yield from sorted(seen, key=lambda each: (each.__module__, each.__qualname__))
 
 
 def numbers(settings: type) -> Iterator[dataclasses.Field[object]]:
