@@ -20,7 +20,6 @@ from selfinstruct.pool import Pool
 from selfinstruct.prompts import PromptSet, load_prompts
 from selfinstruct.records import Completion, Kind, Request
 from selfinstruct.run.given import seed_candidates
-from selfinstruct.settings import SEEDS, option
 from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
 from selfinstruct.steps.strategies import Paper, PoolView, ProposeSettings
 
@@ -73,18 +72,18 @@ class EngineBenchSettings:
     device: str = "auto"
     dtype: str = "auto"
     prompts: str = "base"
-    plain: int = option(16, least=1)
-    plain_batch: int = option(16, least=1)
-    times: int = option(8, least=1)
-    repeats: int = option(3, least=1, most=1000)
-    proposals: int = option(32, least=1)
-    accepted: int = option(3, least=1)
-    propose_mean: float = option(200, above=0, most=1e6)
-    classify_mean: float = option(3, above=0, most=1e6)
-    instantiate_mean: float = option(60, above=0, most=1e6)
-    in_flight: int = option(64, least=1)
-    tokens_per_batch: int | None = option(None, least=1)
-    seed: int = option(0, least=SEEDS[0], most=SEEDS[1])
+    plain: int = 16
+    plain_batch: int = 16
+    times: int = 8
+    repeats: int = 3
+    proposals: int = 32
+    accepted: int = 3
+    propose_mean: float = 200
+    classify_mean: float = 3
+    instantiate_mean: float = 60
+    in_flight: int = 64
+    tokens_per_batch: int | None = None
+    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

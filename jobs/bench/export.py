@@ -17,7 +17,6 @@ from pathlib import Path
 
 from jobs.command_line import run
 from selfinstruct.errors import FailureError
-from selfinstruct.settings import option
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class BenchSettings:
     """
 
     out: Path
-    target: int = option(100_000, least=1)
+    target: int = 100_000
     decontaminate: tuple[str, ...] = ()
 
 

@@ -46,7 +46,6 @@ from selfinstruct.novelty.check import make_index
 from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.prompts import Prompt, PromptSet, Sampling
 from selfinstruct.records import Kind, Request, Table
-from selfinstruct.settings import option
 from selfinstruct.steps.screen import ScreenSettings
 from selfinstruct.tiny.families import families
 from selfinstruct.tiny.heldout import HeldOutTask, held_out_families, held_out_tasks
@@ -81,12 +80,12 @@ class LoopSettings:
 
     out: str | None = None
     work: str | None = None
-    seeds: int = option(3, least=1, most=1000)
-    target: int = option(400, least=1)
-    steps: int = option(60, least=1)
-    batch: int = option(32, least=1)
-    rate: float = option(1e-3, above=0, most=1)
-    each: int = option(20, least=1)
+    seeds: int = 3
+    target: int = 400
+    steps: int = 60
+    batch: int = 32
+    rate: float = 1e-3
+    each: int = 20
     quick: bool = False
 
 

@@ -36,7 +36,6 @@ from selfinstruct.engines.wide import WideTasks, vocabulary
 from selfinstruct.errors import InputError
 from selfinstruct.novelty.check import make_index
 from selfinstruct.novelty.index import LocalIndex, NoveltySettings
-from selfinstruct.settings import SEEDS, option
 from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
 
 if TYPE_CHECKING:
@@ -66,12 +65,12 @@ class NoveltyBenchSettings:
     """
 
     out: str | None = None
-    sizes: tuple[int, ...] = option((1_000, 10_000, 50_000), least=1)
-    candidates: int = option(2_000, least=1)
-    repeats: int = option(5, least=1, most=1000)
-    diversity: float = option(12.0, least=0, most=300)
+    sizes: tuple[int, ...] = (1_000, 10_000, 50_000)
+    candidates: int = 2_000
+    repeats: int = 5
+    diversity: float = 12.0
     novelty: NoveltySettings = dataclasses.field(default_factory=NoveltySettings)
-    seed: int = option(0, least=SEEDS[0], most=SEEDS[1])
+    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,6 @@ from selfinstruct.records import Completion, RoundFile, Table
 from selfinstruct.run.loop import Watch
 from selfinstruct.run.rounds import Run, Stage
 from selfinstruct.run.settings import RoundSettings, RunSettings
-from selfinstruct.settings import option
 from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
 
 if TYPE_CHECKING:
@@ -70,11 +69,11 @@ class OverheadSettings:
     """
 
     out: str | None = None
-    uneven: int = option(16, least=0)
-    replicas: tuple[int, ...] = option((1, 2, 4, 8, 16, 64), least=1)
-    seconds: float = option(20.0, above=0, most=86_400)
-    requests: int = option(1024, least=1)
-    in_flight: int = option(4 * BATCH, least=1)
+    uneven: int = 16
+    replicas: tuple[int, ...] = (1, 2, 4, 8, 16, 64)
+    seconds: float = 20.0
+    requests: int = 1024
+    in_flight: int = 4 * BATCH
     index: Literal["minhash", "prefix"] = "prefix"
 
 

@@ -21,7 +21,7 @@ from selfinstruct.settings import problems_of
 def settings_classes() -> Iterator[type]:
     seen: set[type] = set()
     for module in pkgutil.walk_packages(jobs.__path__, "jobs."):
-        if module.name.endswith("__main__"):
+        if module.name.endswith("__main__") or module.name.startswith("jobs.bench"):  # benches check their own
             continue
         for name, found in vars(importlib.import_module(module.name)).items():
             if inspect.isclass(found) and dataclasses.is_dataclass(found) and name.endswith("Settings"):
