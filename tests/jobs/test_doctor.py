@@ -118,7 +118,7 @@ def test_all_is_well_on_a_cluster_of_our_own(tmp_path: Path, capsys: pytest.Capt
     assert "loads, and its context holds the prompts" in shown
     assert main([*options, "--seeds", str(tmp_path / "none.jsonl")]) == 2
     shown = capsys.readouterr().out
-    assert "wrong    options   --seeds:" in shown
+    assert f"wrong    options   {tmp_path / 'none.jsonl'}: cannot be read" in shown
     assert "-> mend what it names" in shown
 
 

@@ -71,7 +71,11 @@ class Handler(BaseHTTPRequestHandler):
         self.reply({"data": [{"id": "m", "max_model_len": self.server.context}, {"id": "another"}]}, self.server.models)
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        length = int(self.headers["Content-Length"])
+        sent = self.rfile.read(length)
+        if len(sent) < length:
+            raise ConnectionResetError("the client hung up within its request")
+        body = json.loads(sent)
         with self.server.lock:
             self.server.bodies.append(body)
             self.server.times.append(time.monotonic())
