@@ -14,13 +14,12 @@ from selfinstruct.errors import InputError
 from selfinstruct.evaluation.questions import (
     PromptSettings,
     check,
-    digest_of,
     free_prompts,
     free_request,
     greedy,
     prompt_text,
 )
-from selfinstruct.settings import option
+from selfinstruct.settings import digest_of, option
 
 if TYPE_CHECKING:
     from selfinstruct.evaluation.questions import Question

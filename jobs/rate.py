@@ -12,7 +12,7 @@ from tyro.conf import Positional
 
 from jobs.asking import AskedModel, answers_of, json_text, put_derived
 from jobs.command_line import choose, plain, run
-from selfinstruct.settings import SEEDS, option
+from selfinstruct.settings import SEEDS, digest_of, option
 
 if TYPE_CHECKING:
     from selfinstruct.evaluation.ratings import Agreement
@@ -125,7 +125,7 @@ def judge(settings: JudgeSettings) -> int:
     """Ask the judge what it has not been asked yet, and write its ratings."""
     from selfinstruct.evaluation import judge as judging
     from selfinstruct.evaluation.predictions import read_predictions
-    from selfinstruct.evaluation.questions import digest_of, free_prompts, free_request, greedy
+    from selfinstruct.evaluation.questions import free_prompts, free_request, greedy
     from selfinstruct.storage.blobs import open_blobs
 
     template = judging.read_judge_prompt(settings.prompt or judging.PROMPT)

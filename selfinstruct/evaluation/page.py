@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from selfinstruct.evaluation.predictions import Prediction
-from selfinstruct.evaluation.questions import digest_of, fill
+from selfinstruct.evaluation.questions import fill
 from selfinstruct.evaluation.ratings import LEVELS
+from selfinstruct.settings import digest_of
 
 
 def rating_page(predictions: Sequence[Prediction], title: str, seed: int) -> str:

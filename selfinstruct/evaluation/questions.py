@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from selfinstruct.draws import seed_of
 from selfinstruct.errors import InputError
 from selfinstruct.prompts import Prompt, PromptSet, Sampling
 from selfinstruct.records import Kind, Request
-from selfinstruct.settings import option
+from selfinstruct.settings import digest_of, option
 
 WITH_INPUT = "{instruction}\n\nInput: {input}\nOutput:"
 WITHOUT_INPUT = "{instruction}\nOutput:"
@@ -90,8 +87,3 @@ def free_prompts(name: str, sampling: Sampling, *, chat: bool) -> PromptSet:
 def free_request(id: str, text: str) -> Request:
     """A request for a set of `free_prompts`. All are of one kind, so that engines batch any of them together."""
     return Request(id, Kind.INPUT_FIRST, text, seed_of("evaluation", id))
-
-
-def digest_of(value: Sequence[object]) -> str:
-    """SHA-256 of a JSON value, in hex."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
