@@ -34,17 +34,19 @@ def model(request: Request, salt: int = 0) -> Completion:
     fate = draw.random()
     if fate < 0.06:
         return Completion(request.id, "", Finish.FAILED, 7, 0, "too long")
-    text = _answer(request.kind, draw)
+    text = _answer(request, draw)
     finish = Finish.LENGTH if fate > 0.95 else Finish.STOP
     return Completion(request.id, text, finish, 7, len(text.split()))
 
 
-def _answer(kind: Kind, draw: random.Random) -> str:
+def _answer(request: Request, draw: random.Random) -> str:
+    kind = request.kind
     if kind is Kind.PROPOSE:
         texts = [_instruction(draw) for _ in range(draw.randint(1, 3))]
         if draw.random() < 0.3:
             texts.append(f"{texts[0][:-1]} now.")  # similar to one of the same answer
-        return dialect.numbered(texts)
+        opened = int(request.suffix.rstrip(".").rpartition("\n")[2])  # the set `tiny` leaves it open
+        return dialect.numbered(texts, opened)
     if kind is Kind.CLASSIFY:
         return dialect.yes_or_no(draw.random() < 0.3)
     instances = [Instance(draw.choice(TOPICS), draw.choice(THINGS)) for _ in range(draw.randint(0, 2))]

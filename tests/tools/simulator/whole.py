@@ -20,7 +20,7 @@ PROMPTS = load_prompts("tiny")
 BOTH = (Stage.PROPOSE, Stage.LABEL)
 
 
-def settings(index: str = "minhash", target: int = 5) -> RunSettings:
+def settings(index: str = "minhash", target: int = 6) -> RunSettings:
     """A run of four rounds (and the seed tasks'), or of more for a larger target."""
     rounds = RoundSettings(least=2, most=3, max_failed=1.0, patience=50)
     novelty = NoveltySettings(index=index)  # type: ignore[arg-type]
@@ -41,7 +41,7 @@ class Steady:
         return [model(request) for request in done]
 
 
-def whole_run(place: str | Blobs, target: int = 5, line: Line | None = None) -> RunStore:
+def whole_run(place: str | Blobs, target: int = 6, line: Line | None = None) -> RunStore:
     """Take a run to its end."""
     store, chosen = RunStore(place), settings(target=target)
     facts = facts_of(chosen)
