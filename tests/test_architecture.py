@@ -31,6 +31,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("tiny",),
     ("engines",),
     ("run",),
+    ("quality",),
     ("reuse", "export", "report", "evaluation", "finetune", "recipes"),
     ("face",),
 )

@@ -13,6 +13,7 @@ BENCHES = {
     "novelty": ("jobs.bench.novelty", "the novelty check: each index against brute force and the reference"),
     "overhead": ("jobs.bench.overhead", "how busy the replicas are kept, and what a request costs the driver"),
     "engine": ("jobs.bench.engine", "the transformers engine against plain generation, by kind and in whole rounds"),
+    "estimate": ("jobs.bench.estimate", "the estimate of quality: how often its intervals hold, and how wide they are"),
     "scale": ("jobs.bench.scale", "a whole run without a model: rate, memory and time as the pool grows"),
 }
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from selfinstruct.errors import InputError
+from selfinstruct.quality.intervals import wilson
 from selfinstruct.sources.documents import read_document
 from selfinstruct.sources.files import read_text
 from selfinstruct.sources.limits import listed, text_problem
@@ -51,18 +52,6 @@ class ReviewFigures:
     low: float | None  # of the 95 % interval (Wilson)
     high: float | None
     paper: float
-
-
-def wilson(yes: int, answered: int) -> tuple[float, float]:
-    """The 95 % score interval of a share (Wilson, 1927). (0, 1) without an answer."""
-    if answered == 0:
-        return 0.0, 1.0
-    z = 1.959963984540054
-    share = yes / answered
-    centre = share + z * z / (2 * answered)
-    half = z * ((share * (1 - share) + z * z / (4 * answered)) / answered) ** 0.5
-    scale = 1 + z * z / answered
-    return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
 
 
 def summarise(answers: Iterable[Answers]) -> list[ReviewFigures]:

@@ -38,7 +38,7 @@ from selfinstruct.report.gather import Gathered, gather
 from selfinstruct.report.histograms import histogram_of_scores, histogram_of_words
 from selfinstruct.report.lots import Lot
 from selfinstruct.report.overlap import Overlap
-from selfinstruct.report.review import PAPER, read_answers, summarise, wilson
+from selfinstruct.report.review import PAPER, read_answers, summarise
 from selfinstruct.report.settings import FigureSettings
 from selfinstruct.report.verbs import VerbObject, open_tagger
 from selfinstruct.reuse.replay import replay
@@ -429,15 +429,6 @@ def test_a_sunburst_has_a_wedge_for_each_verb_and_object() -> None:
 
 
 # ---- the review
-
-
-def test_wilson_is_that_of_scipy() -> None:
-    from scipy.stats import binomtest
-
-    for yes, answered in ((0, 5), (5, 5), (108, 200), (1, 1), (184, 200)):
-        expected = binomtest(yes, answered).proportion_ci(0.95, method="wilson")
-        assert wilson(yes, answered) == pytest.approx((expected.low, expected.high))
-    assert wilson(0, 0) == (0.0, 1.0)
 
 
 def test_an_instance_is_without_a_fault_when_all_answers_are_yes() -> None:
