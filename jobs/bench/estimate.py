@@ -42,6 +42,9 @@ JUDGED = 2_000
 SHARES = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
 """True shares of right rows."""
 
+SHOWN = (0.05, 0.25, 0.5, 0.95)
+"""Those whose widths the table has."""
+
 
 @dataclass(frozen=True)
 class EstimateBenchSettings:
@@ -82,15 +85,8 @@ def bench(settings: EstimateBenchSettings) -> int:
     """Measure, print a table, and write JSON."""
     from jobs.bench.machine import machine
 
-    print("| judge | rows by people | true share | holds | width | people alone hold | textbook holds | useless |")
-    print("|---|--:|--:|--:|--:|--:|--:|--:|")
-    measured = []
-    for each in simulate(settings.samples, settings.seed):
-        measured.append(dataclasses.asdict(each))
-        print(
-            f"| {each.judge} | {each.people} | {each.share:.0%} | {each.holds:.1%} | {each.width:.2f} "
-            f"| {each.alone_holds:.1%} | {each.textbook_holds:.1%} | {each.useless:.0%} |"
-        )
+    lines = list(simulate(settings.samples, settings.seed))
+    print("\n".join(table(lines)))
     if settings.out is not None:
         folder = Path(settings.out)
         folder.mkdir(parents=True, exist_ok=True)
@@ -99,10 +95,28 @@ def bench(settings: EstimateBenchSettings) -> int:
             "machine": machine(),
             "judged": JUDGED,
             "judges": JUDGES,
-            "lines": measured,
+            "lines": [dataclasses.asdict(each) for each in lines],
         }
         (folder / "estimate.json").write_text(json.dumps(figures, indent=1) + "\n")
     return 0
+
+
+def table(lines: Sequence[Held]) -> list[str]:
+    """For each judge and number of people's rows the lowest coverage over all shares, and some widths; in Markdown."""
+    head = [f"width at {share:.0%}" for share in SHOWN]
+    rows = [
+        "| judge: yes to right, no to wrong rows | rows by people | holds | textbook | " + " | ".join(head) + " |",
+        "|---" + "|--:" * (3 + len(SHOWN)) + "|",
+    ]
+    for judge, (recall, refusal) in JUDGES.items():
+        for people in PEOPLE:
+            of = {each.share: each for each in lines if (each.judge, each.people) == (judge, people)}
+            holds, textbook = (
+                min(values) for values in zip(*((each.holds, each.textbook_holds) for each in of.values()), strict=True)
+            )
+            widths = " | ".join(f"{of[share].width:.2f}" for share in SHOWN)
+            rows.append(f"| {judge}: {recall}, {refusal} | {people} | {holds:.1%} | {textbook:.1%} | {widths} |")
+    return rows
 
 
 def simulate(samples: int, seed: int) -> Iterator[Held]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from jobs.bench.bed import geometric
+from jobs.bench.estimate import JUDGES, Held, table
 from jobs.bench.overhead import HEAD, Figures, row
 from jobs.main import main
 from selfinstruct.engines.wide import WideTasks, expected_acceptance, vocabulary
@@ -216,6 +217,19 @@ def test_the_readme_has_the_overhead_of_the_committed_bench() -> None:
     runs = [("uneven", figures["uneven"]), *(("even", each) for each in figures["scaling"])]
     lines = [*HEAD, *(row(name, Figures(**each)) for name, each in runs)]
     assert "\n".join(lines) in (root / "README.md").read_text(encoding="utf-8")
+
+
+def test_bench_estimate_measures_every_judge(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "estimate", "--out", str(tmp_path), "--samples", "200"]) == 0
+    lines = [Held(**each) for each in json.loads((tmp_path / "estimate.json").read_text())["lines"]]
+    assert {each.judge for each in lines} == set(JUDGES)
+    assert capsys.readouterr().out == "\n".join(table(lines)) + "\n"
+
+
+def test_the_document_on_quality_has_the_figures_of_the_committed_bench() -> None:
+    docs = Path(__file__).parents[2] / "docs"
+    lines = json.loads((docs / "bench/estimate.json").read_text())["lines"]
+    assert "\n".join(table([Held(**each) for each in lines])) in (docs / "quality.md").read_text(encoding="utf-8")
 
 
 def test_a_scale_run_without_enough_different_tasks_is_refused(
