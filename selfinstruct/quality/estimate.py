@@ -38,6 +38,9 @@ Source: TypeAlias = Literal["people", "people and judge", "judge"]
 LEAST_IN_STRATUM = 10
 """Rows below which a stratum is put together with the next."""
 
+COVERED = 0.9
+"""The share of the run's rows in strata that were looked at, below which an estimate says so."""
+
 WORTH = 1.1
 """How many rows a row by people must be worth beside the judge for the judge to be of use."""
 
@@ -81,8 +84,11 @@ class Estimate:
         if self.by == "judge":
             return f"the judge says {_percent(self.share)} ({_rows(self.judged)}; no person has looked)"
         judged = f", {self.judged:,} by a judge" if self.by == "people and judge" else ""
+        unseen = (
+            f"; none from the parts with {_percent(1 - self.covered)} of the rows" if self.covered < COVERED else ""
+        )
         interval = f"95 %: {100 * self.low:.0f} to {_percent(self.high)}"
-        return f"{_percent(self.share)} ({interval}; {_rows(self.people)} by people{judged})"
+        return f"{_percent(self.share)} ({interval}; {_rows(self.people)} by people{judged}{unseen})"
 
 
 @dataclass(frozen=True, slots=True)

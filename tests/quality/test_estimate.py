@@ -187,6 +187,11 @@ def test_many_small_strata_do_not_widen_the_interval() -> None:
         assert found is not None
         assert found.effective > 0.9 * len(each)
         assert found.covered == pytest.approx(len({row.stratum for row in each}) / 20)
+        assert found.text.endswith(
+            "; 60 rows by people)"
+            if each is rows
+            else "; 50 rows by people; none from the parts with 15 % of the rows)"
+        )
 
 
 def test_a_stratum_without_a_size_is_refused() -> None:
