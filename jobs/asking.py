@@ -74,7 +74,7 @@ def answers_of(
     answers = Answers(url, {**facts, **{f"model.{key}": value for key, value in identity.items()}})
     missing = sum(request.id not in answers for request in requests)
     if missing:
-        _check_room(engine, prompts)
+        check_room(engine, prompts)
         print(f"{url}: asking {settings.model} {missing} of {len(requests)} prompts", file=sys.stderr, flush=True)
         progress = Progress(missing)
         with answering(pinned(engine, identity), prompts, settings.replicas, settings.in_flight, settings.ray) as line:
@@ -83,7 +83,7 @@ def answers_of(
     return {request.id: answers[request.id] for request in requests}
 
 
-def _check_room(engine: EngineSettings, prompts: PromptSet) -> None:
+def check_room(engine: EngineSettings, prompts: PromptSet) -> None:
     """InputError if a prompt of no length at all would be too long already."""
     from selfinstruct.engines import traits
     from selfinstruct.engines.checkpoint import context

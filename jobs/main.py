@@ -14,6 +14,7 @@ COMMANDS = {
     "status": ("jobs.status", "how far a run is, from its files"),
     "sample": ("jobs.sample", "accepted tasks of a run, or rejected ones with their reasons"),
     "show": ("jobs.show", "one row with its lineage: demonstrations, prompt, raw texts, neighbour, instances"),
+    "check": ("jobs.check", "accepted instances judged by a model or by people, question by question"),
     "report": ("jobs.report", "a run as one HTML page: figures beside the paper's, rows to browse, a quality review"),
     "dedup": ("jobs.dedup", "the screen and novelty check over instruction sets that exist already"),
     "evaluate": ("jobs.evaluate", "a model's answers to a benchmark or to users' tasks, and their scores"),

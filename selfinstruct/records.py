@@ -24,6 +24,7 @@ class Kind(StrEnum):
     INPUT_FIRST = "input_first"
     OUTPUT_FIRST = "output_first"
     INSTANTIATE = "instantiate"
+    CHECK = "check"  # of an instance that is there; no run asks it, `selfinstruct check` does
 
 
 class Finish(StrEnum):
@@ -253,6 +254,42 @@ class InstanceRow:
     origin: Origin | None = None  # that of the instruction
 
 
+class Judgement(StrEnum):
+    """What a check says to one question about an instance."""
+
+    YES = "yes"
+    NO = "no"
+    UNREADABLE = "unreadable"  # the answer says neither
+    NONE = "none"  # nobody answered: a person left it out, or the request failed
+
+
+class By(StrEnum):
+    """Who judges."""
+
+    PEOPLE = "people"
+    MODEL = "model"
+    AUTHOR = "author"  # whoever made the data or the program: no independent judge
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRow:
+    """What is said of one accepted instance, question by question."""
+
+    id: str  # of the instance
+    round: int
+    judgements: tuple[Judgement, ...]  # in the order of the check's questions
+    by: By
+    text: str  # the model's answer, raw; empty of people
+    finish: Finish | None
+    prompt_tokens: int
+    completion_tokens: int
+    error: str | None
+
+
+CHECKS = "checks"
+"""A table aside: any number of checks may stand beside a run's own four tables (`storage.checks`)."""
+
+
 class Table(StrEnum):
     """The four tables of a run: one file per round and table. Proposals and labels begin with round 1."""
 
@@ -262,7 +299,7 @@ class Table(StrEnum):
     INSTANCES = "instances"
 
 
-Row: TypeAlias = Proposal | Candidate | Label | InstanceRow
+Row: TypeAlias = Proposal | Candidate | Label | InstanceRow | CheckRow
 
 
 @dataclass(frozen=True, slots=True)

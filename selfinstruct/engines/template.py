@@ -72,6 +72,7 @@ class TemplateEngine:
             Kind.INPUT_FIRST: self._input_first,
             Kind.OUTPUT_FIRST: self._output_first,
             Kind.INSTANTIATE: self._instantiate,
+            Kind.CHECK: self._check,
         }
 
     def add(self, requests: Sequence[Request]) -> None:
@@ -120,6 +121,11 @@ class TemplateEngine:
         if self._wide:
             return [self._wide.instruction(source) for _ in range(8)]
         return grammar.sample_instructions(source, 8)
+
+    def _check(self, suffix: str, source: _Stream) -> str:
+        if not source.below(DIRTY):
+            return "I would have to see more of it."
+        return "\n".join(f"{key}: {'yes' if source.below(4) else 'no'}" for key in ("task", "input", "output"))
 
     def _classify(self, suffix: str, source: _Stream) -> str:
         instruction = _instruction(self._prompts[Kind.CLASSIFY], suffix)

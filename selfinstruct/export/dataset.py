@@ -19,6 +19,7 @@ from selfinstruct.export.shards import SIZE, Shards
 from selfinstruct.export.shuffle import TRAIN, VALIDATION, Shuffled
 from selfinstruct.export.sieve import Sieve, generation_summary
 from selfinstruct.novelty.index import NoveltySettings
+from selfinstruct.quality.only import Only
 from selfinstruct.records import Table
 from selfinstruct.settings import Facts, with_facts
 from selfinstruct.sources.contamination import Contamination
@@ -54,15 +55,17 @@ def export(
     known = licences(store, makers, settings)
     facts, totals = store.metadata(Table.CANDIDATES, 0).notes["facts"], store.totals()
     sieve = _sieve(settings, facts)
+    only = Only(settings.only, store, settings.check) if settings.only is not None else None
     expected = sum(totals[Table.INSTANCES][key] for key in ("instances.accepted", "instances.seed"))
     with replaced(out, identity) as folder, TemporaryDirectory(dir=folder) as scratch:
         shuffled = Shuffled(Path(scratch), expected, settings.seed, settings.validation)
-        tables = rows_of_run(store, makers, settings.origins)
+        tables = rows_of_run(store, makers, settings.origins, only)
         shuffled.spread(sieve(tables) if sieve else tables)
         rows = {split: shuffled.counts[split] for split in (TRAIN, VALIDATION) if shuffled.counts[split]}
         if TRAIN not in rows:
             there = ", ".join(settings.origins)
-            raise InputError(f"{store.blobs.url}: there are no rows of origin {there}; see --origins and --validation")
+            options = "--origins, --only and --validation" if only else "--origins and --validation"
+            raise InputError(f"{store.blobs.url}: there are no rows of origin {there}; see {options}")
         write_shards(folder, shuffled, rows, shard_size)
         edition = _edition(folder / "default")
         contents = Contents(

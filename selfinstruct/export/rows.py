@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from selfinstruct.export.provenance import Makers
+from selfinstruct.quality.only import Only
 from selfinstruct.records import Origin, Table
 from selfinstruct.storage.store import RunStore
 
@@ -41,28 +42,36 @@ _INSTANCES = ["id", "round", "instruction_id", "instruction", "is_classification
 _CANDIDATES = ["id", "request_id", "origin", "nearest_id", "rouge_l"]
 
 
-def accepted_rows(store: RunStore, origins: Collection[Origin]) -> Iterator[Any]:
+def accepted_rows(store: RunStore, origins: Collection[Origin], only: Only | None = None) -> Iterator[Any]:
     """The accepted instances of a run, a `pa.Table` of `ACCEPTED` for each complete round, in the run's order.
 
+    Args:
+        only: Says which of the generated ones (default: all).
+
     Raises:
+        InputError: as of `Only.ids`.
         CorruptError: a file is missing or torn.
     """
     for number in store.rounds(Table.INSTANCES):
-        yield _accepted(store, number, origins)
+        yield _accepted(store, number, origins, only)
 
 
-def rows_of_run(store: RunStore, makers: Mapping[int, Makers | None], origins: Collection[Origin]) -> Iterator[Any]:
-    """The same with who made them, a `pa.Table` of `SCHEMA` for each round. CorruptError as `accepted_rows`."""
+def rows_of_run(
+    store: RunStore, makers: Mapping[int, Makers | None], origins: Collection[Origin], only: Only | None = None
+) -> Iterator[Any]:
+    """The same with who made them, a `pa.Table` of `SCHEMA` for each round. Raises as `accepted_rows`."""
     current = None
     for number in store.rounds(Table.INSTANCES):
         current = makers.get(number, current)
-        rows = _accepted(store, number, origins)
+        rows = _accepted(store, number, origins, only)
         columns = {name: rows[name] for name in ACCEPTED.names} | _made_by(current if number > 0 else None, len(rows))
         yield pa.table({name: columns[name] for name in SCHEMA.names}).cast(SCHEMA)
 
 
-def _accepted(store: RunStore, number: int, origins: Collection[Origin]) -> Any:
+def _accepted(store: RunStore, number: int, origins: Collection[Origin], only: Only | None) -> Any:
     instances = store.read_columns(Table.INSTANCES, number, _INSTANCES, accepted_only=True)
+    if only is not None:
+        instances = instances.filter(pc.is_in(instances["id"], pa.array(only.ids(number), pa.string())))
     candidates = store.read_columns(Table.CANDIDATES, number, _CANDIDATES, accepted_only=True)
     candidates = _matching(candidates, "id", instances["instruction_id"])
     columns = {name: instances[name] for name in _INSTANCES}

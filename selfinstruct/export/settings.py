@@ -41,6 +41,8 @@ class DatasetSettings(LicenceSettings):
         decontaminate: Evaluation sets that rows are kept clear of: .jsonl, .json, .parquet, or folders of
             natural-instructions tasks.
         ngram: Tokens in a row that a text may not share with an evaluation set.
+        only: Generated rows that this expression lets pass, as "checks.all == yes" (see `selfinstruct check`).
+        check: Name of the check that it means, where the run has several.
     """
 
     origins: tuple[Origin, ...] = (Origin.MODEL, Origin.IMPORTED)
@@ -48,3 +50,5 @@ class DatasetSettings(LicenceSettings):
     seed: int = option(0, least=SEEDS[0], most=SEEDS[1])
     decontaminate: tuple[str, ...] = ()
     ngram: int = option(NGRAM, least=2)
+    only: str | None = None
+    check: str | None = None

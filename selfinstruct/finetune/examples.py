@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from selfinstruct.draws import Draws
 from selfinstruct.errors import InputError
+from selfinstruct.quality.only import Only
 from selfinstruct.records import Table
 from selfinstruct.sources.rows import is_readable
 from selfinstruct.sources.texts import read_tasks
@@ -51,14 +52,18 @@ class ExampleSet:
     notes: Sequence[str] = ()  # what of the files is not used
 
 
-def read_examples(names: Sequence[str], seeds: bool = True) -> ExampleSet:
+def read_examples(
+    names: Sequence[str], seeds: bool = True, only: str | None = None, check: str | None = None
+) -> ExampleSet:
     """The examples of runs (folders or URLs) and files (`texts.read_tasks`), in this order.
 
     Args:
         seeds: Take a run's seed tasks too.
+        only: Of what a run's model wrote, what this expression lets pass (`quality.only`); files are read whole.
+        check: The check that it means.
 
     Raises:
-        InputError: there is no such run or file, or it has no accepted instance.
+        InputError: there is no such run or file, it has no accepted instance, or `only` cannot be read.
         CorruptError: a file of a run is damaged.
     """
     unique: dict[tuple[str, str, str], Example] = {}
@@ -71,7 +76,7 @@ def read_examples(names: Sequence[str], seeds: bool = True) -> ExampleSet:
             digest = _digest_of(own)
         else:
             store = open_run(name)
-            own = list(_of_run(store, seeds))
+            own = list(_of_run(store, seeds, Only(only, store, check) if only is not None else None))
             digest = run_digest(store)
         if all(example.id.startswith("seed/") for example in own):
             raise InputError(
@@ -107,11 +112,14 @@ def order(number: int, wanted: int, seed: int) -> Iterator[int]:
         epoch += 1
 
 
-def _of_run(store: RunStore, seeds: bool) -> Iterator[Example]:
+def _of_run(store: RunStore, seeds: bool, only: Only | None) -> Iterator[Example]:
     columns = ["id", "instruction", "input", "output"]
     for number in store.rounds(Table.INSTANCES):
         rows = store.read_columns(Table.INSTANCES, number, columns, accepted_only=True).to_pylist()
-        yield from (Example(**row) for row in rows if seeds or not row["id"].startswith("seed/"))
+        passing = only.ids(number) if only else {row["id"] for row in rows}
+        yield from (
+            Example(**row) for row in rows if row["id"] in passing and (seeds or not row["id"].startswith("seed/"))
+        )
 
 
 def _of_file(name: str, notes: list[str]) -> Iterator[Example]:

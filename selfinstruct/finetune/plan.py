@@ -99,7 +99,7 @@ def prepare(data: Sequence[str], base: EngineSettings, settings: TuneSettings, w
     from selfinstruct.engines.opening import open_tokenizer
 
     check(settings, workers)
-    examples = read_examples(data, settings.seeds)
+    examples = read_examples(data, settings.seeds, settings.only, settings.check)
     identity = fingerprint(base)
     base = _absolute(pinned(base, identity))
     at = locate(base)

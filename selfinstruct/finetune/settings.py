@@ -43,6 +43,8 @@ class TuneSettings:
         chat: Write examples in the model's chat template, the task as the user's message, instead of the thirteen
             templates.
         seeds: A run's seed tasks are examples too.
+        only: Of what a run's model wrote, rows that this expression lets pass, as "checks.all == yes".
+        check: Name of the check that it means, where a run has several.
         seed: Seed of templates, order and adapters.
         dtype: Arithmetic (auto: bfloat16 on GPUs that have it, else float32). Tuned weights are kept in float32 and
             saved in the base model's format.
@@ -64,6 +66,8 @@ class TuneSettings:
     max_length: int = option(1024, least=2)
     chat: bool = False
     seeds: bool = True
+    only: str | None = option(None, alters_data=False)
+    check: str | None = option(None, alters_data=False)
     seed: int = option(0, least=SEEDS[0], most=SEEDS[1])
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     gradient_checkpointing: bool | None = option(None, alters_data=False)

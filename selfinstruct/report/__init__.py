@@ -3,7 +3,6 @@
 gather.py      one pass over a run's files: counts, lengths, and the rows that are drawn by lot (lots.py)
 overlap.py     exact ROUGE-L of drawn instructions to the seeds and to the whole pool
 verbs.py       main verb and direct object of an instruction
-review.py      the quality review: its questions, its answers, its intervals
 figures.py     all numbers of a report as values, with histograms.py
 charts.py      numbers to the geometry of small drawings
 common.py      what two texts have in common, for marking

@@ -9,11 +9,11 @@ from itertools import accumulate
 from typing import Any
 
 from selfinstruct.novelty.index import NoveltySettings
+from selfinstruct.quality.sheets import ReviewFigures
 from selfinstruct.records import Kind, Table
 from selfinstruct.report.gather import Gathered
 from selfinstruct.report.histograms import Histogram, histogram_of_scores, histogram_of_words, mean_of
 from selfinstruct.report.overlap import Nearest
-from selfinstruct.report.review import ReviewFigures
 from selfinstruct.report.verbs import VerbObject
 
 VERBS, NOUNS = 20, 4  # as in the paper's figure

@@ -16,12 +16,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from selfinstruct.draws import key_of
 from selfinstruct.novelty.rouge import Tokeniser, count_words
 from selfinstruct.records import Kind, Reason, Table
 from selfinstruct.report.lots import Lot
 from selfinstruct.report.settings import FigureSettings
-from selfinstruct.storage.lineage import Row, find_texts
+from selfinstruct.storage.lineage import Row, find_texts, identity
 from selfinstruct.storage.store import RunStore
 
 MOST_LABELS = 100_000
@@ -120,12 +119,6 @@ def gather(store: RunStore, draws: FigureSettings, to_pool: Callable[[list[str]]
         if number in reader.there[Table.LABELS]:
             reader.tokens(number)
     return reader.finish()
-
-
-def identity(store: RunStore) -> str:
-    """What tells this run from any other, even one with the same options, and stays the same as it grows."""
-    first = store.metadata(Table.CANDIDATES, min(1, store.rounds(Table.CANDIDATES)[-1]))
-    return key_of(first.fingerprint, first.content).hex()
 
 
 def tokeniser_of(store: RunStore) -> Tokeniser:

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 from selfinstruct.errors import InputError
 from selfinstruct.novelty.rouge import Tokeniser
+from selfinstruct.quality.sheets import ALL, PAPER, QUESTIONS
 from selfinstruct.report import charts
 from selfinstruct.report.common import mark_common
 from selfinstruct.report.figures import Figures
 from selfinstruct.report.gather import Gathered
-from selfinstruct.report.review import ALL, PAPER, QUESTIONS
 from selfinstruct.report.settings import FigureSettings
 from selfinstruct.storage.lineage import Row
 

@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from selfinstruct.draws import key_of
 from selfinstruct.errors import InputError
 from selfinstruct.records import Table
 from selfinstruct.storage.store import RunStore
@@ -96,6 +97,12 @@ def round_of(id: str) -> int:
     """The round whose files hold the rows of an id; 0 for seeds and imported ones."""
     head = id.partition("/")[0]
     return int(head) if head.isascii() and head.isdigit() else 0
+
+
+def identity(store: RunStore) -> str:
+    """What tells this run from any other, even one with the same options, and stays the same as it grows."""
+    first = store.metadata(Table.CANDIDATES, min(1, store.rounds(Table.CANDIDATES)[-1]))
+    return key_of(first.fingerprint, first.content).hex()
 
 
 def known_ids(store: RunStore, table: Table, ids: Iterable[str]) -> set[str]:

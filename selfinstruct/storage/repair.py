@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from selfinstruct.errors import InputError, NewerError
 from selfinstruct.records import Table
 from selfinstruct.storage.blobs import Blobs, open_blobs
+from selfinstruct.storage.checks import doomed_checks
 from selfinstruct.storage.store import FIRST, NAME, RunStore
 from selfinstruct.storage.verify import BEGINNING, NEWER, verify
 
@@ -82,7 +83,8 @@ def doomed(store: RunStore, to_round: int | None) -> list[str]:
         for match in map(NAME.fullmatch, found)
         if match and not FIRST[table] <= int(match[1]) < ends.get(table, 10**6)
     ]
-    return foreign + [f"{table}/{number:06d}.parquet" for number, table in _sorted(going)]
+    checks = doomed_checks(store, ends.get(Table.INSTANCES, 10**6))
+    return checks + foreign + [f"{table}/{number:06d}.parquet" for number, table in _sorted(going)]
 
 
 def _only_begun(names: Mapping[Table, Sequence[str]]) -> bool:

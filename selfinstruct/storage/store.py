@@ -171,8 +171,8 @@ class RunStore:
             round=file.round,
             writer=self.writer,
             fingerprint=fingerprint,
-            previous=None if first else self._digest(file.table, file.round - 1),
-            source=self._digest(*source) if source else None,
+            previous=None if first else self.digest_of_file(file.table, file.round - 1),
+            source=self.digest_of_file(*source) if source else None,
             content=content_digest(rows),
             counts=dict(counts),
             total=dict(counts if first else counts + Counter(self._before(file).total)),
@@ -268,7 +268,7 @@ class RunStore:
         self._digests[metadata.table, metadata.round] = sha256(data)
         self._newest[metadata.table] = metadata
 
-    def _digest(self, table: Table, number: int) -> str:
+    def digest_of_file(self, table: Table, number: int) -> str:
         """Of the bytes of a committed file; read once, and only if this process did not write it."""
         if (table, number) not in self._digests:
             with self._corrupt(name_of(table, number)):

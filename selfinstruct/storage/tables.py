@@ -1,4 +1,4 @@
-"""The four tables as Arrow: their schemas, rows to columns and back, and the digest of their content.
+"""The tables as Arrow: their schemas, rows to columns and back, and the digest of their content.
 
 Columns are the fields of the row classes in `records`, in their order: a field is written down there and nowhere else.
 Enums are plain strings, so that any reader of Parquet shows them as they are. Columns are added, never changed: a file
@@ -20,13 +20,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from selfinstruct.records import Candidate, InstanceRow, Label, Proposal, Row, Table
+from selfinstruct.records import CHECKS, Candidate, CheckRow, InstanceRow, Label, Proposal, Row, Table
 
-_ROWS: dict[Table, type[Row]] = {
+_ROWS: dict[str, type[Row]] = {
     Table.PROPOSALS: Proposal,
     Table.CANDIDATES: Candidate,
     Table.LABELS: Label,
     Table.INSTANCES: InstanceRow,
+    CHECKS: CheckRow,
 }
 
 _TYPES: dict[Any, Any] = {str: pa.string(), bool: pa.bool_(), int: pa.int32(), float: pa.float64()}
@@ -55,7 +56,7 @@ def _type(kind: Any) -> Any:
 
 _KINDS = {table: _kinds(row) for table, row in _ROWS.items()}
 
-SCHEMAS: dict[Table, Any] = {
+SCHEMAS: dict[str, Any] = {
     table: pa.schema([pa.field(name, _type(kind), nullable) for name, (kind, nullable) in kinds.items()])
     for table, kinds in _KINDS.items()
 }
@@ -64,7 +65,7 @@ _FIRST_COLUMNS = {table: sum(each.default is MISSING for each in fields(row)) fo
 """How many columns each table had from the beginning; those after them were added, one after the other."""
 
 
-def check_columns(table: Table, schema: Any) -> None:
+def check_columns(table: str, schema: Any) -> None:
     """Whether a file with this Arrow schema is one of the table: it may lack the last of those added later.
 
     Raises:
@@ -78,7 +79,7 @@ def check_columns(table: Table, schema: Any) -> None:
         raise ValueError("its columns are not those of this table")
 
 
-def to_arrow(table: Table, rows: Sequence[Row]) -> Any:
+def to_arrow(table: str, rows: Sequence[Row]) -> Any:
     """Rows as a `pa.Table` of the table's schema, in the same order. A None where none belongs is a ValueError."""
     schema = SCHEMAS[table]
     columns = zip(*map(attrgetter(*schema.names), rows), strict=True) if rows else ((),) * len(schema)
@@ -89,7 +90,7 @@ def to_arrow(table: Table, rows: Sequence[Row]) -> Any:
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
-def with_columns(table: Table, data: Any, names: Sequence[str]) -> Any:
+def with_columns(table: str, data: Any, names: Sequence[str]) -> Any:
     """These columns of a `pa.Table`; those of the table's that it does not have are null."""
     schema = pa.schema([SCHEMAS[table].field(name) for name in names])
     there = set(data.column_names)
@@ -97,7 +98,7 @@ def with_columns(table: Table, data: Any, names: Sequence[str]) -> Any:
     return pa.Table.from_arrays(columns, schema=schema)
 
 
-def to_rows(table: Table, data: Any) -> tuple[Row, ...]:
+def to_rows(table: str, data: Any) -> tuple[Row, ...]:
     """The rows of a `pa.Table` whose columns `check_columns` lets pass: the inverse of `to_arrow`.
 
     Raises:

@@ -12,6 +12,7 @@ from collections.abc import Collection, Generator, Iterator, Mapping
 
 from selfinstruct.records import Candidate, InstanceRow, Label, Proposal, RoundFile, Row, Table, round_name
 from selfinstruct.storage.accounts import tally
+from selfinstruct.storage.checks import check_problems
 from selfinstruct.storage.store import (
     FIRST,
     NAME,
@@ -55,9 +56,10 @@ def verify(store: RunStore) -> list[str]:
     """All that is wrong with a run's files, one line each, beginning with the file's name; empty when it is whole.
 
     Finds missing, torn, altered, foreign and swapped files, counts that do not sum, and rows that were lost or doubled
-    between requests, candidates and instances. One round is held at a time.
+    between requests, candidates and instances, and checks of other instances than those that are there. One round is held
+    at a time.
     """
-    return list(_Walk(store).problems())
+    return [*_Walk(store).problems(), *check_problems(store)]
 
 
 NEWER = "newer than this program: "

@@ -29,7 +29,7 @@ from selfinstruct.evaluation.predictions import read_predictions
 from selfinstruct.evaluation.ratings import read_ratings
 from selfinstruct.evaluation.superni import read_benchmark
 from selfinstruct.evaluation.user_tasks import read_user_tasks
-from selfinstruct.report.review import read_answers
+from selfinstruct.quality.sheets import read_answers
 from selfinstruct.reuse.imports import read_original
 from selfinstruct.sources.documents import read_document
 from selfinstruct.sources.evaluation_sets import read_evaluation

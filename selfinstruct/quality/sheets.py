@@ -1,6 +1,6 @@
-"""The quality review (paper, section 3.3): questions about random instances, answered by a person, read back.
+"""People's sheets (paper, section 3.3): questions about random instances, answered by a person, read back.
 
-The sheet is part of the report's page, which saves the answers as JSON or CSV; a spreadsheet may be filled in as well.
+A sheet is part of the report's page, which saves the answers as JSON or CSV; a spreadsheet may be filled in as well.
 JSON: `{"run": identity, "answers": [{"id": ..., "task": true, "input": null, "output": false}, ...]}`.
 CSV: columns `id, task, input, output` with yes, no or nothing in them; other columns are ignored.
 """
@@ -17,10 +17,13 @@ from typing import Any
 
 from selfinstruct.errors import InputError
 from selfinstruct.quality.intervals import wilson
+from selfinstruct.records import Table
 from selfinstruct.sources.documents import read_document
 from selfinstruct.sources.files import read_text
 from selfinstruct.sources.limits import listed, text_problem
 from selfinstruct.sources.rows import Problems
+from selfinstruct.storage.lineage import identity, known_ids
+from selfinstruct.storage.store import RunStore
 
 QUESTIONS = {
     "task": "Is the instruction a task that makes sense?",
@@ -79,6 +82,19 @@ def _figures(key: str, question: str, yes: int, answered: int) -> ReviewFigures:
     if answered == 0:
         return ReviewFigures(question, 0, 0, None, None, None, PAPER[key])
     return ReviewFigures(question, answered, yes, yes / answered, *wilson(yes, answered), PAPER[key])
+
+
+def read_sheet(path: Path, store: RunStore) -> dict[str, Answers]:
+    """The answers of a sheet about a run, by instance id.
+
+    Raises:
+        InputError: as of `read_answers`, or it answers for instances that the run does not have.
+    """
+    answers = read_answers(path, identity(store))
+    strangers = sorted(answers.keys() - known_ids(store, Table.INSTANCES, answers))
+    if strangers:
+        raise InputError(f"{path}: this run has no instance {', '.join(map(repr, strangers[:3]))}")
+    return answers
 
 
 def read_answers(path: Path, identity: str) -> dict[str, Answers]:

@@ -1,0 +1,114 @@
+"""`selfinstruct check`: a model, or people, judge a run's accepted instances; the judgements stay beside the run."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tyro.conf import Positional
+
+from jobs.asking import AskedModel, Progress, check_room
+from jobs.command_line import run
+from selfinstruct.errors import InputError
+from selfinstruct.records import By
+from selfinstruct.settings import SEEDS, option
+
+if TYPE_CHECKING:
+    from selfinstruct.storage.checks import CheckSet
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckSettings(AskedModel):
+    """Have a model judge accepted instances, question by question, or read what people said of them.
+
+    The same command goes on where it was interrupted, and judges what a run has accepted since.
+
+    Args:
+        run: Folder of the run.
+        rubric: What is asked: chat or base (the paper's three questions, for a chat model or a base model), or a TOML
+            file with [questions] of your own.
+        share: Share of the accepted instances that are judged, drawn by the hash of their ids.
+        seed: Of that draw.
+        sheet: Read people's answers from this file instead, as the report's page or a spreadsheet saved it.
+        by: Whose answers a sheet holds: people, or author (whoever made the data: no independent judge).
+    """
+
+    run: Positional[str]
+    rubric: str = "chat"
+    share: float = option(1.0, above=0, most=1)
+    seed: int = option(0, least=SEEDS[0], most=SEEDS[1])
+    sheet: Path | None = None
+    by: By = By.PEOPLE
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Check; returns the exit code."""
+    return run("check", CheckSettings, check_run, argv)
+
+
+def check_run(settings: CheckSettings) -> int:
+    """Judge what is not judged yet, and show the figures."""
+    if settings.by is By.MODEL:
+        raise InputError("--by: a sheet is by people or by the author; a model is asked without --sheet")
+    checks = _by_people(settings, settings.sheet) if settings.sheet else _by_model(settings)
+    _show(checks)
+    return 0
+
+
+def _by_people(settings: CheckSettings, sheet: Path) -> CheckSet:
+    from selfinstruct.quality.people import check_sheet
+    from selfinstruct.storage.store import open_run
+
+    return check_sheet(open_run(settings.run), sheet, settings.by)
+
+
+def _by_model(settings: CheckSettings) -> CheckSet:
+    from cluster.answering import answering
+    from selfinstruct.engines import identify, pinned, traits
+    from selfinstruct.quality.checking import check, requests, to_check
+    from selfinstruct.quality.rubric import load_rubric
+    from selfinstruct.storage.checks import CheckSet
+    from selfinstruct.storage.store import open_run
+
+    rubric = load_rubric(settings.rubric)
+    store = open_run(settings.run)
+    store.blobs.check_writable()
+    engine = settings.engine_settings
+    identity = identify(engine)
+    facts = {
+        "by": By.MODEL,
+        "model": traits(engine).writer or settings.model_name,
+        "questions": [list(each) for each in rubric.questions.items()],
+        "rubric": rubric.prompts.digest,
+        "seed": settings.seed,
+        "share": settings.share,
+        **{f"model.{key}": value for key, value in identity.items()},
+    }
+    checks = CheckSet(store, facts)
+    missing = sum(len(requests(checks, rubric, number)) for number in to_check(checks))
+    if not to_check(checks):
+        return checks
+    check_room(engine, rubric.prompts)
+    print(f"{settings.run}: asking {settings.model} about {missing:,} instances", file=sys.stderr, flush=True)
+    checks.begin()
+    opened = pinned(engine, identity)
+    with answering(opened, rubric.prompts, settings.replicas, settings.in_flight, settings.ray) as line:
+        check(checks, rubric, line, settings.max_failed, Progress(missing))
+    return checks
+
+
+def _show(checks: CheckSet) -> None:
+    """Each question's judgements, in numbers."""
+    from selfinstruct.quality.figures import tally
+
+    counts = tally(checks)
+    print(f"{checks.store.blobs.url}: check {checks.name} ({checks.label}), {counts.rows:,} instances judged")
+    for key, row in counts.by_question.items():
+        print(f"  {key:<10} " + ", ".join(f"{number:,} {judgement}" for judgement, number in row.items() if number))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

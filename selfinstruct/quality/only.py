@@ -1,0 +1,119 @@
+"""Rows by an expression over their columns and a check's judgements: `checks.all == yes and len(output) < 500`.
+
+Expressions are evaluated by simpleeval, which knows comparisons, arithmetic, `and`, `or`, `not` and `in`, and reaches
+nothing but the names below. What people wrote (round 0) is not asked: it comes or goes by options of its own.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from typing import Any
+
+from simpleeval import InvalidExpression, SimpleEval
+
+from selfinstruct.errors import InputError
+from selfinstruct.quality.judging import overall
+from selfinstruct.quality.rubric import ALL
+from selfinstruct.records import CHECKS, Judgement, Table
+from selfinstruct.storage.checks import CheckSet, the_check
+from selfinstruct.storage.store import RunStore
+
+COLUMNS = ("id", "round", "instruction_id", "instruction", "is_classification", "input", "output", "origin")
+"""What an expression may name of a row, beside `checks.<question>` and `checks.all`."""
+
+LONGEST = 2_000
+"""Characters of an expression."""
+
+_WORDS = {each.value: each.value for each in Judgement} | {"true": True, "false": False, "null": None}
+_FUNCTIONS = {"len": len}
+_SHOWN = "checks.all == yes"
+
+
+class Only:
+    """Says which rows of a run an expression lets pass.
+
+    Args:
+        expression: The expression.
+        store: The run.
+        check: Name of the check that `checks` means, where there are several.
+
+    Raises:
+        InputError: the expression cannot be read or names what there is not, or there is no such check.
+    """
+
+    def __init__(self, expression: str, store: RunStore, check: str | None = None) -> None:
+        self._expression = expression
+        self._store = store
+        self._parsed = _parsed(expression)
+        names, keys = _names(self._parsed)
+        self._check = the_check(store, check) if CHECKS in names else None
+        known = {*COLUMNS, *_WORDS, *_FUNCTIONS, CHECKS}
+        if unknown := sorted(names - known):
+            raise InputError(
+                f"--only: there is no {unknown[0]!r}; there are {', '.join(COLUMNS)} and checks.<question>"
+            )
+        asked = (*self._check.questions, ALL) if self._check else ()
+        if self._check and (unknown := sorted(keys - {*asked})):
+            raise InputError(
+                f"--only: the check {self._check.name} asks no {unknown[0]!r}; give one of"
+                f" {', '.join(f'checks.{key}' for key in asked)}"
+            )
+
+    @property
+    def check(self) -> CheckSet | None:
+        """The check that the expression names."""
+        return self._check
+
+    def ids(self, number: int) -> set[str]:
+        """Ids of the accepted instances of a round that pass; of round 0 all.
+
+        Raises:
+            InputError: the expression cannot be computed of a row.
+            CorruptError: a file is damaged.
+        """
+        rows = self._store.read_columns(Table.INSTANCES, number, COLUMNS, accepted_only=True).to_pylist()
+        if number == 0:
+            return {row["id"] for row in rows}
+        judged = self._judged(number)
+        evaluator = SimpleEval(functions=_FUNCTIONS)
+        return {row["id"] for row in rows if self._passes(evaluator, row, judged.get(row["id"]))}
+
+    def _judged(self, number: int) -> dict[str, tuple[Judgement, ...]]:
+        if self._check is None or number not in self._check.rounds():
+            return {}
+        return {row.id: row.judgements for row in self._check.read(number)}
+
+    def _passes(self, evaluator: SimpleEval, row: Mapping[str, Any], said: tuple[Judgement, ...] | None) -> bool:
+        names: dict[str, Any] = {**_WORDS, **row}
+        if self._check:
+            judgements = map(str, (*said, overall([Judgement(each) for each in said]))) if said else ()
+            keys = (*self._check.questions, ALL)
+            names[CHECKS] = dict(zip(keys, judgements, strict=True)) if said else dict.fromkeys(keys)
+        evaluator.names = names
+        try:
+            return bool(evaluator.eval(self._expression, self._parsed))
+        except (InvalidExpression, ArithmeticError, LookupError, TypeError, ValueError, RecursionError) as error:
+            raise InputError(f"--only: {self._expression!r} cannot be computed of row {row['id']}: {error}") from error
+
+
+def _parsed(expression: str) -> ast.AST:
+    try:
+        if len(expression) > LONGEST:
+            raise ValueError(f"it has more than {LONGEST:,} characters")
+        parsed: ast.AST = ast.parse(expression.strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        problem = error.msg if isinstance(error, SyntaxError) else str(error)
+        raise InputError(f"--only: {expression[:60]!r} is no expression ({problem}); an example: {_SHOWN}") from error
+    return parsed
+
+
+def _names(parsed: ast.AST) -> tuple[set[str], set[str]]:
+    """The names of an expression, and those after `checks.`."""
+    names = {node.id for node in ast.walk(parsed) if isinstance(node, ast.Name)}
+    keys = {
+        node.attr
+        for node in ast.walk(parsed)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == CHECKS
+    }
+    return names, keys

@@ -1,0 +1,279 @@
+"""Checks of a run's instances: asked once, kept beside the run, and used to choose rows."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobs.main import main
+from selfinstruct.finetune.examples import read_examples
+from selfinstruct.quality.checking import is_drawn
+from selfinstruct.quality.judging import judgements, overall
+from selfinstruct.records import Completion, Finish, Judgement, Table
+from selfinstruct.storage.checks import CheckSet, check_sets
+from selfinstruct.storage.store import RunStore
+from tests.tools.runs import make_run
+
+YES, NO, UNREADABLE, NONE = Judgement.YES, Judgement.NO, Judgement.UNREADABLE, Judgement.NONE
+KEYS = ("task", "input", "output")
+JUDGE = ["--engine", "template", "--replicas", "0", "--rubric", "base"]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> RunStore:
+    """A run with a check by the template engine of every row."""
+    folder = tmp_path_factory.mktemp("checked") / "run"
+    store = make_run(folder)
+    assert main(["check", str(folder), *JUDGE]) == 0
+    return store
+
+
+@pytest.fixture
+def store(whole: RunStore, tmp_path: Path) -> RunStore:
+    shutil.copytree(whole.blobs.url, tmp_path / "run")
+    return RunStore(str(tmp_path / "run"))
+
+
+def accepted(store: RunStore) -> dict[int, list[str]]:
+    rounds = {number: store.read(Table.INSTANCES, number).rows for number in store.rounds(Table.INSTANCES)}
+    return {number: [row.id for row in rows if row.accepted] for number, rows in rounds.items() if number > 0}  # type: ignore[union-attr]
+
+
+def judged(checks: CheckSet) -> dict[str, tuple[Judgement, ...]]:
+    return {row.id: tuple(map(Judgement, row.judgements)) for number in checks.rounds() for row in checks.read(number)}
+
+
+def files(store: RunStore) -> dict[str, bytes]:
+    folder = Path(store.blobs.url)
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_every_accepted_instance_is_judged_once_in_its_round(whole: RunStore) -> None:
+    (checks,) = check_sets(whole)
+    there = {number: [row.id for row in checks.read(number)] for number in checks.rounds()}
+    assert there == accepted(whole)
+    assert set(judged(checks).values()) >= {(YES, YES, YES), (UNREADABLE,) * 3}
+
+
+def test_the_same_command_asks_nothing_again(store: RunStore, capsys: pytest.CaptureFixture[str]) -> None:
+    before = files(store)
+    assert main(["check", store.blobs.url, *JUDGE]) == 0
+    told = capsys.readouterr()
+    assert "asking" not in told.err
+    assert "judged" in told.out
+    assert files(store) == before
+
+
+def test_what_a_killed_check_lacks_is_judged_as_it_would_have_been(store: RunStore) -> None:
+    (checks,) = check_sets(store)
+    before = files(store)
+    for number in checks.rounds()[1:]:
+        Path(store.blobs.url, checks.file(number)).unlink()
+    assert main(["check", store.blobs.url, *JUDGE]) == 0
+    assert files(store) == before
+
+
+def test_a_larger_share_takes_in_a_smaller_one(store: RunStore) -> None:
+    for share in ("0.1", "0.4"):
+        assert main(["check", store.blobs.url, *JUDGE, "--share", share]) == 0
+    by_share = {checks.facts["share"]: judged(checks) for checks in check_sets(store)}
+    assert 0 < len(by_share[0.1]) < len(by_share[0.4]) < len(by_share[1.0])
+    assert by_share[0.1].items() <= by_share[0.4].items() <= by_share[1.0].items()
+
+
+@given(st.text(), st.floats(0, 1), st.floats(0, 1))
+def test_who_is_drawn_depends_on_the_id_and_the_share_alone(id: str, one: float, other: float) -> None:
+    less, more = sorted((one, other))
+    assert is_drawn(id, 3, less) <= is_drawn(id, 3, more)
+    assert is_drawn(id, 3, 1.0)
+    assert not is_drawn(id, 3, 0.0)
+
+
+def test_rows_are_chosen_by_their_judgements(store: RunStore, tmp_path: Path) -> None:
+    (checks,) = check_sets(store)
+    good = {id for id, said in judged(checks).items() if overall(said) is YES}
+    assert good
+    only = ["--only", "checks.all == yes"]
+    assert main(["export", store.blobs.url, "--out", str(tmp_path / "set"), "--validation", "0", *only]) == 0
+    table = pq.read_table(tmp_path / "set" / "default")
+    assert set(table["id"].to_pylist()) == good
+    tuned = read_examples([store.blobs.url], seeds=False, only=only[1]).examples
+    assert {example.id for example in tuned} <= good
+
+
+def test_people_s_sheet_is_a_check_of_its_own(
+    store: RunStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ids = [id for round_ids in accepted(store).values() for id in round_ids[:2]]
+    rows = [{"id": id, "task": True, "input": None, "output": at % 2 == 0} for at, id in enumerate(ids)]
+    sheet = tmp_path / "sheet.json"
+    sheet.write_text(json.dumps({"answers": rows}))
+    assert main(["check", store.blobs.url, "--sheet", str(sheet)]) == 0
+    assert f"{len(ids)} instances judged" in capsys.readouterr().out
+    (people,) = [checks for checks in check_sets(store) if checks.facts["by"] == "people"]
+    assert judged(people) == {row["id"]: (YES, NONE, YES if row["output"] else NO) for row in rows}
+    assert main(["export", store.blobs.url, "--out", str(tmp_path / "set"), "--only", "checks.output == no"]) == 2
+    assert f"--check: {store.blobs.url} has several checks" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("expression", "problem"),
+    [
+        ("checks.all ==", "is no expression"),
+        ("checks.style == yes", "asks no 'style'; give one of checks.task, checks.input, checks.output, checks.all"),
+        ("quality > 0.5", "there is no 'quality'; there are id, round"),
+        ("__import__('os').system('true')", "there is no '__import__'"),
+        ("len(output) > output", "cannot be computed of row 0000"),
+        ("output.__class__.__mro__", "cannot be computed of row 0000"),
+        ("(" * 500 + "1" + ")" * 500, "is no expression"),
+        ("9 ** 9 ** 9 > 1", "cannot be computed of row 0000"),
+    ],
+)
+def test_an_expression_that_cannot_be_meant_is_refused(
+    store: RunStore, tmp_path: Path, capsys: pytest.CaptureFixture[str], expression: str, problem: str
+) -> None:
+    assert main(["export", store.blobs.url, "--out", str(tmp_path / "set"), "--only", expression]) == 2
+    told = capsys.readouterr().err
+    assert problem in told
+    assert len(told.splitlines()) == 1
+    assert not (tmp_path / "set").exists()
+
+
+def test_rows_without_a_check_are_not_chosen_by_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = make_run(tmp_path / "run", target=20)
+    assert main(["export", store.blobs.url, "--out", str(tmp_path / "set"), "--only", "checks.all == yes"]) == 2
+    assert "nothing of it was checked yet; `selfinstruct check" in capsys.readouterr().err
+    assert main(["export", store.blobs.url, "--out", str(tmp_path / "set"), "--only", "len(input) > 0"]) == 0
+    assert all(pq.read_table(tmp_path / "set" / "default")["input"].to_pylist())
+
+
+def test_a_damaged_check_is_found_and_mended(store: RunStore, capsys: pytest.CaptureFixture[str]) -> None:
+    (checks,) = check_sets(store)
+    first = Path(store.blobs.url, checks.file(1))
+    first.write_bytes(first.read_bytes()[:-30])
+    assert main(["verify", store.blobs.url]) == 6
+    assert f"{checks.file(1)}: torn, altered or foreign" in capsys.readouterr().err
+    assert main(["export", store.blobs.url, "--out", "none", "--only", "checks.all == yes"]) == 6
+    assert main(["repair", store.blobs.url]) == 0
+    assert main(["check", store.blobs.url, *JUDGE]) == 0
+    assert main(["verify", store.blobs.url]) == 0
+
+
+def test_judgements_go_with_the_rows_that_they_are_about(store: RunStore) -> None:
+    (checks,) = check_sets(store)
+    assert main(["repair", store.blobs.url, "--to_round", "1"]) == 0
+    assert checks.rounds() == [1]
+    assert main(["verify", store.blobs.url]) == 0
+
+
+def test_judgements_of_other_rows_are_refused(
+    store: RunStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = make_run(tmp_path / "other", seed=1)
+    shutil.copytree(Path(store.blobs.url, "checks"), Path(other.blobs.url, "checks"))
+    assert main(["verify", other.blobs.url]) == 6
+    assert "made from another instances/000001.parquet than the one that is there" in capsys.readouterr().err
+
+
+def test_too_many_failures_commit_nothing(store: RunStore, capsys: pytest.CaptureFixture[str]) -> None:
+    before = check_sets(store)
+    assert main(["check", store.blobs.url, *JUDGE, "--template.failure_rate", "0.5"]) == 5
+    assert "requests failed" in capsys.readouterr().err
+    (begun,) = [checks for checks in check_sets(store) if checks.name != before[0].name]
+    assert begun.rounds() == []
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[questions]\nall = 'Is it good?'", "[questions] 'all': must be a word"),
+        ("[questions]\nOne = 'Is it good?'", "[questions] 'One': must be a word"),
+        ("[questions]\nshort = 3", "[questions] 'short' must be a text"),
+        ("[questions]", "must hold a key and a text for each question"),
+        ("questions = 3", "must hold a key and a text for each question"),
+        ("colour = 'red'", "unknown key 'colour'"),
+        ("suffix = '{instruction}'", "'suffix' must hold {output}"),
+        ("chat = 'yes'", "'chat' must be true or false"),
+        ("[sampling]\ntemperature = 0.0", "sampling.top_p is missing"),
+        ("[questions", "cannot be read"),
+    ],
+)
+def test_a_rubric_s_problems_are_named(
+    whole: RunStore, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, problem: str
+) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text(text)
+    assert main(["check", whole.blobs.url, *JUDGE[:-1], str(path)]) == 2
+    told = capsys.readouterr().err
+    assert str(path) in told
+    assert problem in told
+
+
+def test_rules_of_the_user_s_own(store: RunStore, tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text('chat = false\n[questions]\ntask = "Is it about birds?"\nharmless = "Is it harmless?"\n')
+    assert main(["check", store.blobs.url, *JUDGE[:-1], str(path)]) == 0
+    (own,) = [checks for checks in check_sets(store) if len(checks.questions) == 2]
+    assert own.questions == ("task", "harmless")
+    assert {said[1] for said in judged(own).values()} == {UNREADABLE}  # the engine answers the paper's three
+
+
+FORMS: Mapping[str, tuple[Judgement, ...]] = {
+    "task: yes\ninput: no\noutput: yes": (YES, NO, YES),
+    "Task: Yes, it is clear.\nInput: No, because there is none.\nOutput: no": (YES, NO, NO),
+    "**task:** yes\n**input:** yes\n**output:** **no** - it is wrong": (YES, YES, NO),
+    "1. task: yes, because it can be done\n2. input: no, because\n3. output: no": (YES, NO, NO),
+    "Here is my review.\n\ntask: yes\ninput: yes\noutput: maybe": (YES, YES, UNREADABLE),
+    "task: yes or no, because ...\ninput: no\noutput: no": (UNREADABLE, NO, NO),
+    "task:\nyes\ninput:\nno\noutput:\nno": (YES, NO, NO),
+    "yes\nno\nno": (YES, NO, NO),
+    "1. Yes\n2. No\n3. Yes": (YES, NO, YES),
+    "- yes, because it is\n- yes\n- no": (YES, YES, NO),
+    "yes\nno": (UNREADABLE,) * 3,
+    '{"task": "yes", "input": false, "output": {"verdict": "No", "reason": "It is wrong."}}': (YES, NO, NO),
+    '```json\n{"answers": {"Task": true, "Input": true, "Output": "unsure"}}\n```': (YES, YES, UNREADABLE),
+    "I cannot judge that.": (UNREADABLE,) * 3,
+    "": (UNREADABLE,) * 3,
+    "<think>task: no</think>task: yes\ninput: yes\noutput: yes<|im_end|>": (YES, YES, YES),
+    "<think>task: no": (UNREADABLE,) * 3,
+}
+
+
+@pytest.mark.parametrize("text", FORMS)
+def test_answers_in_many_forms(text: str) -> None:
+    completion = Completion("id", text, Finish.STOP, 1, 1)
+    assert judgements(completion, KEYS, chat=True) == FORMS[text]
+
+
+@given(st.text(), st.lists(st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True), min_size=1, unique=True))
+def test_no_answer_is_a_mistake(text: str, questions: list[str]) -> None:
+    said = judgements(Completion("id", text, Finish.STOP, 1, 1), questions, chat=True)
+    assert len(said) == len(questions)
+    assert overall(said) in Judgement
+
+
+@given(st.dictionaries(st.sampled_from(KEYS), st.booleans(), min_size=3))
+def test_what_is_said_plainly_is_read(answers: dict[str, bool]) -> None:
+    text = "\n".join(f"{key}: {'yes' if said else 'no'}" for key, said in answers.items())
+    expected = tuple(YES if answers[key] else NO for key in KEYS)
+    for form in (text, json.dumps(answers)):
+        assert judgements(Completion("id", form, Finish.STOP, 1, 1), KEYS, chat=False) == expected
+
+
+def test_a_failed_request_says_nothing() -> None:
+    assert judgements(Completion("id", "", Finish.FAILED, 1, 0, "too long"), KEYS, chat=True) == (NONE,) * 3
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [((YES, YES), YES), ((YES, NO), NO), ((NONE, NO), NO), ((YES, UNREADABLE), UNREADABLE), ((NONE, YES), NONE)],
+)
+def test_a_row_is_good_if_all_is(said: tuple[Judgement, ...], expected: Judgement) -> None:
+    assert overall(said) is expected
