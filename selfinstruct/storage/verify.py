@@ -55,8 +55,8 @@ def digest(store: RunStore, without: Collection[str] = ()) -> str:
 def verify(store: RunStore) -> list[str]:
     """All that is wrong with a run's files, one line each, beginning with the file's name; empty when it is whole.
 
-    Finds missing, torn, altered, foreign and swapped files, counts that do not sum, and rows that were lost or doubled
-    between requests, candidates and instances, and checks of other instances than those that are there. One round is held
+    Finds missing, torn, altered, foreign and swapped files, counts that do not sum, rows that were lost or doubled
+    between requests, candidates and instances, and checks of instances that are not those of the run. One round is held
     at a time.
     """
     return [*_Walk(store).problems(), *check_problems(store)]
