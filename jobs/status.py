@@ -36,6 +36,7 @@ def status(settings: StatusSettings) -> int:
 
     from cluster.watch.progress import lines, read_progress
     from selfinstruct.storage.accounts import one_sided
+    from selfinstruct.storage.checks import check_sets
     from selfinstruct.storage.store import RunStore, open_run
 
     store = RunStore(settings.run)
@@ -59,6 +60,8 @@ def status(settings: StatusSettings) -> int:
         print(line)
     if sided := one_sided(totals):
         print(f"warning: {sided}")
+    for checks in check_sets(store):
+        print(f"check {checks.name} ({checks.label}): {len(checks.rounds())} rounds judged")
     for table in Table:
         print(f"\n{table} ({rounds[table]} files)")
         for key, count in sorted(totals[table].items(), key=lambda item: (-item[1], item[0])):

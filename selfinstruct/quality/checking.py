@@ -11,10 +11,10 @@ from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from selfinstruct.draws import seed_of
 from selfinstruct.errors import FailureError
 from selfinstruct.quality.judging import judgements
 from selfinstruct.quality.rubric import Rubric
+from selfinstruct.quality.sample import in_share
 from selfinstruct.records import By, CheckRow, Completion, Finish, Request, Table
 from selfinstruct.run.loop import Line
 from selfinstruct.storage.checks import CheckSet
@@ -23,11 +23,6 @@ AHEAD = 4
 """Rounds that are under way at once."""
 
 _COLUMNS = ["id", "instruction", "input", "output"]
-
-
-def is_drawn(id: str, seed: int, share: float) -> bool:
-    """Whether an instance is among the keyed share of all."""
-    return seed_of("sample", seed, id) < share * 2**63
 
 
 def to_check(checks: CheckSet) -> list[int]:
@@ -43,7 +38,7 @@ def requests(checks: CheckSet, rubric: Rubric, number: int) -> list[Request]:
     return [
         rubric.request(row["id"], row["instruction"], row["input"], row["output"], seed)
         for row in rows
-        if is_drawn(row["id"], seed, share)
+        if in_share(row["id"], share, seed)
     ]
 
 

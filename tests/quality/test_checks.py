@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from jobs.main import main
 from selfinstruct.finetune.examples import read_examples
-from selfinstruct.quality.checking import is_drawn
 from selfinstruct.quality.judging import judgements, overall
 from selfinstruct.records import Completion, Finish, Judgement, Table
 from selfinstruct.storage.checks import CheckSet, check_sets
@@ -86,14 +85,6 @@ def test_a_larger_share_takes_in_a_smaller_one(store: RunStore) -> None:
     by_share = {checks.facts["share"]: judged(checks) for checks in check_sets(store)}
     assert 0 < len(by_share[0.1]) < len(by_share[0.4]) < len(by_share[1.0])
     assert by_share[0.1].items() <= by_share[0.4].items() <= by_share[1.0].items()
-
-
-@given(st.text(), st.floats(0, 1), st.floats(0, 1))
-def test_who_is_drawn_depends_on_the_id_and_the_share_alone(id: str, one: float, other: float) -> None:
-    less, more = sorted((one, other))
-    assert is_drawn(id, 3, less) <= is_drawn(id, 3, more)
-    assert is_drawn(id, 3, 1.0)
-    assert not is_drawn(id, 3, 0.0)
 
 
 def test_rows_are_chosen_by_their_judgements(store: RunStore, tmp_path: Path) -> None:
