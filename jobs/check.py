@@ -92,7 +92,7 @@ def _by_model(settings: CheckSettings) -> CheckSet:
     if not to_check(checks):
         return checks
     check_room(engine, rubric.prompts)
-    print(f"{settings.run}: asking {settings.model} about {missing:,} instances", file=sys.stderr, flush=True)
+    print(f"{settings.run}: asking {facts['model']} about {missing:,} instances", file=sys.stderr, flush=True)
     checks.begin()
     opened = pinned(engine, identity)
     with answering(opened, rubric.prompts, settings.replicas, settings.in_flight, settings.ray) as line:
@@ -101,13 +101,17 @@ def _by_model(settings: CheckSettings) -> CheckSet:
 
 
 def _show(checks: CheckSet) -> None:
-    """Each question's judgements, in numbers."""
+    """Each question's judgements in numbers, and what follows for the run."""
     from selfinstruct.quality.figures import tally
+    from selfinstruct.quality.findings import find
 
     counts = tally(checks)
     print(f"{checks.store.blobs.url}: check {checks.name} ({checks.label}), {counts.rows:,} instances judged")
     for key, row in counts.by_question.items():
         print(f"  {key:<10} " + ", ".join(f"{number:,} {judgement}" for judgement, number in row.items() if number))
+    found = find(checks.store, checks if checks.facts["by"] == By.MODEL else None)
+    for line in found.lines if found else ():
+        print(line)
 
 
 if __name__ == "__main__":

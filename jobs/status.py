@@ -61,7 +61,9 @@ def status(settings: StatusSettings) -> int:
     if sided := one_sided(totals):
         print(f"warning: {sided}")
     for checks in check_sets(store):
-        print(f"check {checks.name} ({checks.label}): {len(checks.rounds())} rounds judged")
+        print(
+            f"check {checks.name} ({checks.label}): {len(checks.rounds())} rounds judged; `selfinstruct check` says how"
+        )
     for table in Table:
         print(f"\n{table} ({rounds[table]} files)")
         for key, count in sorted(totals[table].items(), key=lambda item: (-item[1], item[0])):

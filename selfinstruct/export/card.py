@@ -36,6 +36,7 @@ class Contents:
     finished_rounds: int
     seed: int
     validation: float
+    quality: str  # what checks say of the run's rows, or that nobody looked
     contamination: Sequence[str]  # what was checked against what, and what was found; empty: nothing was checked
 
     @property
@@ -153,7 +154,7 @@ def _summary(contents: Contents) -> str:
         f"{total:,} instances of instruction, input and output, made with Self-Instruct"
         " ([Wang et al. 2022](https://arxiv.org/abs/2212.10560)): a language model proposed instructions from a small"
         " set of seed tasks, those too similar to earlier ones were dropped, and a model wrote inputs and outputs for"
-        " the others. No person has looked over them."
+        f" the others. {contents.quality}"
     )
 
 

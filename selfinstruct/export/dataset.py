@@ -19,11 +19,13 @@ from selfinstruct.export.shards import SIZE, Shards
 from selfinstruct.export.shuffle import TRAIN, VALIDATION, Shuffled
 from selfinstruct.export.sieve import Sieve, generation_summary
 from selfinstruct.novelty.index import NoveltySettings
+from selfinstruct.quality.findings import find
 from selfinstruct.quality.only import Only
-from selfinstruct.records import Table
+from selfinstruct.records import By, Table
 from selfinstruct.settings import Facts, with_facts
 from selfinstruct.sources.contamination import Contamination
 from selfinstruct.sources.evaluation_sets import read_evaluation
+from selfinstruct.storage.checks import check_sets
 from selfinstruct.storage.store import RunStore
 from selfinstruct.version import __version__
 
@@ -80,6 +82,7 @@ def export(
             finished_rounds=len(store.rounds(Table.INSTANCES)) - 1,
             seed=settings.seed,
             validation=settings.validation,
+            quality=_quality(store, only),
             contamination=[
                 text for text in (generation_summary(facts, totals), sieve.summary() if sieve else None) if text
             ],
@@ -101,6 +104,17 @@ def export(
         for file, text in texts.items():
             (folder / file).write_text(text, encoding="utf-8")
     return Exported(out, rows)
+
+
+def _quality(store: RunStore, only: Only | None) -> str:
+    """What the card says of people and judges."""
+    judge = only.check if only and only.check and only.check.facts["by"] == By.MODEL else None
+    models = [each for each in check_sets(store) if each.facts["by"] == By.MODEL]
+    found = find(store, judge or (models[0] if models else None))
+    if found is None:
+        return "No person has looked over them."
+    chosen = f" Only rows for which `{only.expression}` were taken." if only else ""
+    return f"Rows of the run that are right in task, input and output: {found.overall}.{chosen}"
 
 
 def _sieve(settings: DatasetSettings, facts: Facts) -> Sieve | None:

@@ -43,7 +43,7 @@ class Only:
     """
 
     def __init__(self, expression: str, store: RunStore, check: str | None = None) -> None:
-        self._expression = expression
+        self.expression = expression
         self._store = store
         self._parsed = _parsed(expression)
         names, keys = _names(self._parsed)
@@ -92,9 +92,9 @@ class Only:
             names[CHECKS] = dict(zip(keys, judgements, strict=True)) if said else dict.fromkeys(keys)
         evaluator.names = names
         try:
-            return bool(evaluator.eval(self._expression, self._parsed))
+            return bool(evaluator.eval(self.expression, self._parsed))
         except (InvalidExpression, ArithmeticError, LookupError, TypeError, ValueError, RecursionError) as error:
-            raise InputError(f"--only: {self._expression!r} cannot be computed of row {row['id']}: {error}") from error
+            raise InputError(f"--only: {self.expression!r} cannot be computed of row {row['id']}: {error}") from error
 
 
 def _parsed(expression: str) -> ast.AST:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 
 from jobs.main import main
 from selfinstruct.finetune.examples import read_examples
+from selfinstruct.quality.findings import find
 from selfinstruct.quality.judging import judgements, overall
 from selfinstruct.records import Completion, Finish, Judgement, Table
 from selfinstruct.storage.checks import CheckSet, check_sets
@@ -112,6 +115,56 @@ def test_people_s_sheet_is_a_check_of_its_own(
     assert judged(people) == {row["id"]: (YES, NONE, YES if row["output"] else NO) for row in rows}
     assert main(["export", store.blobs.url, "--out", str(tmp_path / "set"), "--only", "checks.output == no"]) == 2
     assert f"--check: {store.blobs.url} has several checks" in capsys.readouterr().err
+
+
+def sheet_of(store: RunStore, tmp_path: Path, answer: Callable[[tuple[Judgement, ...]], bool]) -> Path:
+    """A sheet about sixty rows, filled in by what the judge said of each."""
+    (checks,) = check_sets(store)
+    said = [(id, each) for id, each in judged(checks).items() if UNREADABLE not in each][:60]
+    rows = [{"id": id, **dict.fromkeys(KEYS, answer(each))} for id, each in said]
+    path = tmp_path / "sheet.json"
+    path.write_text(json.dumps({"answers": rows}))
+    return path
+
+
+def test_a_judge_alone_gives_no_quality(store: RunStore, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", store.blobs.url, *JUDGE]) == 0
+    told = capsys.readouterr().out
+    assert re.search(r"^all +the judge says \d+ % \(\d+ rows; no person has looked\)$", told, re.MULTILINE)
+    assert "usable" not in told
+
+
+def test_a_judge_that_people_confirm_sharpens_their_estimate(store: RunStore, tmp_path: Path) -> None:
+    sheet = sheet_of(store, tmp_path, lambda said: overall(said) is YES)
+    assert main(["check", store.blobs.url, "--sheet", str(sheet)]) == 0
+    found = find(store)
+    assert found is not None
+    last = found.questions[-1]
+    assert last.judge is not None
+    assert last.judge.kappa == 1
+    assert (last.share.by, last.share.people) == ("people and judge", 60)
+    assert last.share.effective > 100
+
+
+def test_a_useless_judge_is_called_so_and_left_out(
+    store: RunStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    turns = {judgement: itertools.cycle((True, False)) for judgement in Judgement}
+    sheet = sheet_of(store, tmp_path, lambda said: next(turns[overall(said)]))
+    assert main(["check", store.blobs.url, "--sheet", str(sheet), "--by", "author"]) == 0
+    told = capsys.readouterr().out
+    assert "The judge is useless" in told
+    assert "60 rows by the author)" in told
+    assert "By the author's verdict" in told
+    assert "usable rows: about" in told
+    assert main(["export", store.blobs.url, "--out", str(tmp_path / "set")]) == 0
+    assert "60 rows by the author" in (tmp_path / "set" / "README.md").read_text()
+
+
+def test_a_card_says_that_nobody_looked(tmp_path: Path) -> None:
+    store = make_run(tmp_path / "run", target=20)
+    assert main(["export", store.blobs.url, "--out", str(tmp_path / "set")]) == 0
+    assert "No person has looked over them." in (tmp_path / "set" / "README.md").read_text()
 
 
 @pytest.mark.parametrize(

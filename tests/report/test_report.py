@@ -23,7 +23,7 @@ from selfinstruct.novelty.check import make_index
 from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.novelty.rouge import rouge_l, tokenise
 from selfinstruct.prompts import load_prompts
-from selfinstruct.quality.sheets import PAPER, read_answers, summarise, wilson
+from selfinstruct.quality.sheets import PAPER, read_answers, summarise
 from selfinstruct.records import Candidate, ImportedTask, Instance, InstanceRow, Label, Proposal, Table
 from selfinstruct.report.charts import acceptance, bar_chart, growth, sunburst
 from selfinstruct.report.common import mark_common
@@ -39,8 +39,6 @@ from selfinstruct.report.gather import Gathered, gather
 from selfinstruct.report.histograms import histogram_of_scores, histogram_of_words
 from selfinstruct.report.lots import Lot
 from selfinstruct.report.overlap import Overlap
-from selfinstruct.quality.intervals import wilson
-from selfinstruct.quality.sheets import PAPER, read_answers, summarise
 from selfinstruct.report.settings import FigureSettings
 from selfinstruct.report.verbs import VerbObject, open_tagger
 from selfinstruct.reuse.replay import replay

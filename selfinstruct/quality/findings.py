@@ -1,0 +1,139 @@
+"""What a run's checks say of it: people's and one model's judgements together, question by question.
+
+Judgements by people go before those by the author where both looked at a row. The judge is one check by a model; where
+there are several, the one that was named.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from selfinstruct.errors import InputError
+from selfinstruct.quality.estimate import Estimate, JudgeFigures, Looked, Usable, estimate, judge_figures, usable
+from selfinstruct.quality.judging import overall
+from selfinstruct.quality.rubric import ALL
+from selfinstruct.quality.sample import stratum_of
+from selfinstruct.records import By, Judgement, Table
+from selfinstruct.storage.checks import CheckSet, check_sets, listed
+from selfinstruct.storage.store import RunStore
+
+_UNSEEN = Judgement.NONE
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One question."""
+
+    question: str
+    share: Estimate
+    judge: JudgeFigures | None  # None where people and the judge have no row in common
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """All questions of a run's checks, the last one being `all`."""
+
+    questions: Sequence[Finding]
+    usable: Usable | None  # None where only a judge looked
+    by: str  # "people", "the author", or both: who stands behind the verdicts that are not a model's
+
+    @property
+    def lines(self) -> list[str]:
+        """A line for each question, then what the judge is worth, and how many rows are usable."""
+        width = max(len(each.question) for each in self.questions)
+        lines = [f"{each.question:<{width}}  {self._worded(each.share.text)}" for each in self.questions]
+        last = self.questions[-1]
+        if last.judge:
+            lines.append(self._worded(last.judge.text))
+        if self.usable:
+            lines.append(_usable(self.usable))
+        return lines
+
+    @property
+    def overall(self) -> str:
+        """The line for rows that are right in all."""
+        return self._worded(self.questions[-1].share.text)
+
+    def _worded(self, text: str) -> str:
+        if self.by == "people":
+            return text
+        for people, by in (("by people", f"by {self.by}"), ("By people's", f"By {self.by}'s")):
+            text = text.replace(people, by)
+        return text
+
+
+def find(store: RunStore, judge: CheckSet | None = None) -> Findings | None:
+    """What the checks say, of the accepted rows that the run made itself; None where nothing was judged.
+
+    Args:
+        judge: The model's check that is meant (default: the only one).
+
+    Raises:
+        InputError: there are several checks by models, and none is named.
+        CorruptError: a file is damaged.
+    """
+    sets = check_sets(store)
+    models = [each for each in sets if each.facts["by"] == By.MODEL]
+    if judge is None and len(models) > 1:
+        raise InputError(f"--check: {store.blobs.url} has several checks by models; name one: {listed(models)}")
+    judge = judge or next(iter(models), None)
+    keys = judge.questions if judge else next((each.questions for each in sets), ())
+    people = [each for each in sets if each.facts["by"] != By.MODEL and each.questions == keys]
+    people.sort(key=lambda each: each.facts["by"] != By.PEOPLE)
+    said = _judgements(people)
+    judged = _judgements([judge] if judge else [])
+    if not said and not judged:
+        return None
+    strata, population = _strata(store, said.keys() | judged.keys())
+    nothing = (_UNSEEN,) * (len(keys) + 1)
+    found = []
+    for at, key in enumerate((*keys, ALL)):
+        rows = [
+            Looked(stratum, said.get(id, nothing)[at], judged.get(id, nothing)[at]) for id, stratum in strata.items()
+        ]
+        if share := estimate(rows, population):
+            found.append(Finding(key, share, judge_figures(rows)))
+    totals = store.totals()
+    tokens = sum(totals[table]["tokens.completion"] for table in (Table.PROPOSALS, Table.LABELS))
+    whole = found[-1].share if found and found[-1].question == ALL else None
+    rows_made = usable(whole, sum(population.values()), tokens) if whole else None
+    by = dict.fromkeys("people" if each.facts["by"] == By.PEOPLE else "the author" for each in people)
+    return Findings(found, rows_made, " and ".join(by) or "people") if found else None
+
+
+def _judgements(sets: Sequence[CheckSet]) -> dict[str, tuple[Judgement, ...]]:
+    """By instance: the judgement of each question, and that of all; what an earlier check says goes before."""
+    said: dict[str, tuple[Judgement, ...]] = {}
+    for checks in sets:
+        for number in checks.rounds():
+            for row in checks.read(number):
+                each = tuple(map(Judgement, row.judgements))
+                said.setdefault(row.id, (*each, overall(each)))
+    return said
+
+
+def _strata(store: RunStore, ids: set[str]) -> tuple[dict[str, str], Mapping[str, int]]:
+    """The stratum of each of some rows, and how many rows of the run each stratum has, in the run's order."""
+    columns = ["id", "is_classification"]
+    numbers = [number for number in store.rounds(Table.INSTANCES) if number > 0]
+    total = store.totals()[Table.INSTANCES]["instances.accepted"]
+    position, strata, population = 0, {}, Counter[str]()
+    for number in numbers:
+        rows = store.read_columns(Table.INSTANCES, number, columns, accepted_only=True)
+        for id, kind in zip(*(rows[name].to_pylist() for name in columns), strict=True):
+            stratum = stratum_of(kind, position, total)
+            population[stratum] += 1
+            position += 1
+            if id in ids:
+                strata[id] = stratum
+    return strata, dict(sorted(population.items()))
+
+
+def _usable(found: Usable) -> str:
+    rows = f"usable rows: about {found.rows:,.0f} ({found.low:,.0f} to {found.high:,.0f})"
+    if found.tokens is None or found.tokens_low is None:
+        return rows
+    most = f"{found.tokens_high:,.0f}" if found.tokens_high is not None else "any number"
+    return f"{rows}, at {found.tokens:,.0f} ({found.tokens_low:,.0f} to {most}) generated tokens each"
