@@ -154,7 +154,7 @@ def test_a_useless_judge_is_called_so_and_left_out(
     assert main(["check", store.blobs.url, "--sheet", str(sheet), "--by", "author"]) == 0
     told = capsys.readouterr().out
     assert "The judge is useless" in told
-    assert "60 rows by the author)" in told
+    assert "60 rows by the author" in told
     assert "By the author's verdict" in told
     assert "usable rows: about" in told
     assert main(["export", store.blobs.url, "--out", str(tmp_path / "set")]) == 0
