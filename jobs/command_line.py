@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_type_hints
 
 import tyro
 
@@ -130,6 +130,7 @@ def _parse(name: str, settings: type[T], arguments: list[str], recipe: str | Non
     """The settings: what a field has for itself, a recipe over it, then config files, then options."""
     rest, files = _files(arguments, ("config", "recipe") if recipe else ("config",))
     rest, by_name = _by_name(rest, kinds_of(settings))
+    _refuse_off_line(rest, settings)
     command = _command(settings, recipe)
     begun = with_options(_blank(command), _given(settings, files, recipe))
     parsed = tyro.cli(
@@ -189,6 +190,21 @@ def _by_name(arguments: list[str], kinds: Mapping[str, Kind]) -> tuple[list[str]
     return rest, given
 
 
+def _off_line(settings: type) -> dict[str, Any]:
+    """The groups of options that are not on the command line: name -> dataclass."""
+    hints = get_type_hints(settings)
+    fields = dataclasses.fields(settings)
+    return {each.name: hints[each.name] for each in fields if not each.metadata.get("on_command_line", True)}
+
+
+def _refuse_off_line(arguments: Sequence[str], settings: type) -> None:
+    """InputError for `--GROUP.NAME` of a group that is not on the command line."""
+    for group in _off_line(settings):
+        for argument in arguments:
+            if argument.startswith((f"--{group}.", f"--no_{group}.")):
+                raise InputError(f"{argument}: is no option here; it stands in a recipe or a --config file")
+
+
 def _over(values: Sequence[str], given: Sequence[str]) -> tuple[str, ...]:
     """Values by name with those over them that were given one by one."""
     names = {piece.partition("=")[0] for piece in given}
@@ -222,6 +238,14 @@ def _command(settings: type, recipe: str | None) -> type:
             dataclasses.field(default="", kw_only=True),
         )
         for name, metavar, text in files
+    ]
+    fields += [
+        (
+            name,
+            Annotated[kind, tyro.conf.Fixed, tyro.conf.Suppress],
+            dataclasses.field(default_factory=kind, kw_only=True),
+        )
+        for name, kind in _off_line(settings).items()
     ]
     return dataclasses.make_dataclass(
         settings.__name__, fields, bases=(settings,), frozen=True, namespace={"__doc__": settings.__doc__}

@@ -62,25 +62,29 @@ def import_run(settings: ImportSettings) -> int:
     from selfinstruct.run.facts import ALGORITHMS, ORIGIN, tasks_digest, word_facts
     from selfinstruct.run.rounds import Run
     from selfinstruct.run.settings import RunSettings
-    from selfinstruct.settings import facts_of
+    from selfinstruct.settings import facts_of, with_facts
     from selfinstruct.sources.seeds import load_seeds, unknown_kinds
     from selfinstruct.steps.plugins import plugin_facts
+    from selfinstruct.steps.rules import RuleSettings
     from selfinstruct.storage.store import RunStore
 
     if not settings.source:
         raise InputError("import: name a folder of the original code's outputs, or files of instructions")
     seeds = load_seeds(settings.seeds)
     run_settings = RunSettings(
+        rules=with_facts(RuleSettings(), {}),  # none: what exists is taken as its makers have kept it
         seed=settings.seed,
         check_pool=settings.check_pool,
         screen=settings.screen,
         novelty=settings.novelty,
         instances=settings.instances,
     )
-    # how requests are planned is left open: these were not planned here
+    # how requests are planned is left open: these were not planned here; and there were no rules
     facts = {**facts_of(run_settings), **ALGORITHMS, **word_facts(settings.novelty)}
     facts |= plugin_facts(settings.screen.plugin)
-    facts = {key: fact for key, fact in facts.items() if not key.startswith(("planner", "propose.", "rounds."))}
+    facts = {
+        key: fact for key, fact in facts.items() if not key.startswith(("planner", "propose.", "rounds.", "rules."))
+    }
     notes = unknown_kinds(seeds)
     facts["seeds"] = tasks_digest(seeds)
     given = Path(settings.source[0]).expanduser()

@@ -26,6 +26,8 @@ class ReparseSettings:
         change: Options of filters and novelty check to change, as novelty.threshold=0.6; all others stay.
         decontaminate: Evaluation sets that the new run is kept clear of.
         ngram: Tokens in a row that a text may not share with an evaluation set.
+        prompts: The prompt set with which the run was made, where it is none of the shipped ones: the rule
+            rules.prompt looks for its texts.
     """
 
     run: Positional[str]
@@ -33,6 +35,7 @@ class ReparseSettings:
     change: tuple[str, ...] = ()
     decontaminate: tuple[str, ...] = ()
     ngram: int = option(NGRAM, least=2)
+    prompts: str | None = None
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -43,6 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def reparse_run(settings: ReparseSettings) -> int:
     """Write the new run, and say what changed."""
     from selfinstruct.novelty.index import NoveltySettings
+    from selfinstruct.prompts import load_prompts
     from selfinstruct.records import Table
     from selfinstruct.reuse.reparse import reparse
     from selfinstruct.run.facts import filled
@@ -62,7 +66,7 @@ def reparse_run(settings: ReparseSettings) -> int:
     if out.blobs.url == source.blobs.url:
         raise InputError(f"--out: {settings.out} is the run itself; its files are never changed, take another folder")
     out.blobs.check_writable()
-    reparse(source, out, changes, evaluation)
+    reparse(source, out, changes, evaluation, load_prompts(settings.prompts) if settings.prompts else None)
     before, after = source.totals(), out.totals()
     for table, key in ((Table.CANDIDATES, "accepted"), (Table.INSTANCES, "instances.accepted")):
         print(f"{key}: {before[table][key]:,} before, {after[table][key]:,} now")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Collection, Sequence
 
 from selfinstruct.records import Candidate, Origin
 
@@ -59,3 +60,15 @@ class Pool:
         at = 3 * (ordinal - self._given)
         round_number, request, position = self._packed[at : at + 3]
         return f"{round_number:06d}/{request:05d}/{position:02d}"
+
+    def texts_of(self, ids: Collection[str]) -> dict[str, str]:
+        """The instructions of these public ids, as far as they are in the pool. It looks through all that was given."""
+        given = (ordinal for ordinal, id in enumerate(self._given_ids) if id in ids)
+        ordinals = [*given, *(self._ordinal(id) for id in ids if id[:1].isdigit())]
+        return {self.id(ordinal): self.texts[ordinal] for ordinal in ordinals if ordinal < len(self)}
+
+    def _ordinal(self, id: str) -> int:
+        """Where one of the model's instructions is, or would be: their ids come in order."""
+        packed, parts = self._packed, array("i", map(int, id.split("/")))
+        at = bisect_left(range(self.generated), parts, key=lambda at: packed[3 * at : 3 * at + 3])
+        return self._given + at

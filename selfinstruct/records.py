@@ -85,6 +85,12 @@ class Reason(StrEnum):
     DUPLICATE = "duplicate"
     SURPLUS = "surplus"
     LEAKED_MARKER = "leaked_marker"  # a marker of the prompt's form stands where none belongs
+    # a rule (`steps.rules`); of instructions and instances
+    ECHOES_INSTRUCTION = "echoes_instruction"  # an output that is its instruction, or a piece of it
+    FROM_PROMPT = "from_prompt"  # what the prompt itself told comes back as data
+    REPEATS_ITSELF = "repeats_itself"
+    ASKS_NOTHING = "asks_nothing"  # an instruction that is a statement
+    # a run made from stored answers
     NOT_ASKED = "not_asked"  # the run was made from stored answers, and there is none about this instruction
 
     @classmethod

@@ -52,9 +52,13 @@ def option(
     return field(default=default, metadata={"bounds": told, "alters_data": alters_data, "before": before})
 
 
-def group(settings: type[T], *, alters_data: bool = True) -> T:
-    """A dataclass field that holds options of a kind: a settings dataclass with its defaults."""
-    return field(default_factory=settings, metadata={"alters_data": alters_data})
+def group(settings: type[T], *, alters_data: bool = True, on_command_line: bool = True) -> T:
+    """A dataclass field that holds options of a kind: a settings dataclass with its defaults.
+
+    Args:
+        on_command_line: Whether commands take them as options. Others stand in recipes and config files alone.
+    """
+    return field(default_factory=settings, metadata={"alters_data": alters_data, "on_command_line": on_command_line})
 
 
 def problems_of(settings: Any, prefix: str = "") -> list[str]:

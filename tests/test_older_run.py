@@ -29,6 +29,8 @@ from selfinstruct.run.inputs import read_inputs
 from selfinstruct.run.loop import SingleLine, drive, prepare
 from selfinstruct.run.rounds import Run, Stage
 from selfinstruct.run.settings import RoundSettings
+from selfinstruct.settings import with_facts
+from selfinstruct.steps.rules import RuleSettings
 from selfinstruct.storage.store import RunStore, name_of
 from selfinstruct.storage.verify import digest, verify
 
@@ -61,6 +63,7 @@ def options(out: Path, target: int) -> GenerateSettings:
         seeds=DATA / "seeds.jsonl",
         pool=(str(DATA / "pool.jsonl"),),
         stop_repetition=False,
+        rules=with_facts(RuleSettings(), {}),  # as before there were any
     )
 
 
@@ -194,6 +197,7 @@ def test_the_command_carries_it_on(
     assert "pool: the run has '43265f19" in said
     assert "was begun before there was --reading, and goes on as it was (paper)" in said
     assert "was begun before there was --stop_repetition, and goes on as it was (False)" in said
+    assert "was begun before there was --rules.echo, and goes on as it was (False)" in said
     assert "reading:" not in said
     assert main([*command, "--pool", str(DATA / "pool.jsonl")]) == 0
     assert digest(RunStore(str(older)), ADDED) == digest(fresh, ADDED)

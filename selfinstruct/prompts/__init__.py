@@ -80,6 +80,12 @@ class PromptSet:
         return tuple(self.prompts)
 
     @property
+    def texts(self) -> list[str]:
+        """All that its prompts say, whatever they are filled with."""
+        each = self.prompts.values()
+        return [self.system, *(text for prompt in each for text in (prompt.prefix, prompt.suffix, prompt.tail))]
+
+    @property
     def dialect(self) -> Dialect:
         """In whose form its answers are written."""
         return Dialect.CHAT if self.chat else Dialect.BASE

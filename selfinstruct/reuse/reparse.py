@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from selfinstruct.errors import InputError
 from selfinstruct.novelty.check import make_index
-from selfinstruct.prompts import load_prompts
+from selfinstruct.prompts import PromptSet, load_prompts
 from selfinstruct.records import (
     Candidate,
     ImportedTask,
@@ -27,43 +27,55 @@ from selfinstruct.records import (
     Table,
 )
 from selfinstruct.reuse.replay import StoredRound, replay
-from selfinstruct.run.facts import ALGORITHMS, ORIGIN, TABLES, filled, word_facts
+from selfinstruct.run.facts import ALGORITHMS, ORIGIN, RULED_BY, TABLES, filled, word_facts
 from selfinstruct.run.rounds import Run
 from selfinstruct.run.settings import RunSettings
 from selfinstruct.settings import Facts, with_facts
 from selfinstruct.sources.contamination import Contamination
 from selfinstruct.steps.plugins import OPTION, PLUGINS, plugin_facts
-from selfinstruct.storage.history import complete_rounds, dialect_of
+from selfinstruct.storage.history import complete_rounds, dialect_of, facts_by_round, shipped_prompts
 from selfinstruct.storage.store import RunStore
 
-CHANGEABLE = ("reading", "screen.", "novelty.", "instances.", "check_pool")
+CHANGEABLE = ("reading", "screen.", "novelty.", "instances.", "rules.", "check_pool")
 """Beginnings of the options that the pure stages read."""
 
 
 def reparse(
-    source: RunStore, out: RunStore, changes: Mapping[str, Any], evaluation: Contamination | None = None
+    source: RunStore,
+    out: RunStore,
+    changes: Mapping[str, Any],
+    evaluation: Contamination | None = None,
+    prompts: PromptSet | None = None,
 ) -> None:
     """Write the complete rounds of a run anew, as another run; a second call goes on after a first that was killed.
 
     Args:
         changes: Facts that differ from the source's, of those that the pure stages read.
         evaluation: Evaluation sets to keep clear of; the source's own have to be given again.
+        prompts: The source's prompt set, whose texts the rule `rules.prompt` looks for; without it a shipped one.
 
     Raises:
-        InputError: the source was kept clear of evaluation sets, or has plugins, and none are given.
+        InputError: the source was kept clear of evaluation sets, has plugins, or prompts that are not shipped, and none
+            are given.
         SelfInstructError: as `replay` does.
     """
     facts = reparsed_facts(source, changes, evaluation)
     settings = with_facts(RunSettings(), facts)
     seeds, imported = _given(source)
-    run = Run(settings, load_prompts("base"), seeds, imported, evaluation)
+    told: list[str] = []
+    if settings.rules.prompt:
+        sets = [prompts] if prompts else _shipped_sets(source)
+        told = [text for each in sets for text in each.texts]
+        if (digests := [each.digest for each in sets]) != [facts.get("prompts")]:
+            facts = {**facts, RULED_BY: digests}
+    run = Run(settings, load_prompts("base"), seeds, imported, evaluation, told)
     replay(run, out, make_index(settings.novelty), facts, _rounds(source))
 
 
 def reparsed_facts(source: RunStore, changes: Mapping[str, Any], evaluation: Contamination | None) -> Facts:
     """The facts of the new run: requests are as they were planned, all else is made by today's code."""
     begun = source.metadata(Table.CANDIDATES, 0)
-    facts = {key: fact for key, fact in filled(begun.notes["facts"]).items() if key not in (PLUGINS, TABLES)}
+    facts = {key: fact for key, fact in filled(begun.notes["facts"]).items() if key not in (PLUGINS, RULED_BY, TABLES)}
     facts |= {**ALGORITHMS, "planner": facts["planner"], **changes, **_plugins(facts[OPTION], changes)}
     facts |= word_facts(with_facts(RunSettings(), facts).novelty)
     if evaluation:
@@ -75,6 +87,18 @@ def reparsed_facts(source: RunStore, changes: Mapping[str, Any], evaluation: Con
     rounds = len(complete_rounds(source))
     facts[ORIGIN] = {"command": "reparse", "source": [begun.writer.id, rounds], "rounds": rounds}
     return facts
+
+
+def _shipped_sets(source: RunStore) -> list[PromptSet]:
+    """The prompt sets with which a run's rounds were made; there are several where runs were merged."""
+    digests = dict.fromkeys(str(facts["prompts"]) for _, facts in facts_by_round(source) if "prompts" in facts)
+    try:
+        return [shipped_prompts()[digest] for digest in digests]
+    except KeyError:
+        raise InputError(
+            f"--prompts: {source.blobs.url} was made with a prompt set that is not shipped here; name its folder, or"
+            " leave its texts alone (--change rules.prompt=false)"
+        ) from None
 
 
 def _plugins(names: Sequence[str], changes: Mapping[str, Any]) -> Facts:

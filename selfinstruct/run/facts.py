@@ -33,6 +33,10 @@ dropped, what counts as a word, and what as similar. One that comes to give othe
 ANY_SCRIPT = 2
 """The tokeniser of `--novelty.tokeniser unicode`. 1 ended words at combining marks and knew no form but lower case."""
 
+RULED_BY = "rules.prompts"
+"""The fact that has the digests of the prompt sets whose texts a reparsed run has not as data, where `prompts` does not
+say it."""
+
 TABLES = "tables"
 """The fact that says which library, of which version, told letters and scripts; there where any script is compared."""
 
@@ -111,7 +115,7 @@ def check_facts(store: RunStore, facts: Facts) -> None:
             raise InputError(
                 f"{store.blobs.url}: `selfinstruct {origin['command']}` has not finished it; give that command again"
             )
-        facts = {**facts, **{key: begun[key] for key in (ORIGIN, "pool") if key in begun}}
+        facts = {**facts, **{key: begun[key] for key in (ORIGIN, "pool", RULED_BY) if key in begun}}
         first = origin["rounds"] + 1
         settled = first in store.rounds(Table.PROPOSALS)
         begun = {**(store.metadata(Table.PROPOSALS, first).notes["facts"] if settled else facts), **begun}

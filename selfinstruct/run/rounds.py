@@ -105,6 +105,9 @@ Effect: TypeAlias = Write | Check | Insert
 class Run:
     """One run of Self-Instruct, from its seed tasks to the last file.
 
+    Args:
+        told: What the prompts said to which stored answers were given, if those are not `prompts`.
+
     Raises:
         FailureError: from `effects`, when too many requests of a round failed.
     """
@@ -116,6 +119,7 @@ class Run:
         seeds: Sequence[SeedTask],
         imported: Sequence[ImportedTask] = (),
         evaluation: Contamination | None = None,
+        told: Sequence[str] | None = None,
     ) -> None:
         self.settings = settings
         self.pool = Pool()
@@ -125,7 +129,7 @@ class Run:
         self._imported = imported
         self._strategy: Strategy = Paper(settings.propose, settings.seed, prompts)
         self._reader = reader_of(prompts, settings.reading)
-        self._criteria = Criteria.of(settings, evaluation)
+        self._criteria = Criteria.of(settings, prompts.texts if told is None else told, evaluation)
         self._effects: deque[Effect] = deque()
         self._proposing: dict[int, Proposing] = {}  # rounds whose proposals are not committed, in order
         self._screened: list[Candidate] = []  # the round whose proposals are committed and candidates are not
@@ -201,7 +205,7 @@ class Run:
             case Table.PROPOSALS:
                 self._proposing.pop(file.round, None)
                 proposals = cast(Sequence[Proposal], file.rows)
-                self._screened = screened(proposals, self._reader_of(file), self._criteria)
+                self._screened = screened(proposals, self._reader_of(file), self._criteria, self.pool.texts_of)
                 self._effects.append(Check(len(self.pool), survivors(self._screened)))
             case Table.CANDIDATES:
                 self._grow_pool(file.round, [row for row in cast(Sequence[Candidate], file.rows) if row.accepted])

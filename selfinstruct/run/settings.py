@@ -9,6 +9,7 @@ from typing import Literal
 from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.settings import SEEDS, group, option
 from selfinstruct.steps.instantiate import InstanceSettings
+from selfinstruct.steps.rules import RuleSettings
 from selfinstruct.steps.screen import ScreenSettings
 from selfinstruct.steps.strategies import ProposeSettings
 
@@ -58,6 +59,7 @@ class StepSettings:
     screen: ScreenSettings = group(ScreenSettings)
     novelty: NoveltySettings = group(NoveltySettings)
     instances: InstanceSettings = group(InstanceSettings)
+    rules: RuleSettings = group(RuleSettings, on_command_line=False)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -107,7 +107,7 @@ class Trial:
         """Plan at most `number` requests: a fifth of them propose, one at least, and the others label."""
         self.prompts = prompts
         self._reader = reader_of(prompts, settings.reading)
-        self._criteria = Criteria.of(settings)
+        self._criteria = Criteria.of(settings, prompts.texts)
         self._seeds = list(seed_candidates(seeds))
         self._pool = Pool()
         self._pool.extend(self._seeds)
@@ -158,7 +158,7 @@ class Trial:
     def _candidates(self, batches: Sequence[Proposing]) -> list[Candidate]:
         """As the run judges them if its round has these requests."""
         rows = [row for proposing in batches for row in proposing.rows(ROUND, self._pool)]
-        candidates, size = screened(rows, self._reader, self._criteria), len(self._pool)
+        candidates, size = screened(rows, self._reader, self._criteria, self._pool.texts_of), len(self._pool)
         neighbours = self._index.nearest(size, survivors(candidates))
         return list(admitted(candidates, neighbours, size, self._pool.id, self._criteria))
 

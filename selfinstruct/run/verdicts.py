@@ -6,7 +6,7 @@ another thread, since nothing that they read is changed while they run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -28,6 +28,7 @@ from selfinstruct.run.settings import StepSettings
 from selfinstruct.sources.contamination import Contamination
 from selfinstruct.steps.instantiate import InstanceSettings, filter_instances, instance_row
 from selfinstruct.steps.readers import Reader
+from selfinstruct.steps.rules import Rules
 from selfinstruct.steps.screen import Screen
 
 _CUT = {Finish.LENGTH: Reason.CUT_BY_LENGTH, Finish.REPETITION: Reason.REPETITION}
@@ -45,39 +46,62 @@ class Criteria:
     novelty: NoveltySettings
     instances: InstanceSettings
     screen: Screen
+    rules: Rules
     evaluation: Contamination | None
 
     @classmethod
-    def of(cls, settings: StepSettings, evaluation: Contamination | None = None) -> Criteria:
-        """What these options say."""
+    def of(cls, settings: StepSettings, told: Sequence[str], evaluation: Contamination | None = None) -> Criteria:
+        """What these options say, of answers to prompts that told this (`PromptSet.texts`)."""
         screen = Screen(settings.screen, any_script=settings.novelty.any_script)
-        return cls(settings.seed, settings.novelty, settings.instances, screen, evaluation)
+        rules = Rules(settings.rules, settings.novelty.tokeniser, told)
+        return cls(settings.seed, settings.novelty, settings.instances, screen, rules, evaluation)
+
+    def of_instruction(self, text: str, shown: Sequence[str] = ()) -> Reason | None:
+        """Why an instruction is dropped for what it is. `shown`: as of `Rules.of_instruction`."""
+        return self.screen(" ".join(text.split())) or self.rules.of_instruction(text, shown)
+
+    def of_instance(self, instruction: str, instance: Instance) -> Reason | None:
+        """Why an instance is dropped by the user's own filters or a rule."""
+        return self.screen.of_instance(instruction, instance) or self.rules.of_instance(instruction, instance)
 
     def of_given(self, text: str) -> Reason | None:
         """Why an imported instruction is dropped, whatever the pool holds."""
-        reason = self.screen(text)
+        reason = self.screen(text) or self.rules.of_instruction(text)
         if reason is None and self.evaluation and self.evaluation.of_instruction(text):
             return Reason.CONTAMINATED
         return reason
 
 
-def screened(proposals: Sequence[Proposal], reader: Reader, criteria: Criteria) -> list[Candidate]:
+def screened(
+    proposals: Sequence[Proposal],
+    reader: Reader,
+    criteria: Criteria,
+    texts_of: Callable[[Collection[str]], Mapping[str, str]],
+) -> list[Candidate]:
     """Every proposed instruction with the reason why it is dropped before the novelty check, or None.
 
     A request that gave none is a candidate without position and text.
+
+    Args:
+        texts_of: The texts of demonstrations by their ids (`Pool.texts_of`).
     """
-    return [candidate for proposal in proposals for candidate in _candidates(proposal, reader, criteria)]
+    ids = {id for proposal in proposals for id in proposal.demonstrations}
+    shown = criteria.rules.demonstrations(texts_of, ids)
+    return [candidate for proposal in proposals for candidate in _candidates(proposal, reader, criteria, shown)]
 
 
-def _candidates(proposal: Proposal, reader: Reader, criteria: Criteria) -> Iterator[Candidate]:
+def _candidates(
+    proposal: Proposal, reader: Reader, criteria: Criteria, demonstrations: Mapping[str, str]
+) -> Iterator[Candidate]:
     lost = _LOST.get(proposal.finish)
     cut = proposal.finish in _CUT
     opened = len(proposal.demonstrations) + 1
     found = [] if lost is Reason.FAILED else reader.proposals(proposal.text, opened, cut)
     if not found:
         yield _candidate(proposal, None, "", lost or reader.silence(proposal.text, cut))
+    shown = [demonstrations[id] for id in proposal.demonstrations if id in demonstrations]
     for position, (text, reason) in enumerate(found):
-        reason = _told(reason, proposal.finish) or criteria.screen(" ".join(text.split()))
+        reason = _told(reason, proposal.finish) or criteria.of_instruction(text, shown)
         candidate = _candidate(proposal, position, text, reason)
         if candidate.reason is None and criteria.evaluation and (hit := criteria.evaluation.of_instruction(text)):
             candidate = replace(
@@ -162,8 +186,8 @@ def _instances(
     if question is None and instances:  # an answer that cannot be read tells nothing
         is_classification = reader.told(answer.text)
     overlaps = criteria.evaluation.overlap if criteria.evaluation else None
-    plugins = partial(criteria.screen.of_instance, instruction.text)
-    verdicts = filter_instances(instances, criteria.instances, criteria.seed, instruction.id, overlaps, plugins)
+    judge = partial(criteria.of_instance, instruction.text)
+    verdicts = filter_instances(instances, criteria.instances, criteria.seed, instruction.id, overlaps, judge)
     if not verdicts:
         silence = _told(reader.silence(answer.text, cut), answer.finish)
         yield instance_row(instruction, is_classification, None, Instance("", ""), silence)

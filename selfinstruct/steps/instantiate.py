@@ -40,7 +40,7 @@ def filter_instances(
     run_seed: int,
     instruction_id: str,
     contaminated: Callable[[str], object] | None = None,
-    plugins: Callable[[Instance], Reason | None] | None = None,
+    judge: Callable[[Instance], Reason | None] | None = None,
 ) -> list[Verdict]:
     """Each instance with the reason why it is dropped, or None.
 
@@ -49,10 +49,10 @@ def filter_instances(
     Args:
         found: What a reader found, with its reasons.
         contaminated: Says of a text whether it overlaps with an evaluation set.
-        plugins: Says why the user's own filters drop an instance, or None.
+        judge: Says why the user's own filters or the rules drop an instance, or None.
     """
     instances = [instance for instance, _ in found]
-    reasons = [reason or _own_fault(instance) or (plugins and plugins(instance)) for instance, reason in found]
+    reasons = [reason or _own_fault(instance) or (judge and judge(instance)) for instance, reason in found]
     if contaminated:
         for i, instance in enumerate(instances):
             if reasons[i] is None and (contaminated(instance.input) or contaminated(instance.output)):

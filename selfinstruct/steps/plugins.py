@@ -2,8 +2,9 @@
 
 A function of one text is asked about instructions, one of three about instances: `(instruction, input, output)`. It
 returns True for what is to be dropped, which then has the reason `plugin:<its name>`, and False for what may stay.
-Built-in filters go before it. It must be deterministic, a pure function of its texts, for a run that is taken up again
-must come out as it would have without a break; it may be called in any thread of the driver.
+Built-in filters go before it, the rules (`rules`) after it. It must be deterministic, a pure function of its texts, for
+a run that is taken up again must come out as it would have without a break. It may be called in any thread of the
+driver.
 
 A run's facts hold the SHA-256 of the file that defines each function. What this file imports or reads is not covered.
 """

@@ -39,7 +39,7 @@ def complete_rounds(store: RunStore) -> range:
 def prompts_name(facts: Facts) -> str:
     """The name of a shipped prompt set, else the digest of its files."""
     digest = str(facts.get("prompts", ""))
-    known = _shipped_prompts().get(digest)
+    known = shipped_prompts().get(digest)
     return known.name if known else digest
 
 
@@ -52,7 +52,7 @@ def dialect_of(store: RunStore, proposals: RoundFile) -> Dialect:
     if "dialect" in proposals.notes:
         return Dialect(proposals.notes["dialect"])
     facts = store.metadata(Table.CANDIDATES, 0).notes["facts"]
-    prompts = _shipped_prompts().get(str(facts.get("prompts", "")))
+    prompts = shipped_prompts().get(str(facts.get("prompts", "")))
     if prompts is None:
         raise InputError(
             f"{store.blobs.url}: round {proposals.round} does not say whether its prompts were a chat's, and they are"
@@ -62,6 +62,7 @@ def dialect_of(store: RunStore, proposals: RoundFile) -> Dialect:
 
 
 @cache
-def _shipped_prompts() -> Mapping[str, PromptSet]:
+def shipped_prompts() -> Mapping[str, PromptSet]:
+    """The prompt sets that come with the project, by the digest that a run's facts have."""
     sets = (load_prompts(path.parent.name) for path in SHIPPED.glob("*/set.toml"))
     return {prompts.digest: prompts for prompts in sets}

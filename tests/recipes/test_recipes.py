@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -45,6 +46,9 @@ def test_where_the_paper_differs() -> None:
     assert read_recipe("paper").items() - read_recipe(RECOMMENDED).items() == {
         ("reading", "paper"),
         ("stop_repetition", False),
+        ("rules.echo", False),
+        ("rules.prompt", False),
+        ("rules.repetition", False),
     }
 
 
@@ -83,8 +87,12 @@ def test_the_values_make_the_fingerprint_and_the_name_does_not(tmp_path: Path) -
         *("--novelty.bands", "79", "--novelty.rows", "4", "--novelty.seed", "1"),
     ]
     named = {option.removeprefix("--").removeprefix("no_") for option in by_hand if option.startswith("--")}
-    assert named == ALTERING.keys()
-    ways = [["--recipe", "paper"], [f"--recipe={copy}"], by_hand]
+    rules = {f"rules.{name}": False for name in ("echo", "prompt", "repetition", "statement")}
+    rules |= {"rules.echo_words": 8, "rules.prompt_words": 12, "rules.repeated": 0.5}
+    assert named | rules.keys() == ALTERING.keys()
+    config = tmp_path / "rules.yaml"
+    config.write_text(json.dumps(rules))
+    ways = [["--recipe", "paper"], [f"--recipe={copy}"], [*by_hand, "--config", str(config)]]
     assert len({fingerprint(read_inputs(generate_with(*way)).facts) for way in ways}) == 1
     copy.write_text("version: 1\ninstances.most: 4\n")
     changed = read_inputs(generate_with("--recipe", str(copy))).facts

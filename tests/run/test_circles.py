@@ -13,6 +13,7 @@ import pytest
 
 from jobs.main import main
 from selfinstruct.errors import FingerprintError
+from selfinstruct.pool import Pool
 from selfinstruct.records import (
     Candidate,
     Finish,
@@ -36,7 +37,7 @@ from selfinstruct.storage.verify import verify
 from tests.tools.server import Server, Trick, choice, saying, serving
 
 TOLERANT, PAPER = TolerantReader(False, {}), PaperReader()
-CRITERIA = Criteria.of(RunSettings())
+CRITERIA = Criteria.of(RunSettings(), [])
 ROUND_AND_ROUND = " and round" * 40
 
 
@@ -56,12 +57,13 @@ INSTANCES = "Example 1\nInput: 3\nOutput: 9\nExample 2\nInput: 4\nOutput: 16\nEx
 def test_what_is_not_whole_is_dropped_as_what_it_was_ended_for(finish: Finish) -> None:
     reason = Reason.CUT_BY_LENGTH if finish is Finish.LENGTH else Reason.REPETITION
     text = f" Name three rivers of Europe.\n10. Add up two long numbers.\n11. Walk round{ROUND_AND_ROUND}"
-    assert [row.reason for row in screened([proposal(text, finish)], TOLERANT, CRITERIA)] == [None, None, reason]
-    (dropped,) = screened([proposal(text, finish)], PAPER, CRITERIA)
-    assert (dropped.reason, dropped.position) == (reason, None)
-    rows = list(labelled([INSTRUCTION], [label(INSTANCES, finish)], TOLERANT, CRITERIA))
+    rows = screened([proposal(text, finish)], TOLERANT, CRITERIA, Pool().texts_of)
     assert [row.reason for row in rows] == [None, None, reason]
-    assert [row.output for row in rows] == ["9", "16", "25"]
+    (dropped,) = screened([proposal(text, finish)], PAPER, CRITERIA, Pool().texts_of)
+    assert (dropped.reason, dropped.position) == (reason, None)
+    found = list(labelled([INSTRUCTION], [label(INSTANCES, finish)], TOLERANT, CRITERIA))
+    assert [row.reason for row in found] == [None, None, reason]
+    assert [row.output for row in found] == ["9", "16", "25"]
 
 
 def test_an_answer_that_ended_by_itself_is_whole() -> None:

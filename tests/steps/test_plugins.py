@@ -111,7 +111,7 @@ def test_instances_that_a_plugin_drops_count_for_nothing() -> None:
     ours = screen("filters:long_winded")
     found = whole([Instance("a", "b"), Instance("a", "c" * 50), Instance("b", ""), Instance("c", "d" * 50)])
     verdicts = filter_instances(
-        found, InstanceSettings(), 0, "id", plugins=lambda each: ours.of_instance("Say it twice.", each)
+        found, InstanceSettings(), 0, "id", judge=lambda each: ours.of_instance("Say it twice.", each)
     )
     dropped = Reason("plugin:long_winded")
     assert [reason for _, reason in verdicts] == [None, dropped, Reason.EMPTY_OUTPUT, dropped]  # none is conflicting
