@@ -18,6 +18,7 @@ from selfinstruct.report.verbs import VerbObject
 
 VERBS, NOUNS = 20, 4  # as in the paper's figure
 LABELS = 12
+SHARED, MANY = 8, 5  # outputs that are named, and how many rows share one
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,17 @@ class ClassFigures:
 
 
 @dataclass(frozen=True, slots=True)
+class SharedFigures:
+    """Outputs that many rows have word for word. Classification tasks are left out: their labels are to be shared."""
+
+    instances: int  # valid ones
+    many: int  # how many rows share such an output at least
+    sharing: int  # the instances that have one
+    outputs: Mapping[str, int]  # the commonest of those outputs, as they begin
+    at_least: bool  # whether these are lower bounds: there were too many different outputs to count all
+
+
+@dataclass(frozen=True, slots=True)
 class Figures:
     """Everything that a report says in numbers."""
 
@@ -153,6 +165,7 @@ class Figures:
     lengths: Mapping[str, Histogram]
     instances_per_instruction: Mapping[int, int]
     classes: ClassFigures
+    shared: SharedFigures
     verbs: VerbFigures
     overlap: OverlapFigures
     review: Sequence[ReviewFigures] | None
@@ -200,6 +213,7 @@ def make_figures(
         lengths={name: histogram_of_words(gathered.words[name]) for name in ("instruction", "input", "output")},
         instances_per_instruction=dict(sorted(gathered.per_instruction.items())),
         classes=class_figures(gathered),
+        shared=shared_figures(gathered),
         verbs=verbs,
         overlap=OverlapFigures(
             len(nearest),
@@ -326,6 +340,14 @@ def class_figures(gathered: Gathered) -> ClassFigures:
         gathered.label_count,
         gathered.several,
         gathered.one_label,
+    )
+
+
+def shared_figures(gathered: Gathered) -> SharedFigures:
+    """Which outputs many rows have."""
+    many = [(text, n) for text, n in gathered.outputs.most_common() if n >= MANY]
+    return SharedFigures(
+        gathered.output_count, MANY, sum(n for _, n in many), dict(many[:SHARED]), gathered.forgot_outputs
     )
 
 

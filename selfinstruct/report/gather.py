@@ -24,7 +24,10 @@ from selfinstruct.storage.lineage import Row, find_texts, identity
 from selfinstruct.storage.store import RunStore
 
 MOST_LABELS = 100_000
-"""Different class labels that are counted; when there are more, those seen once so far are forgotten."""
+"""Different class labels that are counted, and other outputs; of more, those seen once so far are forgotten."""
+
+TOLD_APART = 300
+"""Characters by which outputs are told apart."""
 
 CANDIDATE = ["id", "position", "text", "accepted", "reason", "nearest_id", "rouge_l"]
 INSTANCE = ["id", "instruction_id", "instruction", "is_classification", "input", "output", "accepted", "reason"]
@@ -71,6 +74,9 @@ class Gathered:
     labels: Counter[str] = field(default_factory=Counter)  # class label -> valid instances of classification tasks
     label_count: int = 0  # valid instances of classification tasks
     forgot_labels: bool = False  # whether counts of rare labels are too low
+    outputs: Counter[str] = field(default_factory=Counter)  # as it begins -> valid instances of other tasks
+    output_count: int = 0  # valid instances of other tasks
+    forgot_outputs: bool = False  # whether counts of rare outputs are too low
     several: int = 0  # classification tasks with at least two valid instances
     one_label: int = 0  # those of them whose instances all have one label
     tokens: dict[Kind, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
@@ -197,6 +203,7 @@ class _Reader:
         gathered.per_instruction += _values(tasks["accepted_sum"])
         gathered.classes += _values(tasks["is_classification_max"])
         self._labels(valid.filter(valid["is_classification"]))
+        self._outputs(valid.filter(pc.invert(pc.fill_null(valid["is_classification"], False)))["output"])
         for row in valid.filter(pc.is_in(valid["instruction_id"], self._drawn)).to_pylist():
             gathered.instances_of[row["instruction_id"]].append(row)
         self._lot("review", self._draws.review_rows).offer(valid, number)
@@ -211,11 +218,20 @@ class _Reader:
         gathered.label_count += len(instances)
         if len(gathered.labels) > MOST_LABELS:
             gathered.forgot_labels = True
-            gathered.labels = Counter({label: n for label, n in gathered.labels.items() if n > 1})
+            gathered.labels = _seen_again(gathered.labels)
         tasks = instances.group_by("instruction_id").aggregate([("output", "count"), ("output", "count_distinct")])
         several = pc.greater(tasks["output_count"], 1)
         gathered.several += pc.sum(several).as_py() or 0
         gathered.one_label += pc.sum(pc.and_(several, pc.equal(tasks["output_count_distinct"], 1))).as_py() or 0
+
+    def _outputs(self, outputs: Any) -> None:
+        """The outputs of valid instances of tasks that are not classification, where labels are shared with reason."""
+        gathered = self.gathered
+        gathered.outputs += _values(pc.utf8_slice_codeunits(pc.utf8_trim_whitespace(outputs), 0, TOLD_APART))
+        gathered.output_count += len(outputs)
+        if len(gathered.outputs) > MOST_LABELS:
+            gathered.forgot_outputs = True
+            gathered.outputs = _seen_again(gathered.outputs)
 
     def tokens(self, number: int) -> None:
         columns = ["kind", "prompt_tokens", "completion_tokens"]
@@ -255,6 +271,10 @@ def _words(column: Any, tokeniser: Tokeniser) -> Counter[int]:
     trimmed = pc.utf8_trim_whitespace(column)
     words = pc.list_value_length(pc.utf8_split_whitespace(trimmed))
     return _values(pc.if_else(pc.equal(trimmed, ""), 0, words))
+
+
+def _seen_again(counts: Counter[str]) -> Counter[str]:
+    return Counter({text: n for text, n in counts.items() if n > 1})
 
 
 def _values(column: Any) -> Counter[Any]:

@@ -117,6 +117,25 @@ def test_too_many_labels_are_said_to_be(store: RunStore, monkeypatch: pytest.Mon
     assert classes.labelled_instances == len(valid) > sum(classes.labels.values())
 
 
+def test_outputs_that_many_rows_have_are_counted(
+    store: RunStore, gathered: Gathered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = [row.output for row in rows(store, Table.INSTANCES) if row.accepted and not row.is_classification]
+    counts = Counter(text.strip() for text in others)
+    monkeypatch.setattr("selfinstruct.report.figures.MANY", 2)
+    shared = figures_of(gathered).shared
+    many = {text: n for text, n in counts.items() if n >= 2}
+    assert (shared.instances, shared.sharing) == (len(others), sum(many.values()))
+    assert 0 < shared.sharing < shared.instances
+    assert shared.outputs.items() <= many.items()
+    assert min(shared.outputs.values()) >= max({**many, "": 0}[text] for text in {*many, ""} - shared.outputs.keys())
+    assert not shared.at_least
+    monkeypatch.setattr("selfinstruct.report.gather.MOST_LABELS", 2)
+    fewer = figures_of(gather(store, FigureSettings(), lambda texts: None)).shared
+    assert fewer.at_least
+    assert fewer.instances == shared.instances
+
+
 def test_the_funnel_closes(store: RunStore, gathered: Gathered) -> None:
     figures = figures_of(gathered)
     for step in figures.funnel:
