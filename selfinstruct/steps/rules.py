@@ -94,7 +94,7 @@ class Rules:
         settings, output = self._settings, instance.output
         if settings.echo and is_echo(output, instruction, settings.echo_words, self._tokeniser):
             return Reason.ECHOES_INSTRUCTION
-        words = self._words(output) if settings.prompt or settings.repetition else []
+        words = self._words(output)
         if settings.prompt and any(
             self._prompt.hold(each, settings.prompt_words) for each in (words, self._words(instance.input))
         ):
@@ -111,7 +111,9 @@ class Rules:
         return not _MAY_REPEAT.search(instruction)
 
     def _words(self, text: str) -> list[str]:
-        return tokenise(text, self._tokeniser)
+        """The words of a text, where a rule looks at them."""
+        wanted = self._settings.prompt or self._settings.repetition
+        return tokenise(text, self._tokeniser) if wanted else []
 
 
 def _hold_one(words: Sequence[str], shown: Sequence[str]) -> bool:
