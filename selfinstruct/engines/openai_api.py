@@ -24,7 +24,7 @@ from selfinstruct.errors import InputError
 from selfinstruct.prompts import PromptSet, Sampling
 from selfinstruct.records import Completion, Finish, Request, mended
 from selfinstruct.sources.options import named_values
-from selfinstruct.steps.readers.ends import without_end
+from selfinstruct.steps.readers.ends import first_turn
 
 if TYPE_CHECKING:
     import httpx2
@@ -134,7 +134,7 @@ class Api:
             again = math.inf if busy else HICCUPS if error.status is None else 0
             raise RefusedError(_shown(str(error), self._key), again) from error
         text, stopped = _cut(mended(first.text), self._prompts[request.kind].sampling.stop)
-        whole = without_end(text)
+        whole = first_turn(text)
         ended = stopped or whole != text
         usage, words = answer.get("usage"), _shown(first.words, self._key)
         asked, tokens = _count(usage, "prompt_tokens", self._prompt(request)), _count(usage, "completion_tokens", text)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 ENDS = (
     "</s>",
     "<eos>",
     "[EOS]",
+    "<eod>",
+    "<eoa>",
+    "<|eos|>",
+    "<|eod|>",
     "<|endoftext|>",
     "<|end_of_text|>",
     "<|im_end|>",
@@ -20,6 +25,9 @@ ENDS = (
     "<turn|>",
     "<|end_of_turn|>",
     "<|END_OF_TURN_TOKEN|>",
+    "<|END_RESPONSE|>",
+    "<|endofturn|>",
+    "<end_of_utterance>",
     "<|assistant_end|>",
     "<｜end▁of▁sentence｜>",
     "[|endofturn|]",
@@ -28,6 +36,30 @@ ENDS = (
 
 AT_THE_END = (*ENDS, "<|end|>", "<|assistant|>", "<|user|>", "[/INST]")
 """Besides, what may also part an answer's sections, or begin another turn: an end only where nothing follows."""
+
+_BEGINNINGS = (
+    "<|im_start|>",
+    "<|start_header_id|>",
+    "<|header_start|>",
+    "<start_of_turn>",
+    "<|turn>",
+    "<|START_OF_TURN_TOKEN|>",
+    "<|start_of_role|>",
+    "<|start|>",
+    "<|system|>",
+    "<|user|>",
+    "<|assistant|>",
+    "<｜User｜>",
+    "<｜Assistant｜>",
+    "[INST]",
+    "<s>[INST]",
+    "<s> [INST]",
+)
+"""How a turn begins."""
+
+_ANOTHER_TURN = re.compile(
+    rf"(?:{'|'.join(map(re.escape, (*ENDS, '<|end|>')))})\s*(?:{'|'.join(map(re.escape, _BEGINNINGS))})"
+)
 
 
 def without_end(text: str, ends: Sequence[str] = AT_THE_END) -> str:
@@ -42,3 +74,9 @@ def without_end(text: str, ends: Sequence[str] = AT_THE_END) -> str:
             break
         whole = cut.rstrip()
     return whole
+
+
+def first_turn(text: str) -> str:
+    """The text without its ends, and without another turn that a model went on with after one."""
+    another = _ANOTHER_TURN.search(text)
+    return without_end(text[: another.start()].rstrip() if another else text)

@@ -1,37 +1,97 @@
-"""What models put around an answer and its parts: Markdown, list numbers, fences, pleasantries."""
+"""What models put around an answer and its parts: Markdown, list numbers, fences, rules, pleasantries."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
-_BLANKS = r"[ \t]{0,16}"  # bounded, so that a line of blanks is not tried from each of them
+BLANK = r"[ \t\xa0\u3000]"
+_BLANKS = BLANK + "{0,16}"  # bounded, so that a line of blanks is not tried from each of them
+_EMPHASIS = r"(?:\*{1,3}|_{1,3}|`)?"
 _DECORATION = (
-    rf"{_BLANKS}(?:>{_BLANKS}){{0,8}}(?:\#{{1,6}}{_BLANKS})?(?:[-*+•][ \t]{{1,16}})?(?:\d{{1,3}}[.)][ \t]{{1,16}})?"
-    rf"(?:\*\*|__|\*)?{_BLANKS}"
+    rf"(?!(?-i:[ \t]{{4,}}[a-z])){_BLANKS}(?:>{_BLANKS}){{0,8}}(?:\#{{2,6}}{_BLANKS})?(?:[-*+•]{BLANK}{{1,16}})?"
+    rf"(?:\d{{1,3}}[.)]{BLANK}{{1,16}})?{_EMPHASIS}(?:[^\w\s\"'#/%;<]\uFE0F?{BLANK})?[\[(【]?"
 )
-_COLON = r"(?:\*\*|__|\*)?[ \t]*[:：](?:\*\*|__|\*)?[ \t]*"
+"""Before a marker's name. A single `#` is none, since comments in programs begin so, nor are small letters far from the
+margin, where a program has its keys."""
+
+_NUMBER = rf"(?:{BLANK}*\#?{BLANK}*\d{{1,4}})?"
+_COLON = rf"[\])】]?{_EMPHASIS}{BLANK}*[:：]{_EMPHASIS}{BLANK}*"
+_ALONE = rf"{_BLANKS}(?:\#{{2,6}}{_BLANKS}{_EMPHASIS}|\*\*|__){{name}}{_NUMBER}{_EMPHASIS}{BLANK}*$"
 
 
 def marker(name: str) -> re.Pattern[str]:
-    """A marker such as `Output:` where it counts: at a line's start, Markdown, case and full-width colon aside."""
-    return re.compile(rf"^{_DECORATION}{name}(?:[ \t]*\d+)?{_COLON}", re.IGNORECASE | re.MULTILINE)
+    """A marker such as `Output:` where it counts: at a line's start, Markdown, case and full-width colon aside; without
+    a colon as a heading or in bold, if it is alone in its line."""
+    alone = _ALONE.replace("{name}", name)
+    return re.compile(rf"^(?:{_DECORATION}{name}{_NUMBER}{_COLON}|{alone})", re.IGNORECASE | re.MULTILINE)
 
 
 INPUT = marker("Input")
 OUTPUT = marker("Output")
-LABEL = marker("Class[ \t]+label")
-EXAMPLE = re.compile(
-    rf"^{_DECORATION}Example(?:[ \t]*\d+)?(?:\*\*|__|\*)?[ \t]*(?:[.:：)](?:\*\*|__|\*)?[ \t]*|(?=\n|\Z))",
+LABEL = marker(r"Class[ \t_-]+label")
+NUMBERED = re.compile(
+    rf"^{_DECORATION}(?:Example|Instance){BLANK}*\#?{BLANK}*\d+(?!\d)[\])】]?{_EMPHASIS}{BLANK}*"
+    rf"(?:[.:：)](?!\w){_EMPHASIS}{BLANK}*|[-–—]{BLANK}+|$)",
     re.IGNORECASE | re.MULTILINE,
 )
-"""`Example 2` alone in its line, or with a full stop, a colon or a bracket after it."""
+"""`Example 2` alone in its line, or with a full stop, a colon, a bracket or a dash after it."""
 
+_UNNUMBERED = rf"^{_DECORATION}Example[\])】]?{_EMPHASIS}{BLANK}*(?:[.:：)]{_EMPHASIS}(?=\s|\Z){BLANK}*|$)"
+EXAMPLE = re.compile(f"{NUMBERED.pattern}|{_UNNUMBERED}", re.IGNORECASE | re.MULTILINE)
+"""The same without a number, too, which is as often the beginning of a sentence."""
+
+ANY = (NUMBERED, INPUT, OUTPUT, LABEL)
+
+_HASH = re.compile(r"^\#[ \t]+(?=(?:Example|Input|Output|Class label)\b)", re.IGNORECASE | re.MULTILINE)
+_FENCE = re.compile(r"(?:^|[:：][*_]{0,3})[ \t]*(`{3,}|~{3,})([^`\n]*)$")
+_RULE = re.compile(r"^[ \t]*(?:-{3,}|\*{3,}|_{3,}|={3,}|(?:[-*_] ){2,}[-*_])[ \t]*$", re.MULTILINE)
 _POLITE = re.compile(
-    r"(?:please )?let me know|i hope |hope (?:this|these|that) |feel free|if you (?:need|have|would|want)"
-    r"|is there anything|would you like|do you (?:need|want)|these (?:tasks|instructions|examples) "
-    r"|note(?: that)?[:,]? |happy to |i(?:'m| am) (?:happy|glad)|please (?:note|feel)|thank you|you're welcome|enjoy\b",
+    r"[*_(\[]*(?:(?:please )?(?:let me know|feel free to (?:let|ask|reach|modify|adapt|adjust|change|use))\b"
+    r"|(?:i )?hope (?:this|that|these|it) (?:helps?|meets?|works?|is helpful|was helpful|are helpful|examples?)"
+    r"|if you(?:'d| would)? (?:need|like|want|have) [^\n]*\b(?:let me know|feel free|just ask|ask me|help|assist)\b"
+    r"|is there anything else|would you like (?:me|more|another|to see)|do you (?:need|want) (?:me|more|any|another)"
+    r"|these (?:tasks|instructions|examples|instances) |(?:i'm|i am) (?:happy|glad|here) to "
+    r"|happy to (?:help|provide|adjust|elaborate)|you're welcome)",
     re.IGNORECASE,
 )
+
+_REMARK = re.compile(
+    rf"{_POLITE.pattern}|[*_(\[]*(?:note(?: that)?\b[*_]*[:,]? |please (?:note|feel|let)|i hope |feel free|thank you"
+    r"|i(?:'m| am) (?:happy|glad)|these (?:are|tasks|new|instructions|cover|eight)|enjoy\b|end\.?$|\[?end of)",
+    re.IGNORECASE,
+)
+"""How a remark after a list begins, which no task begins with."""
+
+
+def headings(text: str) -> str:
+    """The text with `# Output` as `## Output`, if its first marker is one of those."""
+    first = min((found.start() for each in (EXAMPLE, *ANY) if (found := each.search(text))), default=len(text))
+    single = _HASH.search(text)
+    return _HASH.sub("## ", text) if single and single.start() <= first else text
+
+
+def opened(text: str) -> str:
+    """The text without the fences around whole instances: those whose first line is a marker."""
+    lines = text.split("\n")
+    kept: list[str] = []
+    fence, around = "", False  # of the open one, and whether it stands around an instance
+    for at, line in enumerate(lines):
+        found = _FENCE.search(line)
+        closes = bool(found and fence and found[1].startswith(fence) and not found[2].strip())
+        opens = found if not fence else None
+        if opens:
+            fence = opens[1]
+            around = any(each.match(_next(lines, at)) for each in (EXAMPLE, *ANY))
+        if not (around and (opens or closes)):
+            kept.append(line)
+        fence = "" if closes else fence
+    return "\n".join(kept)
+
+
+def _next(lines: list[str], at: int) -> str:
+    """The first line after this one that is not blank; each is looked at a few times at most."""
+    return next((line for line in lines[at + 1 : at + 4] if line.strip()), "")
 
 
 def unfenced(text: str) -> str:
@@ -51,14 +111,44 @@ def without_pleasantry(text: str) -> str:
     return before if before and _POLITE.match(lines[begins].lstrip()) else text
 
 
+def without_remark(text: str) -> str:
+    """The last item of a list without what is said after the list: such lines, and paragraphs that begin like one."""
+    text = without_pleasantry(text)
+    lines = text.rstrip().split("\n")
+    begins = next((at for at, line in enumerate(lines) if at and _REMARK.match(line.lstrip())), len(lines))
+    return "\n".join(lines[:begins])
+
+
+def without_fence_of(text: str, openings: Sequence[re.Match[str]]) -> str:
+    """The text up to the end of the fence in which the first of these stands, if there is one."""
+    start = openings[0].start() if openings else 0
+    fences = list(re.finditer(r"^[ \t]*```.*$", text, re.MULTILINE))
+    before = [each for each in fences if each.start() < start]
+    after = [each for each in fences if each.start() > start]
+    return text[: after[-1].start()] if len(before) % 2 and len(after) % 2 else text
+
+
+def without_rule(text: str) -> str:
+    """The text without a line at its end that parts it from what followed; where it has others, that is one of them."""
+    rules = list(_RULE.finditer(text))
+    last = len(rules) == 1 and not text[rules[0].end() :].strip()
+    return text[: rules[0].start()].rstrip() if last else text
+
+
 def plain(text: str) -> str:
     """A short text without the emphasis or quotation marks around it."""
     text = text.strip()
-    for opening, closing in (("**", "**"), ("__", "__"), ("`", "`"), ('"', '"'), ("“", "”"), ("«", "»"), ("*", "*")):
+    for opening, closing in _AROUND:
         inner = text[len(opening) : -len(closing)]
         if text.startswith(opening) and text.endswith(closing) and inner and closing not in inner:
             return inner.strip()
     return text
+
+
+_AROUND = (
+    *((each, each) for each in ("***", "**", "__", "`", '"')),
+    *(("“", "”"), ("«", "»"), ("「", "」"), ("『", "』"), ("*", "*"), ("_", "_"), ("'", "'")),
+)
 
 
 def balanced(text: str) -> str:

@@ -27,14 +27,14 @@ _WRAPPER = re.compile(r"\A\s*<(response|answer)>(.*?)(?:</\1>\s*)?\Z", re.DOTALL
 def spoken(text: str) -> str | None:
     """A chat model's answer without the thoughts before it; None where it was still thinking when it ended.
 
-    The opening mark may be missing, since some chat templates put it at the prompt's end.
+    The opening mark may be missing, since some chat templates put it at the prompt's end; but JSON may hold a mark.
     """
     text = text.lstrip()
     for at, (opening, closing) in enumerate(_MARKS):
         _, closed, rest = text.rpartition(closing) if at != _BARE else text.partition(closing)
         if at == _BARE and not text.startswith(opening):
             continue
-        if closed:
+        if closed and (text.startswith(opening) or text[:1] not in ("{", "[")):
             return _unwrapped(rest)
         if text.startswith(opening) and at != _BARE:
             return None
