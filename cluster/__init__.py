@@ -4,8 +4,12 @@
     placement.py  what a replica asks for, and where it may run
     replica.py    an actor that holds the model and keeps its engine stepping
     packing.py    all GPUs of a replica on one node
-    replicas.py   the pool that keeps replicas busy, whatever becomes of them
-    suspects.py   which request killed a replica
+    roster.py     decides for a pool of replicas: who gets which requests, who hangs, who is ended; calls nobody
+    blame.py      which request killed a replica
+    seats.py      what a roster knows of each replica, and its display
+    news.py       what a roster tells the user
+    events.py     what a roster is told, and what it orders
+    replicas.py   the pool: carries a roster's orders out on Ray
     shards.py     actors that hold the novelty index by document, and the index made of them
     answering.py  a model for a while, on Ray or in this process
     indexing.py   an index for a while, likewise

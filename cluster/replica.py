@@ -13,10 +13,10 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import ray
 
+from cluster.events import CALLS, Fetched, Place, Report, Usage
 from selfinstruct.errors import FailureError, InputError
 from selfinstruct.protocols import Engine
 from selfinstruct.records import Completion, Request
@@ -32,43 +32,6 @@ SHORT = 3
 
 OUTAGE, KNOCK = 180.0, 5.0
 """For how many seconds to try to open an engine whose server is gone, and how many between two tries."""
-
-CALLS = 2
-"""Exchanges under way per replica: one waits for what the engine finishes, another can bring new requests."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a replica runs."""
-
-    node: str
-    address: str
-    pid: int
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """How much a replica had to do. Seconds since its engine was loaded, by its own clock."""
-
-    busy: float  # in which the engine worked; from the end of a step to the beginning of the next it did not
-    total: float
-    steps: int
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What a replica answers."""
-
-    completions: Sequence[Completion]
-    stalled: float  # seconds for which the engine has had requests and finished none
-    usage: Usage
-    failure: Exception | None  # `InputError`, `FailureError` (its server, not its requests) or `EngineError`
-    notes: Sequence[str] = ()  # what the engine has logged as a warning since the last report
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """The model's files are on the replica's node."""
 
 
 class EngineError(Exception):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from ray.util.metrics import Counter, Gauge
 
-from cluster.watch.states import PoolState
+from cluster.seats import PoolState
 from selfinstruct.records import Completion, RoundFile, Table
 from selfinstruct.run.loop import Watch
 from selfinstruct.run.rounds import Check, Effect, Insert, Run, Write

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from cluster.watch.states import Phase, Standing
+from cluster.seats import Phase, Standing
 from selfinstruct.errors import SelfInstructError
 from selfinstruct.run.loop import Watch
 from selfinstruct.storage.blobs import Blobs

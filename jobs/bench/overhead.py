@@ -37,7 +37,7 @@ from selfinstruct.run.settings import RoundSettings, RunSettings
 from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
 
 if TYPE_CHECKING:
-    from cluster.replica import Usage
+    from cluster.events import Usage
     from cluster.replicas import ReplicaPool
 
 WORDS = 30_000

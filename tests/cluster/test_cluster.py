@@ -20,12 +20,11 @@ import ray
 from cluster.replicas import ReplicaPool
 from cluster.shards import ShardedIndex
 from selfinstruct.engines import EngineSettings, TemplateOptions, open_engine
-from selfinstruct.errors import FailureError, InputError
+from selfinstruct.errors import InputError
 from selfinstruct.novelty.check import make_index
 from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.prompts import load_prompts
-from selfinstruct.records import Completion, Kind, Request, RoundFile, Table
-from selfinstruct.run.given import seed_candidates
+from selfinstruct.records import Completion, RoundFile, Table
 from selfinstruct.run.loop import SingleLine, drive
 from selfinstruct.run.rounds import Effect, Run, Stage
 from selfinstruct.run.settings import RoundSettings, RunSettings
@@ -112,7 +111,7 @@ def test_killed_replicas_and_shards_lose_nothing(cluster: None, tmp_path: Path, 
     draw = random.Random(0)
 
     def harm() -> None:
-        ray.kill(draw.choice(pool._seats).actor)
+        ray.kill(draw.choice(pool.actors))
         ray.kill(draw.choice(index._shards), no_restart=False)
 
     watch = Saboteur(harm, every=4)
@@ -166,32 +165,6 @@ def test_an_engine_that_cannot_be_opened_is_one_clear_line(cluster: None, tmp_pa
     pool = ReplicaPool([partial(open_engine, absent, PROMPTS)], 8, REPLICA)
     with pytest.raises(InputError, match="absent"):
         step_on(pool)
-    pool.close()
-
-
-def test_replicas_that_fail_again_and_again_are_given_up(cluster: None) -> None:
-    pool = make_pool(1)
-    pool.add([Request("000001/00000", Kind.CLASSIFY, None, 0)])  # type: ignore[arg-type]
-    with pytest.raises(FailureError, match=r"died 5 times.*NoneType"):
-        step_on(pool)
-    pool.close()
-
-
-def test_each_replica_is_held_at_its_share(cluster: None) -> None:
-    """A slow engine and plenty of requests: all replicas are busy, and none holds more than it may."""
-    pool = make_pool(3, latency=0.05, in_flight=8)
-    run = Run(SETTINGS, PROMPTS, SEEDS)
-    run.committed(RoundFile(Table.CANDIDATES, 0, tuple(seed_candidates(SEEDS))))
-    while pool.alive < 3:
-        pool.step()
-    pool.add(run.requests(Stage.PROPOSE, 200)[:24])
-    completions: list[Completion] = []
-    while len(completions) < 12:
-        completions += pool.step()
-        assert all(len(seat.held) <= 8 for seat in pool._seats)
-    while len(completions) < 24:
-        completions += pool.step()
-    assert len({completion.request_id for completion in completions}) == 24
     pool.close()
 
 

@@ -64,7 +64,7 @@ class Weather:
         self._pool.add(requests)
 
     def step(self) -> list[Completion]:
-        self.seen |= {seat.place.node for seat in self._pool._seats if seat.place}
+        self.seen |= {seat.place.node for seat in self._pool.roster.seats if seat.place}
         return self._pool.step()
 
     def committed(self, file: RoundFile) -> None:
@@ -135,7 +135,7 @@ def test_a_node_that_joins_is_used_within_one_batch(head: Cluster) -> None:
     head.add_node(num_cpus=1)
     while pool.alive < 2:
         turn()
-    newest = max(pool._seats, key=lambda seat: seat.since)
+    newest = max(pool.roster.seats, key=lambda seat: seat.since)
     completed = 0
     while not (newest.held or newest.proven) and completed <= batch:
         before = completed  # a turn gives requests out before it takes completions in

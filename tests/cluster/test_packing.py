@@ -52,9 +52,9 @@ def test_each_replica_with_several_gpus_has_a_strict_group_of_its_own(cluster: N
         assert [group["strategy"] for group in groups] == ["STRICT_PACK"] * 3
         assert [group["bundles"] for group in groups] == [{0: {"CPU": 1.0, "GPU": 2.0}}] * 3
         assert sorted(group["state"] for group in groups) == ["CREATED", "CREATED", "PENDING"]
-        for seat in pool._seats:
+        for seat in pool.roster.seats:
             if seat.ready:
-                ray.kill(seat.actor)
+                ray.kill(pool.actors[seat.number])
         assert len(complete(pool, 40, "after")) == 40
         assert len(placement_group_table()) == 3
     finally:

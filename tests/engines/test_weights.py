@@ -16,7 +16,7 @@ import ray
 from moto.moto_api import recorder
 
 from cluster.replicas import ReplicaPool
-from cluster.watch.states import Phase
+from cluster.seats import Phase
 from selfinstruct.engines import EngineSettings, fetch, identify, open_engine, pinned, weights
 from selfinstruct.engines.checkpoint import context
 from selfinstruct.errors import InputError
