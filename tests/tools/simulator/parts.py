@@ -1,4 +1,4 @@
-"""A model, replicas and an index that fail on purpose, and hands that are slow."""
+"""A model, a line and an index that fail on purpose, and hands that are slow."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import random
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from selfinstruct.novelty.check import make_index
 from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.records import Completion, Finish, Instance, Kind, Neighbour, Request, SeedTask
 from selfinstruct.tiny import dialect
+from tests.tools.simulator.pool import Harm, Pool, Trouble
 from tests.tools.simulator.world import Violation, World
 
 VERBS = ("Describe", "Compare", "Invent", "Praise", "Defend", "Question", "Translate", "Rewrite", "Draft", "Explain")
@@ -62,13 +63,11 @@ def _instruction(draw: random.Random) -> str:
     return f"{verb} the {thing} about {topic} for {people}."
 
 
-@dataclass
-class Trouble:
-    """How often each befalls a replica, at each step of the line."""
-
-    death: float = 0.0  # it dies with what it holds, answers that were under way included
-    delay: float = 0.0  # an answer is held back
-    double: float = 0.0  # an answer comes again later
+def harm(request: Request, salt: int = 0) -> Harm | None:
+    """What a request does to its replica: those that fail do some."""
+    if model(request, salt).finish is not Finish.FAILED:
+        return None
+    return random.Random(request.seed).choice(list(Harm))
 
 
 class Hands(Executor):
@@ -93,7 +92,7 @@ class Hands(Executor):
 
 
 class Replicas:
-    """A `loop.Line`: replicas that complete requests in any order, die with them, and answer twice.
+    """A `loop.Line`: a pool of replicas that tells the run some things twice.
 
     Args:
         paid: Ids of the files that were there when this life began; nobody may ask for what is in them again.
@@ -103,40 +102,34 @@ class Replicas:
         self, world: World, salt: int, trouble: Trouble, count: int, paid: set[str], hands: Hands | None
     ) -> None:
         self._world, self._salt, self._trouble, self._paid, self._hands = world, salt, trouble, paid, hands
-        self._queue: deque[Request] = deque()
-        self._held: list[list[Request]] = [[] for _ in range(count)]
-        self._under_way: list[Completion] = []
+        deadly = partial(harm, salt=salt) if trouble.deadly else lambda request: None
+        self._pool = Pool(world.draw, count, partial(model, salt=salt), deadly, trouble)
+        self._asked: dict[str, Request] = {}
+        self._again: list[Completion] = []
 
     @property
     def room(self) -> int:
-        return max(0, 4 * len(self._held) - len(self._queue) - sum(map(len, self._held)))
+        return self._pool.room
 
     def add(self, requests: Sequence[Request]) -> None:
         for request in requests:
             table = "proposals" if request.kind is Kind.PROPOSE else "labels"
             if f"{table}/{request.id[:6]}" in self._paid:
                 raise Violation(f"{request.id} is asked again, though its {table} were committed before")
-        self._queue.extend(requests)
+        self._asked |= {request.id: request for request in requests}
+        self._pool.add(requests)
 
     def step(self) -> list[Completion]:
-        draw, happens, trouble = self._world.draw, self._world.happens, self._trouble
         self._world.turn()
-        if self._hands and draw.random() < 0.5:
+        if self._hands and self._world.draw.random() < 0.5:
             self._hands.work()
-        for held in self._held:
-            while self._queue and len(held) < 4:
-                held.append(self._queue.popleft())
-            if held and happens(trouble.death):
-                self._queue.extendleft(reversed(held))
-                held.clear()
-            draw.shuffle(held)
-            for _ in range(draw.randint(0, len(held))):
-                self._under_way.append(model(held.pop(), self._salt))
-        draw.shuffle(self._under_way)
-        kept = [each for each in self._under_way if happens(trouble.delay)]
-        arrived = [each for each in self._under_way if each not in kept]
-        self._under_way = kept + [each for each in arrived if happens(trouble.double)]
-        return arrived
+        # What the roster says of a culprit tells how it was found, which is never the same: the model's words stand.
+        completions = [self._model(each) if each.finish is Finish.FAILED else each for each in self._pool.step()]
+        again, self._again = self._again, [each for each in completions if self._world.happens(self._trouble.double)]
+        return completions + again
+
+    def _model(self, completion: Completion) -> Completion:
+        return model(self._asked[completion.request_id], self._salt)
 
 
 class Index:

@@ -10,7 +10,7 @@ from functools import cache
 from multiprocessing import get_context
 
 from tests.tools.simulator.bucket import Faults
-from tests.tools.simulator.parts import Trouble
+from tests.tools.simulator.pool import Mishap, Trouble
 from tests.tools.simulator.simulate import Plan, simulate
 from tests.tools.simulator.world import Crash, CrashAt
 
@@ -43,7 +43,7 @@ def crash_twice(seed: int) -> Plan:
     second = first + (draw.randrange(1, 20) if draw.random() < 0.5 else draw.randrange(1, operations(remote)))
     hows = [Crash.KILL] if remote else list(Crash)
     crashes = (CrashAt(first, draw.choice(hows)), CrashAt(second, draw.choice(hows)))
-    trouble = Trouble(death=0.05, delay=0.2, double=0.1)
+    trouble = Trouble({Mishap.DEATH: 0.05}, delay=0.2, double=0.1)
     return Plan(seed, remote, slow=draw.random() < 0.5, crashes=crashes, trouble=trouble, index_trouble=0.1)
 
 
@@ -65,7 +65,7 @@ def anything(seed: int) -> Plan:
         salted=draw.random() < 0.4,
         slow=draw.random() < 0.5,
         crashes=tuple(crashes),
-        trouble=Trouble(rate(0.1), rate(0.5), rate(0.3)),
+        trouble=Trouble({each: rate(0.05) for each in Mishap}, rate(0.5), rate(0.3), draw.random() < 0.5),
         faults=Faults(rate(0.02), rate(0.05), rate(0.05), rate(0.05), rate(0.2)) if remote else Faults(),
         errors=0.0 if remote else rate(0.01),
         index_trouble=rate(0.3),

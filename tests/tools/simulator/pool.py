@@ -49,6 +49,9 @@ BEAT = 1.0
 LATEST = 8.0
 """Seconds that an answer is under way at most."""
 
+AGES = 2_000
+"""Steps in which something must have come back."""
+
 NIGHT = 30_000.0
 """Seconds that a laptop sleeps."""
 
@@ -77,11 +80,12 @@ class Mishap(StrEnum):
 
 @dataclass
 class Trouble:
-    """How often each befalls a replica, at each step."""
+    """What befalls replicas, and how often, at each step."""
 
     mishaps: Mapping[Mishap, float] = field(default_factory=dict)
     delay: float = 0.0  # an answer is held back
     double: float = 0.0  # an answer comes again later
+    deadly: bool = False  # requests that fail do harm
 
 
 @dataclass(eq=False)
@@ -125,7 +129,7 @@ class Pool:
     ) -> None:
         self.trouble = trouble or Trouble()
         self._draw, self._answer, self._harm = draw, answer, harm
-        self._now = 0.0
+        self._now, self._steps = 0.0, 0
         self._asked: dict[str, Request] = {}
         self._done: set[str] = set()
         self._returned: list[Completion] = []
@@ -161,6 +165,9 @@ class Pool:
         self._deliver()
         self._tell(Listened())
         returned, self._returned = self._returned, []
+        self._steps = 0 if returned or len(self._done) == len(self._asked) else self._steps + 1
+        if self._steps > AGES:
+            raise Violation(f"nothing comes back any more: {self.roster.state(self._now)}")
         return returned
 
     # ---- misfortune
@@ -362,9 +369,9 @@ class Pool:
         if request is None or request.id in self._done:
             raise Violation(f"{completion.request_id} comes back, though nobody waits for it")
         self._done.add(request.id)
-        deadly = self._harm(request) is not None
-        if deadly != (completion.finish is Finish.FAILED and "died with this request alone" in str(completion.error)):
-            raise Violation(f"{request.id}, {'deadly' if deadly else 'harmless'}, comes back as {completion}")
+        blamed = completion.finish is Finish.FAILED and "died with this request alone" in str(completion.error)
+        if blamed != (self._harm(request) is not None):
+            raise Violation(f"{request.id}, {'harmless' if blamed else 'deadly'}, comes back as {completion}")
         self._returned.append(completion)
 
     def _happens(self, probability: float) -> bool:

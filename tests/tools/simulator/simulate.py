@@ -21,7 +21,8 @@ from selfinstruct.storage.verify import verify
 from tests.tools.simulator.bucket import Bucket, Faults
 from tests.tools.simulator.checker import Contents, Memory, check, tamper
 from tests.tools.simulator.disk import Disk, SimulatedLocalBlobs
-from tests.tools.simulator.parts import SEEDS, Hands, Index, Replicas, Trouble
+from tests.tools.simulator.parts import SEEDS, Hands, Index, Replicas
+from tests.tools.simulator.pool import Trouble
 from tests.tools.simulator.whole import BOTH, PROMPTS, settings, whole_run
 from tests.tools.simulator.world import CrashAt, Killed, Process, Violation, World
 
@@ -149,7 +150,7 @@ class Simulation:
             raise AssertionError(str(error)) from error
         fails = plan.errors or plan.faults != Faults()
         others = plan.two or plan.remote
-        if isinstance(error, FailureError) and fails:
+        if isinstance(error, FailureError) and (fails or (plan.trouble != Trouble() and "replicas died" in str(error))):
             return
         if isinstance(error, HeldError) and others:
             return
