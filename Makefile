@@ -21,7 +21,7 @@ chaos: $(VENV)/ready
 soak: $(VENV)/ready
 	$(BIN)/python -m tests.tools.soak
 
-# Breaks the protocol in one place at a time; the simulator must notice each.
+# Breaks the protocol in one place at a time; the simulator, or the roster's own tests, must notice each.
 mutants: $(VENV)/ready
 	$(BIN)/python -m tests.tools.mutants
 

@@ -126,6 +126,31 @@ def test_only_the_cluster_knows_ray() -> None:
         assert "ray" not in {module.split(".")[0] for module in imports(ast.walk(tree))}, name
 
 
+def test_what_decides_has_no_clock_and_calls_nobody() -> None:
+    """The run, the roster, and what the roster is made of."""
+    machines = [
+        "selfinstruct.run.rounds",
+        *(f"cluster.{name}" for name in ("roster", "blame", "seats", "news", "events")),
+    ]
+    outside = {
+        "ray",
+        "time",
+        "datetime",
+        "threading",
+        "concurrent",
+        "asyncio",
+        "queue",
+        "os",
+        "pathlib",
+        "socket",
+        "random",
+    }
+    for name in machines:
+        assert outside.isdisjoint(module.split(".")[0] for module in imports(ast.walk(TREES[name]))), name
+        house = {module for module in ALL[name] if module.startswith("cluster.")}
+        assert house <= {*machines, "cluster.settings"}, name
+
+
 def test_no_test_imports_another() -> None:
     for path in sorted((ROOT / "tests").rglob("*.py")):
         for module in imports(ast.walk(ast.parse(path.read_text()))):
