@@ -13,7 +13,6 @@ from jobs.command_line import choose, plain, run
 from selfinstruct.errors import InputError
 from selfinstruct.evaluation.questions import (
     PromptSettings,
-    check,
     free_prompts,
     free_request,
     greedy,
@@ -99,7 +98,6 @@ def superni(settings: SuperniSettings) -> int:
     """Evaluate on the benchmark, and show the scores of each category."""
     from selfinstruct.evaluation.superni import read_benchmark
 
-    _check_limits(limit=settings.limit, limit_tasks=settings.limit_tasks)
     benchmark = read_benchmark(settings.tasks, settings.split, settings.limit_tasks, settings.limit)
     for note in benchmark.notes:
         print(f"note: {note}", file=sys.stderr)
@@ -115,7 +113,6 @@ def tasks(settings: TasksSettings) -> int:
     """Have users' tasks answered."""
     from selfinstruct.evaluation.user_tasks import read_user_tasks
 
-    _check_limits(limit=1 if settings.limit is None else settings.limit)
     figures = evaluate(settings, read_user_tasks(settings.tasks)[: settings.limit])
     _show(settings, figures, {})
     return 0
@@ -131,7 +128,6 @@ def evaluate(settings: EvaluateSettings, questions: Sequence[Question]) -> Mappi
     from selfinstruct.evaluation.predictions import PREDICTIONS, prediction_row, results
     from selfinstruct.storage.blobs import open_blobs
 
-    check(settings.prompt)
     if "/" in settings.shown_name or settings.shown_name.startswith("."):
         raise InputError(f"--name: {settings.shown_name!r} cannot be a folder's name; give another --name")
     url = f"{settings.out.rstrip('/')}/{settings.shown_name}"
@@ -155,12 +151,6 @@ def evaluate(settings: EvaluateSettings, questions: Sequence[Question]) -> Mappi
     figures = results(settings.shown_name, rows)
     put_derived(blobs, RESULTS, json_text(figures))
     return figures
-
-
-def _check_limits(**limits: int) -> None:
-    problems = [f"--{name}: is {value}, must be at least 1" for name, value in limits.items() if value < 1]
-    if problems:
-        raise InputError(*problems)
 
 
 def _show(settings: EvaluateSettings, figures: Mapping[str, Any], groups: Mapping[str, Mapping[str, Any]]) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -45,15 +45,10 @@ class PlanSettings:
     """
 
     run: Positional[str]
-    target: int
+    target: int = option(least=1)
     replicas: int = option(1, least=1)
     price: float | None = option(None, least=0)
     json: bool = False
-
-    def problems(self) -> Iterator[str]:
-        """The target has no default that could carry its bound."""
-        if self.target < 1:
-            yield f"target: is {self.target}, must be at least 1"
 
 
 @dataclass(frozen=True, slots=True)

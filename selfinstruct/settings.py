@@ -29,7 +29,7 @@ NamedValues: TypeAlias = Annotated[tuple[str, ...], NAMED]
 
 
 def option(
-    default: T,
+    default: T = MISSING,  # type: ignore[assignment]
     *,
     least: float | None = None,
     most: float | None = None,
@@ -41,6 +41,7 @@ def option(
     """A dataclass field that is an option of a command.
 
     Args:
+        default: Its value where none is given; without one, one must be given.
         least, most: Bounds that a number may reach, each number of a tuple too. None is within all bounds.
         above, below: Bounds that it may not reach.
         alters_data: Whether its value may change what a run writes.

@@ -20,6 +20,7 @@ from selfinstruct.pool import Pool
 from selfinstruct.prompts import PromptSet, load_prompts
 from selfinstruct.records import Completion, Kind, Request
 from selfinstruct.run.given import seed_candidates
+from selfinstruct.settings import SEEDS, option
 from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
 from selfinstruct.steps.strategies import Paper, PoolView, ProposeSettings
 
@@ -72,18 +73,23 @@ class EngineBenchSettings:
     device: str = "auto"
     dtype: str = "auto"
     prompts: str = "base"
-    plain: int = 16
-    plain_batch: int = 16
-    times: int = 8
-    repeats: int = 3
-    proposals: int = 32
-    accepted: int = 3
-    propose_mean: float = 200
-    classify_mean: float = 3
-    instantiate_mean: float = 60
-    in_flight: int = 64
-    tokens_per_batch: int | None = None
-    seed: int = 0
+    plain: int = option(16, least=1)
+    plain_batch: int = option(16, least=1)
+    times: int = option(8, least=1)
+    repeats: int = option(3, least=1)
+    proposals: int = option(32, least=1)
+    accepted: int = option(3, least=1)
+    propose_mean: float = option(200.0, least=1)
+    classify_mean: float = option(3.0, least=1)
+    instantiate_mean: float = option(60.0, least=1)
+    in_flight: int = option(64, least=1)
+    tokens_per_batch: int | None = option(None, least=1)
+    seed: int = option(0, least=0, most=SEEDS[1])
+
+    def problems(self) -> Iterator[str]:
+        """There are so many sizes."""
+        if self.size not in SHAPES:
+            yield f"size: there is no {self.size!r}; take one of {', '.join(SHAPES)}"
 
 
 @dataclass(frozen=True, slots=True)

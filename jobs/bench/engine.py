@@ -28,9 +28,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from jobs.bench.bed import KINDS, SHAPES, Bed, EngineBenchSettings, Pace, Trial
+from jobs.bench.bed import KINDS, Bed, EngineBenchSettings, Pace, Trial
 from jobs.command_line import run
-from selfinstruct.errors import InputError
 from selfinstruct.records import Kind
 
 
@@ -43,7 +42,6 @@ def bench(settings: EngineBenchSettings) -> int:
     """Measure, print a table, and write JSON."""
     from jobs.bench.machine import machine
 
-    _check(settings)
     bed = Bed(settings)
     constants = {kind: bed.constant(kind) for kind in KINDS}
     trials: dict[Kind, list[Trial]] = {kind: [] for kind in KINDS}
@@ -71,20 +69,6 @@ def bench(settings: EngineBenchSettings) -> int:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "engine.json").write_text(json.dumps(figures, indent=1) + "\n")
     return 0
-
-
-def _check(settings: EngineBenchSettings) -> None:
-    problems = []
-    if settings.size not in SHAPES:
-        problems.append(f"--size: there is no {settings.size!r} (there are: {', '.join(SHAPES)})")
-    for name in ("plain", "plain_batch", "times", "repeats", "proposals", "accepted", "in_flight"):
-        if getattr(settings, name) < 1:
-            problems.append(f"--{name}: must be at least 1")
-    for name in ("propose_mean", "classify_mean", "instantiate_mean"):
-        if getattr(settings, name) < 1:
-            problems.append(f"--{name}: must be at least 1")
-    if problems:
-        raise InputError(*problems)
 
 
 def _round(plain: Mapping[Kind, Pace], engine: Pace, settings: EngineBenchSettings) -> Trial:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from jobs.command_line import run
 from selfinstruct.errors import FailureError
+from selfinstruct.settings import option
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class BenchSettings:
     """
 
     out: Path
-    target: int = 100_000
+    target: int = option(100_000, least=1)
     decontaminate: tuple[str, ...] = ()
 
 

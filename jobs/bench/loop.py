@@ -40,12 +40,12 @@ from cluster.settings import GenerateSettings, RaySettings
 from jobs.command_line import run
 from selfinstruct.draws import Draws, seed_of
 from selfinstruct.engines import EMBEDDED, EngineSettings
-from selfinstruct.errors import InputError
 from selfinstruct.finetune.templates import PLAIN
 from selfinstruct.novelty.check import make_index
 from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.prompts import Prompt, PromptSet, Sampling
 from selfinstruct.records import Kind, Request, Table
+from selfinstruct.settings import option
 from selfinstruct.steps.screen import ScreenSettings
 from selfinstruct.tiny.families import families
 from selfinstruct.tiny.heldout import HeldOutTask, held_out_families, held_out_tasks
@@ -80,12 +80,12 @@ class LoopSettings:
 
     out: str | None = None
     work: str | None = None
-    seeds: int = 3
-    target: int = 400
-    steps: int = 60
-    batch: int = 32
-    rate: float = 1e-3
-    each: int = 20
+    seeds: int = option(3, least=1)
+    target: int = option(400, least=1)
+    steps: int = option(60, least=1)
+    batch: int = option(32, least=1)
+    rate: float = option(1e-3, above=0, most=1)
+    each: int = option(20, least=1)
     quick: bool = False
 
 
@@ -109,8 +109,6 @@ def bench(settings: LoopSettings) -> int:
 
     if settings.quick:
         settings = dataclasses.replace(settings, seeds=1, target=16, steps=4, batch=8, each=2)
-    if min(settings.seeds, settings.target, settings.steps, settings.each) < 1:
-        raise InputError("bench loop: --seeds, --target, --steps and --each must be at least 1")
     held_out, known = list(held_out_tasks(settings.each)), list(known_tasks(settings.each))
     tasks = [*held_out, *known]
     begun = time.monotonic()

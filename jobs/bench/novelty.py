@@ -33,9 +33,9 @@ from typing import TYPE_CHECKING, Any
 
 from jobs.command_line import run
 from selfinstruct.engines.wide import WideTasks, vocabulary
-from selfinstruct.errors import InputError
 from selfinstruct.novelty.check import make_index
 from selfinstruct.novelty.index import LocalIndex, NoveltySettings
+from selfinstruct.settings import SEEDS, option
 from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
 
 if TYPE_CHECKING:
@@ -65,12 +65,19 @@ class NoveltyBenchSettings:
     """
 
     out: str | None = None
-    sizes: tuple[int, ...] = (1_000, 10_000, 50_000)
-    candidates: int = 2_000
-    repeats: int = 5
-    diversity: float = 12.0
+    sizes: tuple[int, ...] = option((1_000, 10_000, 50_000), least=1)
+    candidates: int = option(2_000, least=1)
+    repeats: int = option(5, least=1)
+    diversity: float = option(12.0, least=0)
     novelty: NoveltySettings = dataclasses.field(default_factory=NoveltySettings)
-    seed: int = 0
+    seed: int = option(0, least=SEEDS[0], most=SEEDS[1])
+
+    def problems(self) -> Iterator[str]:
+        """The pool grows from one size to the next, and no batch is empty."""
+        if not self.sizes or list(self.sizes) != sorted(set(self.sizes)):
+            yield f"sizes: are {', '.join(map(str, self.sizes)) or 'none'}; name some, in ascending order"
+        if self.repeats > self.candidates:
+            yield f"repeats: is {self.repeats}, must be at most --candidates, {self.candidates}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +116,6 @@ def bench(settings: NoveltyBenchSettings) -> int:
     """Measure, print a table, and write JSON and a plot."""
     from jobs.bench.machine import machine
 
-    _check(settings)
     try:
         reference: Reference | None = Reference()
     except ImportError:
@@ -141,16 +147,6 @@ def bench(settings: NoveltyBenchSettings) -> int:
         (folder / "novelty.json").write_text(json.dumps(figures, indent=1) + "\n")
         _plot(measured, folder / "novelty.png")
     return 0
-
-
-def _check(settings: NoveltyBenchSettings) -> None:
-    problems = []
-    if not settings.sizes or settings.sizes[0] < 1 or list(settings.sizes) != sorted(set(settings.sizes)):
-        problems.append("--sizes: must be positive and ascending")
-    if not 1 <= settings.repeats <= settings.candidates:
-        problems.append("--repeats: must be at least 1 and at most --candidates")
-    if problems:
-        raise InputError(*problems)
 
 
 def _of_kind(settings: NoveltyBenchSettings, kind: Any) -> NoveltySettings:

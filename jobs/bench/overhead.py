@@ -17,7 +17,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -27,13 +27,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from cluster.settings import RaySettings
 from jobs.command_line import run
 from selfinstruct.engines import EngineSettings, TemplateOptions, open_engine
-from selfinstruct.errors import FailureError, InputError
+from selfinstruct.errors import FailureError
 from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.prompts import PromptSet, load_prompts
 from selfinstruct.records import Completion, RoundFile, Table
 from selfinstruct.run.loop import Watch
 from selfinstruct.run.rounds import Run, Stage
 from selfinstruct.run.settings import RoundSettings, RunSettings
+from selfinstruct.settings import option
 from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
 
 if TYPE_CHECKING:
@@ -69,12 +70,17 @@ class OverheadSettings:
     """
 
     out: str | None = None
-    uneven: int = 16
-    replicas: tuple[int, ...] = (1, 2, 4, 8, 16, 64)
-    seconds: float = 20.0
-    requests: int = 1024
-    in_flight: int = 4 * BATCH
+    uneven: int = option(16, least=0)
+    replicas: tuple[int, ...] = option((1, 2, 4, 8, 16, 64), least=1)
+    seconds: float = option(20.0, above=0)
+    requests: int = option(1024, least=1)
+    in_flight: int = option(4 * BATCH, least=1)
     index: Literal["minhash", "prefix"] = "prefix"
+
+    def problems(self) -> Iterator[str]:
+        """One of the uneven replicas is slow, and others are not."""
+        if self.uneven == 1:
+            yield "uneven: is 1, must be 0 or at least 2: one replica is slow"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +111,6 @@ def bench(settings: OverheadSettings) -> int:
     from cluster.connect import connected
     from jobs.bench.machine import machine
 
-    _check(settings)
     prompts = load_prompts("tiny")
     uneven, scaling = None, []
     print("\n".join(HEAD), flush=True)
@@ -127,18 +132,6 @@ def bench(settings: OverheadSettings) -> int:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "overhead.json").write_text(json.dumps(figures, indent=1) + "\n")
     return 0
-
-
-def _check(settings: OverheadSettings) -> None:
-    problems = []
-    if settings.uneven and settings.uneven < 2:
-        problems.append("--uneven: must be 0, or at least 2: one replica is slow")
-    if any(count < 1 for count in settings.replicas):
-        problems.append("--replicas: must be at least 1")
-    if settings.seconds <= 0 or settings.requests < 1:
-        problems.append("--seconds, --requests: must be above 0")
-    if problems:
-        raise InputError(*problems)
 
 
 def _uneven(count: int) -> list[TemplateOptions]:

@@ -41,6 +41,7 @@ from selfinstruct.records import (
 from selfinstruct.run.rounds import Check, Effect, Insert, Run, Write
 from selfinstruct.run.settings import RoundSettings
 from selfinstruct.run.watches import RunWatch
+from selfinstruct.settings import option
 from selfinstruct.tiny import dialect
 
 if TYPE_CHECKING:
@@ -70,13 +71,13 @@ class ScaleSettings:
     """
 
     out: str
-    target: int = 20_000
-    replicas: int = 1
-    shards: int = 1
+    target: int = option(20_000, least=1)
+    replicas: int = option(1, least=1)
+    shards: int = option(1, least=1)
     index: Literal["minhash", "prefix"] = "minhash"
-    in_flight: int = 512
-    most: int = 2048
-    diversity: float = 12.0
+    in_flight: int = option(512, least=1)
+    most: int = option(2048, least=1)
+    diversity: float = option(12.0, above=0)
     store_only: bool = False
 
 

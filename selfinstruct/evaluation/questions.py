@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from selfinstruct.draws import seed_of
-from selfinstruct.errors import InputError
 from selfinstruct.prompts import Prompt, PromptSet, Sampling
 from selfinstruct.records import Kind, Request
 from selfinstruct.settings import digest_of, option
@@ -44,22 +44,15 @@ class PromptSettings:
     max_tokens: int = option(1024, least=1)
     stop: tuple[str, ...] = ()
 
-
-def check(settings: PromptSettings) -> None:
-    """InputError for a template that lacks what is asked, or a number out of its range."""
-    needed = {"with_input": ("{instruction}", "{input}"), "without_input": ("{instruction}",)}
-    problems = [
-        f"--prompt.{name}: must hold {placeholder}"
-        for name, placeholders in needed.items()
-        for placeholder in placeholders
-        if placeholder not in getattr(settings, name)
-    ]
-    if settings.max_tokens < 1:
-        problems.append(f"--prompt.max_tokens: is {settings.max_tokens}, must be at least 1")
-    if "" in settings.stop:
-        problems.append("--prompt.stop: an empty text would end every answer at once")
-    if problems:
-        raise InputError(*problems)
+    def problems(self) -> Iterator[str]:
+        """Templates that lack what is asked, and a stop string that would end every answer."""
+        needed = {"with_input": ("{instruction}", "{input}"), "without_input": ("{instruction}",)}
+        for name, placeholders in needed.items():
+            for placeholder in placeholders:
+                if placeholder not in getattr(self, name):
+                    yield f"{name}: must hold {placeholder}"
+        if "" in self.stop:
+            yield "stop: an empty text would end every answer at once; leave it out"
 
 
 def prompt_text(question: Question, settings: PromptSettings) -> str:
