@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from selfinstruct.run.budget import BudgetSettings
 from selfinstruct.run.inputs import InputSettings, LabelSettings
-from selfinstruct.settings import group, option
+from selfinstruct.settings import MOST_ACTORS, group, option
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class LabelPoolSettings(LabelSettings):
         replicas: Replicas of the labelling model, if it is another one.
     """
 
-    replicas: int = option(1, least=1)
+    replicas: int = option(1, least=1, most=MOST_ACTORS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,8 +69,8 @@ class GenerateSettings(InputSettings):
     """
 
     out: str = option("", alters_data=False)
-    replicas: int = option(2, least=0, alters_data=False)
-    shards: int = option(2, least=1, alters_data=False)
+    replicas: int = option(2, least=0, most=MOST_ACTORS, alters_data=False)
+    shards: int = option(2, least=1, most=MOST_ACTORS, alters_data=False)
     in_flight: int | None = option(None, least=1, alters_data=False)
     wait_for_space: float = option(600.0, least=0, alters_data=False)
     label: LabelPoolSettings = group(LabelPoolSettings, alters_data=False)

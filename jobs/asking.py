@@ -14,7 +14,7 @@ from selfinstruct.engines import EMBEDDED, EngineSettings
 from selfinstruct.errors import InputError
 from selfinstruct.prompts import PromptSet
 from selfinstruct.records import Completion, Request
-from selfinstruct.settings import Facts, option
+from selfinstruct.settings import MOST_ACTORS, Facts, option
 
 if TYPE_CHECKING:
     from selfinstruct.storage.blobs import Blobs
@@ -37,7 +37,7 @@ class AskedModel(EngineSettings):
     """
 
     model: str = EMBEDDED
-    replicas: int = option(1, least=0)
+    replicas: int = option(1, least=0, most=MOST_ACTORS)
     in_flight: int | None = option(None, least=1)
     max_failed: float = option(0.05, least=0, most=1)
     ray: RaySettings = field(default_factory=RaySettings)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stderr
+from io import StringIO
+from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_type_hints
@@ -17,7 +21,7 @@ import tyro
 from selfinstruct.errors import InputError, SelfInstructError
 from selfinstruct.settings import problems_of, with_options
 from selfinstruct.sources.options import Kind, holds_names, kinds_of, read_options
-from selfinstruct.sources.yaml_files import read_yaml
+from selfinstruct.sources.yaml_files import read_yaml, shortened
 
 T = TypeVar("T")
 
@@ -31,6 +35,14 @@ EXTRAS = {
 GRACE = 15.0
 """Seconds after SIGTERM that a commit under way and the cluster have to come to an end; then the process just ends.
 Nodes that are taken away give 30 seconds or more, and nothing is lost either way."""
+
+_COLOUR = re.compile(r"\x1b\[[\d;]*m")
+_NO_NUMBER = re.compile(
+    r"Error parsing (?P<option>\S+): (invalid literal for (?P<whole>int)\(\).*?: |could not convert string to float: |"
+    r"no type matching \{None\}\|(?P<whole_or_none>INT|FLOAT) could be instantiated from \[|(?P<long>Exceeds))"
+    r"(?P<value>'[^']*')?"
+)
+"""What the parser says of a text in place of a number."""
 
 _GOES_ON = "what is committed stays, the same command goes on"
 
@@ -133,18 +145,50 @@ def _parse(name: str, settings: type[T], arguments: list[str], recipe: str | Non
     _refuse_off_line(rest, settings)
     command = _command(settings, recipe)
     begun = with_options(_blank(command), _given(settings, files, recipe))
-    parsed = tyro.cli(
-        command,
-        prog=f"selfinstruct {name}",
-        args=rest,
-        default=begun,
-        use_underscores=True,
-        config=(tyro.conf.EnumChoicesFromValues,),
-    )
+    with _in_one_line():
+        parsed = tyro.cli(
+            command,
+            prog=f"selfinstruct {name}",
+            args=rest,
+            default=begun,
+            use_underscores=True,
+            config=(tyro.conf.EnumChoicesFromValues,),
+        )
     parsed = with_options(
         parsed, {option: _over(attrgetter(option)(parsed), given) for option, given in by_name.items()}
     )
     return settings(**{name: getattr(parsed, name) for name in _names(settings)})
+
+
+@contextmanager
+def _in_one_line() -> Iterator[None]:
+    """What the parser says of options in boxes of many lines, as an InputError of one."""
+    with redirect_stderr(StringIO()) as said:
+        try:
+            yield
+        except SystemExit as end:
+            if not end.code:  # --help
+                raise
+            raise InputError(_told(said.getvalue())) from None
+
+
+def _told(box: str) -> str:
+    """The problem in a box of the parser's, and the options that may have been meant."""
+    lines = [line.strip("\u2502\u2570\u256f ") for line in _COLOUR.sub("", box).splitlines()]
+    parts = [" ".join(part) for is_rule, part in groupby(lines[1:], _is_rule) if not is_rule]
+    problem, rest = parts[0], parts[1:]
+    if found := _NO_NUMBER.match(problem):
+        is_whole = found["whole"] or found["long"] or found["whole_or_none"] == "INT"
+        value = shortened(found["value"]) if found["value"] else "too long"
+        problem = f"{found['option']}: is {value}, must be a {'whole ' if is_whole else ''}number"
+    meant = re.findall(r"--\S+", rest[0]) if rest and problem.startswith("Unrecognized") else []
+    near = f"; did you mean {meant[0]}?" if meant and "mean" in rest[0] else ""
+    return problem.rstrip(".") + (near or "; --help names all options and what they take")
+
+
+def _is_rule(line: str) -> bool:
+    """Whether a line of a box only divides it."""
+    return not line.strip("\u2500-")
 
 
 def _files(arguments: list[str], names: Sequence[str]) -> tuple[list[str], dict[str, list[str]]]:

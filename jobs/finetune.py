@@ -15,7 +15,7 @@ from jobs.command_line import run
 from selfinstruct.engines import EMBEDDED, EngineSettings, TransformersOptions
 from selfinstruct.errors import InputError
 from selfinstruct.finetune.settings import TuneSettings
-from selfinstruct.settings import group, option
+from selfinstruct.settings import MOST_ACTORS, group, option
 
 if TYPE_CHECKING:
     from selfinstruct.finetune.folder import ModelFolder
@@ -45,7 +45,7 @@ class FinetuneSettings(TuneSettings):
     out: str = option("", alters_data=False)
     revision: str = option("main", alters_data=False)
     trust_remote_code: bool = option(False, alters_data=False)
-    workers: int = option(1, least=1, alters_data=False)
+    workers: int = option(1, least=1, most=MOST_ACTORS, alters_data=False)
     storage: str | None = option(None, alters_data=False)
     keep_checkpoints: bool = option(False, alters_data=False)
     retries: int = option(3, least=0, alters_data=False)

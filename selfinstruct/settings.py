@@ -20,6 +20,13 @@ Facts = Mapping[str, Any]
 """What a run's data depends on: dotted option or input -> JSON value."""
 
 
+MOST = 2**31 - 1
+"""Of every number that has a least value and is not told a greatest: seconds, tokens, rows and money stay below it,
+and what counts in 64 bits can multiply it."""
+
+MOST_ACTORS = 10_000
+"""Replicas, shards or workers: no cluster that Ray is run on has more places for them."""
+
 SEEDS = (-(2**63), 2**63 - 1)
 """The least and the greatest number that a draw takes as its seed."""
 
@@ -42,12 +49,15 @@ def option(
 
     Args:
         default: Its value where none is given; without one, one must be given.
-        least, most: Bounds that a number may reach, each number of a tuple too. None is within all bounds.
+        least, most: Bounds that a number may reach, each number of a tuple too. None is within all bounds. Where a
+            number has no upper one, it is `MOST`.
         above, below: Bounds that it may not reach.
         alters_data: Whether its value may change what a run writes.
         before: What a run begun before there was this option is taken to have been told: a run is carried on with
             this value, and refused with another. Every option added to a run's settings says it.
     """
+    if most is None and below is None and (least is not None or above is not None):
+        most = MOST
     bounds = {"at least": least, "above": above, "at most": most, "below": below}
     told = {word: bound for word, bound in bounds.items() if bound is not None}
     return field(default=default, metadata={"bounds": told, "alters_data": alters_data, "before": before})
@@ -92,12 +102,14 @@ def out_of_bounds(metadata: Mapping[str, Any], value: object) -> str:
     """What is wrong with one value of an option, of whose field this is the metadata; empty if nothing is."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return ""
-    if not math.isfinite(value):
+    if isinstance(value, float) and not math.isfinite(value):
         return f"is {value}, must be a finite number"
     bounds: Mapping[str, float] = metadata.get("bounds", {})
     if all(_HOLDS[word](value, bound) for word, bound in bounds.items()):
         return ""
-    return f"is {value}, must be {' and '.join(f'{word} {bound}' for word, bound in bounds.items())}"
+    shown = str(value) if abs(value) < 10**20 else f"{value:.3e}" if abs(value) < 10**300 else "a huge number"
+    told = [f"{word} {bound}" for word, bound in bounds.items() if bound != MOST or value > MOST]
+    return f"is {shown}, must be {' and '.join(told)}"
 
 
 def facts_of(settings: Any, prefix: str = "") -> dict[str, Any]:
@@ -127,7 +139,9 @@ def facts_before(settings: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def _fact(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
+    if isinstance(value, tuple):
+        return list(value)
+    return 0.0 if value == 0 and isinstance(value, float) else value  # -0.0 is another text, and the same number
 
 
 def with_facts(settings: T, facts: Facts, prefix: str = "") -> T:

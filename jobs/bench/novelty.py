@@ -68,7 +68,7 @@ class NoveltyBenchSettings:
     sizes: tuple[int, ...] = option((1_000, 10_000, 50_000), least=1)
     candidates: int = option(2_000, least=1)
     repeats: int = option(5, least=1)
-    diversity: float = option(12.0, least=0)
+    diversity: float = option(12.0, above=0, most=300)
     novelty: NoveltySettings = dataclasses.field(default_factory=NoveltySettings)
     seed: int = option(0, least=SEEDS[0], most=SEEDS[1])
 

@@ -34,7 +34,7 @@ from selfinstruct.records import Completion, RoundFile, Table
 from selfinstruct.run.loop import Watch
 from selfinstruct.run.rounds import Run, Stage
 from selfinstruct.run.settings import RoundSettings, RunSettings
-from selfinstruct.settings import option
+from selfinstruct.settings import MOST_ACTORS, option
 from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
 
 if TYPE_CHECKING:
@@ -70,8 +70,8 @@ class OverheadSettings:
     """
 
     out: str | None = None
-    uneven: int = option(16, least=0)
-    replicas: tuple[int, ...] = option((1, 2, 4, 8, 16, 64), least=1)
+    uneven: int = option(16, least=0, most=MOST_ACTORS)
+    replicas: tuple[int, ...] = option((1, 2, 4, 8, 16, 64), least=1, most=MOST_ACTORS)
     seconds: float = option(20.0, above=0)
     requests: int = option(1024, least=1)
     in_flight: int = option(4 * BATCH, least=1)

@@ -41,7 +41,7 @@ from selfinstruct.records import (
 from selfinstruct.run.rounds import Check, Effect, Insert, Run, Write
 from selfinstruct.run.settings import RoundSettings
 from selfinstruct.run.watches import RunWatch
-from selfinstruct.settings import option
+from selfinstruct.settings import MOST_ACTORS, option
 from selfinstruct.tiny import dialect
 
 if TYPE_CHECKING:
@@ -72,12 +72,12 @@ class ScaleSettings:
 
     out: str
     target: int = option(20_000, least=1)
-    replicas: int = option(1, least=1)
-    shards: int = option(1, least=1)
+    replicas: int = option(1, least=1, most=MOST_ACTORS)
+    shards: int = option(1, least=1, most=MOST_ACTORS)
     index: Literal["minhash", "prefix"] = "minhash"
     in_flight: int = option(512, least=1)
     most: int = option(2048, least=1)
-    diversity: float = option(12.0, above=0)
+    diversity: float = option(12.0, above=0, most=300)
     store_only: bool = False
 
 

@@ -14,7 +14,7 @@ EMBEDDED = "tiny"
 ENGINES = ("transformers", "vllm", "openai", "template")
 """The engines of this project: each is a module in this folder, and has its options in `EngineSettings` by its name."""
 
-LEAST_WORDS = 1000
+LEAST_WORDS, MOST_WORDS = 1000, 1_000_000
 """Of a made-up vocabulary."""
 
 
@@ -83,8 +83,8 @@ class TemplateOptions:
     batch: int = option(32, least=1)
     failure_rate: float = option(0.0, least=0, most=1)
     cut_rate: float = option(0.0, least=0, most=1)
-    words: int = option(0, least=0)
-    diversity: float = option(12.0, least=0)
+    words: int = option(0, least=0, most=MOST_WORDS)
+    diversity: float = option(12.0, above=0, most=300)
 
     def problems(self) -> Iterator[str]:
         """What is wrong with the options together."""

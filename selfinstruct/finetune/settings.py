@@ -19,7 +19,7 @@ class LoraSettings:
         dropout: Share of an adapter's inputs that is left out at random.
     """
 
-    rank: int = option(0, least=0)
+    rank: int = option(0, least=0, most=65_536)
     alpha: float = option(32.0, above=0)
     dropout: float = option(0.0, least=0, below=1)
 

@@ -10,7 +10,7 @@ from selfinstruct.errors import InputError
 from selfinstruct.novelty.dedup import Verdict, judge, with_ids
 from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.protocols import PoolIndex
-from selfinstruct.settings import group, option
+from selfinstruct.settings import MOST_ACTORS, group, option
 from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
 from selfinstruct.steps.plugins import INSTANCE, load_plugins
 from selfinstruct.steps.screen import Screen, ScreenSettings
@@ -28,7 +28,7 @@ class JudgeSettings:
 
     seeds: str = str(SEED_TASKS)
     screen: bool = True
-    shards: int = option(0, least=0)
+    shards: int = option(0, least=0, most=MOST_ACTORS)
     novelty: NoveltySettings = group(NoveltySettings)
     limits: ScreenSettings = group(ScreenSettings)
 

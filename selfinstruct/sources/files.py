@@ -90,7 +90,7 @@ def read_text(url: str) -> str:
     except UnicodeDecodeError as error:
         line_start = data.rfind(b"\n", 0, error.start) + 1
         line = data.count(b"\n", 0, error.start) + 1
-        at = error.start - line_start + 1
+        at = error.start - line_start
         raise InputError(f"{url}:{line}: not UTF-8 at byte {at}; save it as UTF-8") from error
 
 

@@ -41,7 +41,7 @@ def value_of(data: bytes) -> Any:
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
-        raise RowError(f"not UTF-8 at byte {error.start + 1}; save it as UTF-8") from error
+        raise RowError(f"not UTF-8 at byte {error.start}; save it as UTF-8") from error
     try:
         return decoded(text)
     except json.JSONDecodeError as error:

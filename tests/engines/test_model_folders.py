@@ -126,7 +126,7 @@ def change(path: Path, **values: Any) -> None:
         (b'"x"', "holds a str"),
         (b"", "not JSON: Expecting value at character 1"),
         (b'{"a": ', "not JSON: Expecting value at character 7"),
-        (b'{"a": "\xff"}', "not UTF-8 at byte 8"),
+        (b'{"a": "\xff"}', "not UTF-8 at byte 7"),
         (b'{"a": NaN}', "holds NaN or an infinite number"),
         (b'{"a": [[1e999]]}', "holds NaN or an infinite number"),
         (b'{"a": ' + b"9" * 5000 + b"}", "a number of 5,000 digits"),

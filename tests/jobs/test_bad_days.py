@@ -72,7 +72,7 @@ def test_seed_files_that_are_read(tmp_path: Path, content: bytes) -> None:
         (b"", "holds no seed task"),
         (gzip.compress(LINE.encode(), mtime=0)[:40], "cannot be read"),
         (LINE.encode("utf-16"), "is UTF-16; save it as UTF-8"),
-        (LINE.encode().replace(b"Add", b"A\xffd"), ":1: not UTF-8 at byte 30"),
+        (LINE.encode().replace(b"Add", b"A\xffd"), ":1: not UTF-8 at byte 29"),
         (LINE.encode().replace(b"Add", b"A\0d"), ":1: not JSON"),
         (changed(instruction="A\0d"), ":1: 'instruction' holds a NUL character"),
         (changed(instruction="A\ud800d"), ":1: 'instruction' holds half of a surrogate pair"),

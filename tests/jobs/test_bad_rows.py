@@ -189,7 +189,7 @@ def test_a_classification_that_is_no_truth_value_begins_no_run(
 DOCUMENTS: dict[str, tuple[bytes, str]] = {
     "deep": (b"[" * 3000, ": nested too deeply"),
     "huge number": (b'{"a":\n' + b"9" * 5000 + b"}", ":2: a number of 5,000 digits"),
-    "invalid UTF-8": (b'{"a":\n"\xff"}', ":2: not UTF-8 at byte 2"),
+    "invalid UTF-8": (b'{"a":\n"\xff"}', ":2: not UTF-8 at byte 1"),
     "no JSON": (b"{", ": is not JSON: "),
     "empty": (b"", ": is not JSON: "),
     "another value": (b"[1]", ": "),

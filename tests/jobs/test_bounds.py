@@ -7,7 +7,6 @@ import importlib
 import inspect
 import math
 import pkgutil
-import re
 import typing
 from collections.abc import Iterator
 
@@ -15,26 +14,34 @@ import pytest
 
 import jobs
 from jobs.main import main
-from selfinstruct.settings import problems_of
+from selfinstruct.novelty.index import NoveltySettings
+from selfinstruct.run.settings import RunSettings
+from selfinstruct.settings import facts_of, fingerprint, problems_of
 
 
 def settings_classes() -> Iterator[type]:
+    """The settings of all commands, and the groups within them."""
     seen: set[type] = set()
     for module in pkgutil.walk_packages(jobs.__path__, "jobs."):
         if module.name.endswith("__main__"):
             continue
         for name, found in vars(importlib.import_module(module.name)).items():
             if inspect.isclass(found) and dataclasses.is_dataclass(found) and name.endswith("Settings"):
-                seen.add(found)
+                seen |= with_groups(found)
     yield from sorted(seen, key=lambda each: (each.__module__, each.__qualname__))
 
 
+def with_groups(settings: type) -> set[type]:
+    groups = filter(dataclasses.is_dataclass, typing.get_type_hints(settings).values())
+    return {settings}.union(*map(with_groups, groups))  # type: ignore[arg-type]
+
+
 def numbers(settings: type) -> Iterator[dataclasses.Field[object]]:
-    """Its own fields that are numbers, or hold some; those of groups are met with the groups."""
+    """Its own fields that are numbers, or hold some."""
     hints = typing.get_type_hints(settings)
     for field in dataclasses.fields(settings):
         hint = hints[field.name]
-        if not dataclasses.is_dataclass(hint) and re.search(r"(?<![\w'])(?:int|float)\b", str(hint)):
+        if hint in (int, float) or {int, float} & set(typing.get_args(hint)):
             yield field
 
 
@@ -86,6 +93,13 @@ def test_what_is_out_of_bounds_or_no_finite_number_is_named(settings: type) -> N
         (["repair", "x", "--to_round", "-1"], "--to_round: is -1, must be at least 0"),
         (["try", "--number", "2"], "--number: is 2, must be at least 3"),
         (["finetune", "x", "--out", "y", "--epochs", "inf"], "--epochs: is inf, must be a finite number"),
+        (["generate", "--out", "x", "--budget.hours", "1e400"], "--budget.hours: is inf, must be a finite number"),
+        (["generate", "--out", "x", "--timeouts.load", "1e30"], "--timeouts.load: is 1.000e+30, must be at least 1"),
+        (["generate", "--out", "x", "--target", "9" * 400], "--target: is a huge number, must be at least 1"),
+        (["generate", "--out", "x", "--target", "9" * 5000], "--target: is too long, must be a whole number; --help"),
+        (["generate", "--out", "x", "--target", "nan"], "--target: is 'nan', must be a whole number; --help"),
+        (["generate", "--out", "x", "--novelty.threshold", "x"], "--novelty.threshold: is 'x', must be a number; --h"),
+        (["repair", "x", "--to_round", "1.5"], "--to_round: is '1.5', must be a whole number; --help"),
         (["export", "x", "--out", "y", "--seed", str(2**64)], "--seed: is 18446744073709551616, must be at least -9"),
     ],
 )
@@ -93,3 +107,8 @@ def test_a_command_says_it_in_one_line(command: list[str], said: str, capsys: py
     assert main(command) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"selfinstruct {command[0]}: {said}")
+
+
+def test_a_zero_with_a_sign_is_zero() -> None:
+    without, signed = (facts_of(RunSettings(novelty=NoveltySettings(threshold=value))) for value in (0.0, -0.0))
+    assert fingerprint(without) == fingerprint(signed)

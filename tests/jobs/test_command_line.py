@@ -67,10 +67,26 @@ def test_an_unknown_command_names_the_nearest(capsys: pytest.CaptureFixture[str]
 
 
 def test_an_unknown_option_names_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as caught:
-        main([*GENERATE, "--out", "x", "--novelty.treshold", "0.8"])
-    assert caught.value.code == 2
-    assert "--novelty.threshold" in capsys.readouterr().err
+    assert main([*GENERATE, "--out", "x", "--novelty.treshold", "0.8"]) == 2
+    (line,) = lines_of(capsys)
+    assert line.startswith(
+        "selfinstruct generate: Unrecognized options: --novelty.treshold, 0.8; did you mean --novelt"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["plan", "x"], "selfinstruct plan: Missing from selfinstruct plan: --target INT"),
+        (["generate", "--target"], "selfinstruct generate: Missing value for argument '--target'"),
+        (["generate", "--novelty.index", "x"], "selfinstruct generate: invalid choice 'x' for argument '--novelty.ind"),
+    ],
+)
+def test_what_the_parser_refuses_is_one_line(options: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(options) == 2
+    (line,) = lines_of(capsys)
+    assert line.startswith(said)
+    assert line.endswith("; --help names all options and what they take")
 
 
 def test_what_a_user_gets_wrong_is_said_before_any_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

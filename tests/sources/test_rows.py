@@ -229,7 +229,7 @@ ROW = b'{"a": 1}'
         ("a.json", b'{\n"a": ' + deep(3000) + b"}", ":1: nested too deeply"),
         ("a.jsonl", ROW + b'\n{"a": -' + b"9" * 5000 + b"}", ":2: a number of 5,000 digits; 640 are the most"),
         ("a.json", b"[" + ROW + b', {"a": ' + b"9" * 5000 + b"}]", ":2: a number of 5,000 digits"),
-        ("a.jsonl", ROW + b'\n{"a": "x\xff"}', ":2: not UTF-8 at byte 9"),
+        ("a.jsonl", ROW + b'\n{"a": "x\xff"}', ":2: not UTF-8 at byte 8"),
         ("a.json", b"[\n" + ROW + b',\n{"a": "x\xff"}]', ":2: not UTF-8 (line 3, character 9)"),
         ("a.json", b"[\n" + ROW + b",\xff]", ":2: not UTF-8 (line 2, character 10); save it as UTF-8"),
         ("a.jsonl", ROW + b"\n{oops\n[1]\n3", ":2: not JSON: Expecting property name"),
@@ -409,7 +409,7 @@ def test_documents_and_texts_have_their_lines(tmp_path: Path) -> None:
         b'{"a":\n1,}': ": is not JSON: Expecting property name enclosed in double quotes (line 2, character 3)",
         b"[\n\n" + b"9" * 5000 + b"]": ":3: a number of 5,000 digits; 640 are the most",
         deep(3000): ": nested too deeply; 200 levels are the most",
-        b'{"a":\n"x\xff"}': ":2: not UTF-8 at byte 3; save it as UTF-8",
+        b'{"a":\n"x\xff"}': ":2: not UTF-8 at byte 2; save it as UTF-8",
         b"": ": is not JSON: Expecting value (line 1, character 1)",
         LFS: ": is a pointer of Git LFS, not the file itself; fetch that with `git lfs pull`",
     }.items():
