@@ -138,7 +138,7 @@ def read(store: RunStore) -> tuple[Spent, list[tuple[int, int, int]], dict[str, 
     return (
         spent,
         yields,
-        dict(store.metadata(Table.CANDIDATES, 0).notes["facts"]),
+        dict(store.metadata(Table.CANDIDATES, 0).facts),
         dict(store.metadata(Table.PROPOSALS, rounds[-1]).notes),
     )
 

@@ -56,7 +56,7 @@ def reparse_run(settings: ReparseSettings) -> int:
     from selfinstruct.storage.store import RunStore, open_run
 
     source = open_run(settings.run)
-    facts = filled(source.metadata(Table.CANDIDATES, 0).notes["facts"])
+    facts = filled(source.metadata(Table.CANDIDATES, 0).facts)
     changes = parse_changes(settings.change, facts)
     evaluation = None
     if settings.decontaminate:

@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, field, fields, is_dataclass, replace
 from typing import Annotated, Any, TypeAlias, TypeVar
 
+from selfinstruct.errors import CorruptError
+
 T = TypeVar("T")
 
 Facts = Mapping[str, Any]
@@ -145,8 +147,25 @@ def _fact(value: Any) -> Any:
 
 
 def with_facts(settings: T, facts: Facts, prefix: str = "") -> T:
-    """The settings with the values that a run's facts have for them: the inverse of `facts_of`."""
+    """The settings with the values that a run's facts have for them: the inverse of `facts_of`.
+
+    Raises:
+        CorruptError: a fact is of another kind than its option.
+    """
+    known = facts_of(settings, prefix)
+    for key in known.keys() & facts.keys():
+        if not _alike(known[key], facts[key]):
+            raise CorruptError(f"candidates/000000.parquet: its {key!r} is {facts[key]!r}, which no run has")
     return with_options(settings, {**facts_before(settings, prefix), **facts}, prefix)
+
+
+def _alike(ours: Any, theirs: Any) -> bool:
+    """Whether a fact can be a value of an option that has this one otherwise."""
+    if isinstance(ours, bool) or isinstance(theirs, bool) or isinstance(ours, list):
+        return type(ours) is type(theirs)
+    if isinstance(ours, int | float):
+        return isinstance(theirs, int | float) and math.isfinite(theirs)
+    return ours is None or isinstance(theirs, str)
 
 
 def with_options(settings: T, options: Mapping[str, Any], prefix: str = "") -> T:

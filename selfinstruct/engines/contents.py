@@ -4,17 +4,20 @@ A folder of somebody else's is input like any other: whatever a library raises o
 the file (`blamed`). What libraries do not notice, or notice by filling the memory, is looked for here: files that are
 no JSON objects, counts that no model has, weights that lie elsewhere, and code that would be fetched from a hub.
 
-Needs neither torch nor transformers.
+Needs neither torch nor transformers; of weights it reads what they say of themselves.
 """
 
 from __future__ import annotations
 
 import math
 import re
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
+
+from safetensors import safe_open
 
 from selfinstruct.errors import InputError, SelfInstructError
 from selfinstruct.sources.json_values import RowError, value_of
@@ -31,6 +34,9 @@ OBJECTS = (CONFIG, GENERATION, "tokenizer_config.json", "special_tokens_map.json
 
 LARGEST = 64 * 2**20
 """Bytes of such a file, or of the index; libraries read them whole."""
+
+LARGEST_TEMPLATE = 2**20
+"""Bytes of a chat template; the longest have some tens of thousands."""
 
 MOST = 100_000
 """Layers, heads, experts, labels and the like: libraries count up to them in Python before any weight is read."""
@@ -139,11 +145,13 @@ def check_contents(folder: Path, model: str) -> None:
     Raises:
         InputError: all that is wrong with them, a line each.
     """
+    if found := [f"--model: {model}: {problem}" for problem in _no_files(folder)]:
+        raise InputError(*found)
     problems: list[str] = []
     read: dict[str, dict[str, Any]] = {}
     for name in OBJECTS:
         try:
-            if (folder / name).exists() or (folder / name).is_symlink():
+            if (folder / name).exists():
                 read[name] = read_object(folder / name, model)
         except InputError as error:
             problems += error.problems
@@ -156,7 +164,7 @@ def check_contents(folder: Path, model: str) -> None:
             "(merge_and_unload), or remove the file"
         )
     if not problems:
-        problems += [said + problem for problem in _missing_weights(folder, model)]
+        problems += [said + problem for problem in _wrong_weights(folder, model)]
     if problems:
         raise InputError(*problems)
 
@@ -208,11 +216,37 @@ def _within(name: object, endings: tuple[str, ...]) -> bool:
     return not path.is_absolute() and ".." not in path.parts and str(path) == name
 
 
-def _missing_weights(folder: Path, model: str) -> Iterator[str]:
+def _no_files(folder: Path) -> Iterator[str]:
+    """What nobody may open: pipes wait for ever, devices never end; and templates that are none for their size."""
+    for path in sorted([*folder.iterdir(), *folder.glob("*/*.jinja")]):
+        try:
+            found = path.stat()
+        except OSError as error:
+            if path.name in (*OBJECTS, TOKENIZER, TEMPLATE, WEIGHTS, INDEX):
+                yield f"{path.name}: cannot be read: {error.strerror or error}; copy all of the model's files"
+            continue
+        if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
+            yield f"{path.name}: is no file but a pipe or a device; copy all of the model's files"
+        elif path.suffix == ".jinja" and found.st_size > LARGEST_TEMPLATE:
+            yield f"{path.name}: is larger than {LARGEST_TEMPLATE >> 20} MiB, which no template is; save the model anew"
+
+
+def _wrong_weights(folder: Path, model: str) -> Iterator[str]:
+    """Files that are missing, none, or torn: what each holds must be as much as its header says."""
     names = weights(folder, model)
-    missing = [name for name in names if not (folder / name).is_file()]
+    there = [name for name in names if (folder / name).exists() or (folder / name).is_symlink()]
+    missing = [name for name in names if name not in there]
     if missing and (len(names) > 1 or missing != [WEIGHTS]):
         yield f"{missing[0]}: is named as a file with weights, and is not there; copy all of the model's files"
+    for name in there:
+        if not (folder / name).is_file():
+            yield f"{name}: is no file; copy all of the model's files"
+            continue
+        try:
+            with safe_open(folder / name, "np"):
+                pass
+        except Exception as error:
+            yield f"{name}: cannot be loaded: {told(error)}; copy it anew"
 
 
 def _wrong_config(config: Mapping[str, Any]) -> Iterator[str]:

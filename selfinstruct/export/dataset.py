@@ -55,7 +55,7 @@ def export(
     identity = store.metadata(Table.CANDIDATES, 0).writer.id
     makers = makers_by_round(store, settings.model_name)
     known = licences(store, makers, settings)
-    facts, totals = store.metadata(Table.CANDIDATES, 0).notes["facts"], store.totals()
+    facts, totals = store.metadata(Table.CANDIDATES, 0).facts, store.totals()
     sieve = _sieve(settings, facts)
     only = Only(settings.only, store, settings.check) if settings.only is not None else None
     expected = sum(totals[Table.INSTANCES][key] for key in ("instances.accepted", "instances.seed"))

@@ -167,7 +167,7 @@ def licences(store: RunStore, makers: Mapping[int, Makers | None], settings: Lic
 
 
 def _own_seeds(store: RunStore) -> bool:
-    facts = store.metadata(Table.CANDIDATES, 0).notes["facts"]
+    facts = store.metadata(Table.CANDIDATES, 0).facts
     return bool(facts.get("seeds") == shipped_seeds_digest())
 
 

@@ -54,7 +54,7 @@ def merge(sources: Sequence[RunStore], out: RunStore, novelty: NoveltySettings) 
 def merged_facts(sources: Sequence[RunStore], novelty: NoveltySettings) -> Facts:
     """What all sources agree in, and the settings of the check. The rest, models and prompts with it, is left open."""
     begun = [source.metadata(Table.CANDIDATES, 0) for source in sources]
-    first, *others = (filled(metadata.notes["facts"]) for metadata in begun)
+    first, *others = (filled(metadata.facts) for metadata in begun)
     agreed = {
         key: value
         for key, value in first.items()

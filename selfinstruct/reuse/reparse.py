@@ -75,7 +75,7 @@ def reparse(
 def reparsed_facts(source: RunStore, changes: Mapping[str, Any], evaluation: Contamination | None) -> Facts:
     """The facts of the new run: requests are as they were planned, all else is made by today's code."""
     begun = source.metadata(Table.CANDIDATES, 0)
-    facts = {key: fact for key, fact in filled(begun.notes["facts"]).items() if key not in (PLUGINS, RULED_BY, TABLES)}
+    facts = {key: fact for key, fact in filled(begun.facts).items() if key not in (PLUGINS, RULED_BY, TABLES)}
     facts |= {**ALGORITHMS, "planner": facts["planner"], **changes, **_plugins(facts[OPTION], changes)}
     facts |= word_facts(with_facts(RunSettings(), facts).novelty)
     if evaluation:

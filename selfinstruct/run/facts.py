@@ -87,7 +87,7 @@ def as_begun(settings: T, store: RunStore) -> tuple[T, list[str]]:
     """
     if not store.rounds(Table.CANDIDATES):
         return settings, []
-    begun = store.metadata(Table.CANDIDATES, 0).notes["facts"]
+    begun = store.metadata(Table.CANDIDATES, 0).facts
     now, default = facts_of(settings), facts_of(RunSettings())
     later = {key: fact for key, fact in facts_before(settings).items() if key not in begun}
     then = {key: fact for key, fact in later.items() if fact != now[key] == default[key]}
@@ -109,7 +109,7 @@ def check_facts(store: RunStore, facts: Facts) -> None:
     Where a run was made from stored answers, the first round generated after them settles what those left open: model
     and prompts, for instance. A fact from after the run's beginning is as it was then.
     """
-    begun: Facts = store.metadata(Table.CANDIDATES, 0).notes["facts"]
+    begun: Facts = store.metadata(Table.CANDIDATES, 0).facts
     if (origin := begun.get(ORIGIN)) and ORIGIN not in facts:
         if len(store.rounds(Table.INSTANCES)) <= origin["rounds"]:
             raise InputError(
@@ -118,7 +118,7 @@ def check_facts(store: RunStore, facts: Facts) -> None:
         facts = {**facts, **{key: begun[key] for key in (ORIGIN, "pool", RULED_BY) if key in begun}}
         first = origin["rounds"] + 1
         settled = first in store.rounds(Table.PROPOSALS)
-        begun = {**(store.metadata(Table.PROPOSALS, first).notes["facts"] if settled else facts), **begun}
+        begun = {**(store.metadata(Table.PROPOSALS, first).facts if settled else facts), **begun}
     ours, theirs = filled(facts), filled(begun)
     if ours.get("novelty.tokeniser") != theirs.get("novelty.tokeniser"):  # an option differs, and no code is gone
         ours, theirs = ({key: each[key] for key in each.keys() - {"tokeniser", TABLES}} for each in (ours, theirs))

@@ -105,7 +105,7 @@ def restore(run: Run, store: RunStore, facts: Facts) -> str:
         run.begin(facts)
         return fingerprint(facts)
     begun = store.metadata(Table.CANDIDATES, 0)
-    origin = begun.notes["facts"].get(ORIGIN)
+    origin = begun.facts.get(ORIGIN)
     run.begin(facts, origin["rounds"] if origin and ORIGIN not in facts else None)
     return begun.fingerprint
 

@@ -62,9 +62,10 @@ def read_options(node: Node, kinds: Mapping[str, Kind], unknown: str = "is no op
     problems: list[str] = []
     for each in _options(node, kinds):
         try:
-            if each.key in found:
-                raise each.refused(f"is there already, at {found[each.key].place}; leave one out")
-            found[each.key] = each
+            for part in _parts(each):
+                if part.key in found:
+                    raise part.refused(f"is there already, at {found[part.key].place}; leave one out")
+                found[part.key] = part
             option = _holder(each.key, kinds)
             if option not in kinds:
                 raise each.refused(unknown + _nearest(each.key, kinds))
@@ -134,6 +135,13 @@ def _options(node: Node, kinds: Mapping[str, Kind]) -> Iterator[Node]:
             yield from _options(each, kinds)
         else:
             yield each
+
+
+def _parts(node: Node) -> Iterator[Node]:
+    """A value, and those that it holds by name."""
+    yield node
+    for inner in node.value.values() if isinstance(node.value, dict) else ():
+        yield from _parts(inner)
 
 
 def _holder(key: str, kinds: Mapping[str, Kind]) -> str:

@@ -23,7 +23,7 @@ def is_of_makers(key: str) -> bool:
 
 def facts_by_round(store: RunStore) -> Iterator[tuple[int, Facts]]:
     """The facts that hold from a round on, beginning with round 0; reads the footers of the proposals."""
-    facts = dict(store.metadata(Table.CANDIDATES, 0).notes["facts"])
+    facts = dict(store.metadata(Table.CANDIDATES, 0).facts)
     yield 0, facts
     for number in store.rounds(Table.PROPOSALS):
         if later := store.metadata(Table.PROPOSALS, number).notes.get("facts"):
@@ -51,7 +51,7 @@ def dialect_of(store: RunStore, proposals: RoundFile) -> Dialect:
     """
     if "dialect" in proposals.notes:
         return Dialect(proposals.notes["dialect"])
-    facts = store.metadata(Table.CANDIDATES, 0).notes["facts"]
+    facts = store.metadata(Table.CANDIDATES, 0).facts
     prompts = shipped_prompts().get(str(facts.get("prompts", "")))
     if prompts is None:
         raise InputError(

@@ -14,7 +14,7 @@ from selfinstruct.errors import InputError, NewerError
 from selfinstruct.records import Table
 from selfinstruct.storage.blobs import Blobs, open_blobs
 from selfinstruct.storage.checks import doomed_checks
-from selfinstruct.storage.store import FIRST, NAME, RunStore
+from selfinstruct.storage.store import FIRST, NAME, RunStore, name_of
 from selfinstruct.storage.verify import BEGINNING, NEWER, verify
 
 _FILE = re.compile(r"(\w+)/(\d{6})\.parquet")
@@ -72,6 +72,8 @@ def doomed(store: RunStore, to_round: int | None) -> list[str]:
         if newer := [problem for problem in problems if f": {NEWER}" in problem]:
             raise NewerError(f"{store.blobs.url}/{newer[0]}")
         ends = with_followers(damaged_from(problems))
+        if _only_begun(names) and ends:
+            ends = dict.fromkeys(Table, 0)  # what is left of a beginning is begun anew
     else:
         ends = {table: max(FIRST[table], to_round + 1) for table in Table}
     if ends.get(Table.CANDIDATES) == 0 and not _only_begun(names):
@@ -88,9 +90,9 @@ def doomed(store: RunStore, to_round: int | None) -> list[str]:
 
 
 def _only_begun(names: Mapping[Table, Sequence[str]]) -> bool:
-    """Whether the first file of a run is all there is of it: it goes, and the run can be begun anew."""
-    table, number = BEGINNING
-    return {table: list(found) for table, found in names.items() if found} == {table: [f"{number:06d}.parquet"]}
+    """Whether the first files of a run are all there is of it: they go, and the run can be begun anew."""
+    first = {name_of(*BEGINNING), name_of(Table.INSTANCES, 0)}
+    return {f"{table}/{name}" for table, found in names.items() for name in found} <= first
 
 
 def _sorted(going: list[tuple[int, Table]]) -> list[tuple[int, Table]]:

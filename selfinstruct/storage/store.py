@@ -36,6 +36,7 @@ import pyarrow.parquet as pq
 
 from selfinstruct.errors import CorruptError, FailureError, HeldError, InputError, NewerError, SelfInstructError
 from selfinstruct.records import RoundFile, Table, round_name
+from selfinstruct.settings import Facts
 from selfinstruct.storage.accounts import tally
 from selfinstruct.storage.blobs import Blobs, open_blobs
 from selfinstruct.storage.tables import (
@@ -86,6 +87,14 @@ class Metadata:
     notes: Mapping[str, Any]
     versions: Mapping[str, str]  # recorded, never compared
 
+    @property
+    def facts(self) -> Facts:
+        """What the run's data depends on, of the file that a run begins with. CorruptError if it says nothing."""
+        if "facts" not in self.notes:
+            raise CorruptError(f"{name_of(self.table, self.round)}: does not say with which options the run was begun")
+        facts: Facts = self.notes["facts"]
+        return facts
+
     def to_json(self) -> bytes:
         return json.dumps(asdict(self), sort_keys=True).encode()
 
@@ -106,7 +115,26 @@ class Metadata:
             )
         if value["format"] != FORMAT:
             raise ValueError(f"format {value['format']}, which never was")
-        return cls(**{**value, "table": Table(value["table"]), "writer": Writer(**value["writer"])})
+        metadata = cls(**{**value, "table": Table(value["table"]), "writer": Writer(**value["writer"])})
+        if wrong := next(metadata._wrong(), None):
+            raise ValueError(f"its metadata has a {wrong!r} that is none")
+        return metadata
+
+    def _wrong(self) -> Iterator[str]:
+        """The keys whose values are of another kind than this program writes."""
+        texts = {"fingerprint": self.fingerprint, "content": self.content}
+        texts |= {key: text for key in ("previous", "source") if (text := getattr(self, key)) is not None}
+        yield from (key for key, text in texts.items() if not isinstance(text, str))
+        for key, counts in (("counts", self.counts), ("total", self.total)):
+            if not isinstance(counts, dict) or not all(type(count) is int for count in counts.values()):
+                yield key
+        if not isinstance(self.notes, dict) or not isinstance(self.versions, dict):
+            yield "notes" if isinstance(self.versions, dict) else "versions"
+            return
+        if not isinstance(self.notes.get("facts", {}), dict):
+            yield "facts"
+        if any(type(self.notes.get(key, 0)) is not int for key in ("least", "most")):
+            yield "least"
 
 
 def name_of(table: Table, number: int) -> str:
@@ -127,9 +155,14 @@ def source_of(table: Table, number: int) -> tuple[Table, int] | None:
 
 
 def open_run(url: str) -> RunStore:
-    """A run that is there. InputError if there is none."""
+    """A run that is there. InputError if there is none, CorruptError if its first file is missing."""
     store = RunStore(url)
     if not store.rounds(Table.CANDIDATES):
+        if any(map(store.rounds, Table)):
+            raise CorruptError(
+                f"{url}/{name_of(Table.CANDIDATES, 0)}: missing, and other files of a run are there; put it back, or"
+                " have `selfinstruct repair` look at what is left"
+            )
         raise InputError(f"{url}: there is no run; `selfinstruct generate --out {url}` begins one")
     return store
 

@@ -104,8 +104,9 @@ class _Walk:
 
     def _needed(self) -> set[tuple[Table, int]]:
         """The files before the newest of each table, and those that a file was made from."""
+        begun = {BEGINNING} if self.present else set()
         before = {(table, n) for table, newest in self.present for n in range(FIRST[table], newest)}
-        return before | {source for key in self.present if (source := source_of(*key))}
+        return begun | before | {source for key in self.present if (source := source_of(*key))}
 
     def _file(self, table: Table, number: int) -> Generator[str, None, RoundFile | None]:
         """The problems of one file; returns its content if it can be read."""

@@ -6,6 +6,7 @@ import base64
 import copy
 import hashlib
 import json
+import os
 import resource
 import shutil
 import sys
@@ -143,6 +144,72 @@ def test_files_that_hold_no_object(folder: Path, file: str, content: bytes | Non
     else:
         path.write_bytes(content)
     assert said in refused(folder, file)
+
+
+@pytest.mark.parametrize("file", [CONFIG, GENERATION, TOKENS, TOKENIZER, TEMPLATE, WEIGHTS, "vocab.json", "more.json"])
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_what_is_no_file_is_not_opened(folder: Path, file: str, kind: str) -> None:
+    (folder / file).unlink(missing_ok=True)
+    if kind == "pipe":
+        os.mkfifo(folder / file)
+    else:
+        (folder / file).symlink_to("/dev/zero")
+    assert "is no file but a pipe or a device" in refused(folder, file)
+
+
+@pytest.mark.parametrize("file", [CONFIG, TOKENIZER, WEIGHTS])
+def test_a_link_to_itself(folder: Path, file: str) -> None:
+    (folder / file).unlink()
+    (folder / file).symlink_to(file)
+    assert "cannot be read: Too many levels of symbolic links" in refused(folder, file)
+
+
+def test_a_template_that_is_far_too_large(folder: Path) -> None:
+    (folder / TEMPLATE).write_text("x" * 2**20 + "x")
+    assert "is larger than 1 MiB" in refused(folder, TEMPLATE, CHAT)
+
+
+def header(change: Callable[[dict[str, Any]], object]) -> Callable[[bytes], bytes]:
+    def changed(data: bytes) -> bytes:
+        size = int.from_bytes(data[:8], "little")
+        described = json.loads(data[8 : 8 + size])
+        change(next(each for name, each in described.items() if name != "__metadata__"))
+        said = json.dumps(described).encode()
+        return len(said).to_bytes(8, "little") + said + data[8 + size :]
+
+    return changed
+
+
+TORN: dict[str, Callable[[bytes], bytes]] = {
+    "empty": lambda data: b"",
+    "cut": lambda data: data[:-100],
+    "cut in the header": lambda data: data[:100],
+    "a pointer": lambda data: b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n",
+    "a header without end": lambda data: (2**60).to_bytes(8, "little") + data[8:],
+    "a huge shape": header(lambda each: each.update(shape=[2**40, 2**40])),
+    "a shape below nothing": header(lambda each: each.update(shape=[-1])),
+    "another place": header(lambda each: each.update(data_offsets=[0, 2**50])),
+    "an unknown format": header(lambda each: each.update(dtype="X9")),
+}
+
+
+@pytest.mark.parametrize("change", TORN.values(), ids=TORN)
+def test_torn_weights_are_named_before_anything_is_begun(
+    folder: Path, tmp_path: Path, change: Callable[[bytes], bytes], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / WEIGHTS).write_bytes(change((folder / WEIGHTS).read_bytes()))
+    (tmp_path / "a.jsonl").write_text('{"instruction": "Name a lake near here.", "output": "Inari"}\n')
+    with pytest.raises(InputError, match=f"{WEIGHTS}: cannot be loaded: "):
+        identify(EngineSettings(model=str(folder)))
+    out = tmp_path / "out"
+    for command in (
+        ["finetune", str(tmp_path / "a.jsonl"), "--model", str(folder), "--out", str(out)],
+        ["generate", "--model", str(folder), "--out", str(out)],
+    ):
+        assert main(command) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert f"{folder}: {WEIGHTS}: cannot be loaded: " in line
+        assert not out.exists()
 
 
 def test_a_file_that_is_far_too_large(folder: Path) -> None:

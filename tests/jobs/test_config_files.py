@@ -72,6 +72,16 @@ BOMB = "a: &a [x, x, x, x]\n" + "".join(
 )
 
 BAD = {
+    "a name in two spellings": (
+        "sampling: {propose.top_p: 1}\nseed: 1\nsampling.propose.top_p: 0.5",
+        ":3: 'sampling.propose.top_p' is there already, at ",
+        "run.yaml:1;",
+    ),
+    "a name in two spellings, nested": (
+        "sampling:\n  propose:\n    top_p: 1\n  propose.top_p: 0.5",
+        ":4: 'sampling.propose.top_p' is there already, at ",
+        "run.yaml:3;",
+    ),
     "doubled key": ("target: 10\nseed: 1\ntarget: 20000", ":3: 'target' is there already, at ", "run.yaml:1;"),
     "doubled key in a group": ("rounds:\n  lag: 1\n  lag: 2", ":3: 'rounds.lag' is there already"),
     "doubled group": ("rounds: {lag: 3}\nrounds: {most: 4}", ":2: 'rounds' is there already"),

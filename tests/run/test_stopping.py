@@ -222,6 +222,28 @@ def test_an_incomplete_beginning_is_named_and_taken_back(
     assert digest(RunStore(str(damaged))) == digest(RunStore(str(run)))
 
 
+FIRST, FIRST_INSTANCES = "candidates/000000.parquet", "instances/000000.parquet"
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", None], ids=["empty", "cut", "missing"])
+@pytest.mark.parametrize("name", [FIRST, FIRST_INSTANCES])
+def test_one_of_the_first_files_is_bad(
+    run: Path, damaged: Path, name: str, content: bytes | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for other in files(run) - {FIRST, FIRST_INSTANCES}:
+        (damaged / other).unlink()
+    if content is None:
+        (damaged / name).unlink()
+    else:
+        (damaged / name).write_bytes(content)
+    assert command("verify", damaged) == 6
+    assert name in capsys.readouterr().err
+    assert command("repair", damaged) == 0
+    assert files(damaged) == set()
+    whole_run(str(damaged), target=12)
+    assert digest(RunStore(str(damaged))) == digest(RunStore(str(run)))
+
+
 def test_a_run_in_a_bucket_is_repaired(bucket: str, run: Path) -> None:
     whole_run(bucket, target=12)
     assert command("repair", bucket, "--to_round", 1) == 0
