@@ -47,6 +47,17 @@ ROWS: list[tuple[dict[str, Any], str, str, int]] = [
     ({"prompt": ASK, "messages": TURNS}, "", TOLD, 0),
     ({"messages": [{"role": "user", "content": [{"type": "text", "text": ASK}]}, TURNS[1]]}, "", TOLD, 0),
     ({"messages": TURNS[:1]}, "", "", 0),
+    ({"messages": TURNS[:1], "completion": TOLD}, "", TOLD, 0),
+    ({"messages": LONG[:2], "completion": TURNS[1:]}, "", TOLD, 1),
+    ({"prompt": TURNS[:1], "completion": TURNS[1:]}, "", TOLD, 0),  # TRL
+    ({"prompt": ASK, "completion": TURNS[1]}, "", TOLD, 0),
+    ({"messages": json.dumps(TURNS)}, "", TOLD, 0),
+    ({"conversations": [ASK, TOLD], "source": "a"}, "", TOLD, 0),  # LIMA
+    ({"conversation": [{"input": ASK, "output": TOLD}, {"input": "And?", "output": "No."}]}, "", TOLD, 2),
+    ({"messages": [{"author": "user", "content": ASK}, {"author": "bot", "content": TOLD}]}, "", TOLD, 0),
+    ({"messages": [{"role": "user", "text": ASK}, {"role": "assistant", "text": TOLD}]}, "", TOLD, 0),
+    ({"messages": [{"role": "user", "content": {"type": "text", "text": ASK}}, TURNS[1]]}, "", TOLD, 0),
+    ({"messages": [{"role": "user", "content": [ASK]}, TURNS[1]]}, "", TOLD, 0),
     ({"messages": [TURNS[0], {"role": "tool", "content": "x"}, TURNS[1]]}, "", "", 2),
     ({"instruction": ASK, "input": None, "output": float("nan")}, "", "", 0),
     ({"instruction": ASK, "input": "  \n", "output": " "}, "", "", 0),
@@ -102,7 +113,9 @@ def test_a_value_as_text(value: object, text: str) -> None:
             {"messages": [{"role": "system", "content": "a"}]},
             r"no turn of a user under 'messages' \(there are: system\)",
         ),
-        ({"conversations": ["a"]}, "no turn of a user under 'conversations'"),
+        ({"conversations": [1]}, "no turn of a user under 'conversations'"),
+        ({"messages": [{"who": "a", "said": "b"}]}, r"no turn of a user under 'messages' \(turns have: said, who\)"),
+        ({"messages": "[{"}, r"no text under 'instruction' .*\(there are: messages\)"),
     ],
 )
 def test_rows_that_are_refused_by_name(row: dict[str, Any], said: str) -> None:
