@@ -68,7 +68,11 @@ log = logging.getLogger(__name__)
 
 ENDPOINTS = ("auto", "completions", "chat")
 
-NO_SYSTEM = re.compile(r"system.?(role|message|prompt|instruction)|role\W+system|developer instruction", re.IGNORECASE)
+NO_SYSTEM = re.compile(
+    r"system.?(role|message|prompt|instruction)|role\W+system|developer instruction|['\"`]system['\"`]"
+    r"|roles?\b.{0,40}\b(alternat|support)",
+    re.IGNORECASE,
+)
 """What a server says that takes no system message, some with a status as if it were in trouble."""
 
 WAIT = 0.1

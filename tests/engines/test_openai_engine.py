@@ -257,9 +257,11 @@ NO_SYSTEM = "System role not supported"
         saying([{"error": {"message": "Developer instruction is not enabled", "code": 400}}], 400),
         saying({"error": {"message": "Conversation roles must alternate"}}, 422),
         saying({"error": {"message": NO_SYSTEM, "code": 500}}, 500),
+        saying({"error": {"message": "Conversation roles must alternate user/assistant"}}, 500),
+        saying({"error": {"message": "Only user and assistant roles are supported!"}}, 503),
         saying({"error": {"message": NO_SYSTEM}}),
     ],
-    ids=["400", "400 in a list", "422 in other words", "500", "200"],
+    ids=["400", "400 in a list", "422 in other words", "500", "500 in other words", "503", "200"],
 )
 @pytest.mark.parametrize("concurrency", [1, 16])
 def test_a_server_that_takes_no_system_message_gets_its_text_in_the_users(

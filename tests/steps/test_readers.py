@@ -123,6 +123,8 @@ def test_lists_as_chat_models_write_them(before: str, after: str, first: int, ar
         "९. Name a river in Asia.\n१०. Describe how bread rises.",
         "  9. Name a river in Asia.\n  10. Describe how bread rises.",
         "### Places\n9. Name a river in Asia.\n\n### Kitchen\n10. Describe how bread rises.",
+        "<|channel|>analysis<|message|>9. No<|end|><|start|>assistant<|channel|>final<|message|>"
+        "9. Name a river in Asia.\n10. Describe how bread rises.<|return|>",
         "**Places**\n\n9. Name a river in Asia.\n\n**Kitchen:**\n\n10. Describe how bread rises.",
         "9. Name a river in Asia.\n\n---\n\n10. Describe how bread rises.\n\n---",
         "9. Name a river in Asia.\n10. Describe how bread rises.\n\n(Note: one task a line.)",
@@ -134,6 +136,8 @@ def test_lists_with_other_signs_and_headings(text: str) -> None:
 
 
 def test_a_bold_title_is_plain_text() -> None:
+    headed = "**Task 9: Place**\nName a river.\n\n**Task 10: Bread**\nAsk a baker."
+    assert listed(headed) == ["Place\nName a river.", "Bread\nAsk a baker."]
     titled = ["Place: Name a river in Asia.", "Bread: Describe how it rises."]
     assert listed("9. **Place:** Name a river in Asia.\n10. **Bread**: Describe how it rises.") == titled
     assert listed("**9. Place:** Name a river in Asia.\n**10. Bread**: Describe how it rises.") == titled
@@ -317,6 +321,8 @@ def test_a_marker_in_mid_line_is_text() -> None:
     ("text", "expected"),
     [
         ("Output: A\nOutput: B", [("", "A")]),
+        ("Output: A\n\nInput: none", [("", "A")]),
+        ("It is easy.\nOutput: A\nInput: 2\nOutput: B", [("", "A"), ("2", "B")]),
         ("Input: 1\nOutput: one\nInput: 2\nOutput: two", [("1", "one"), ("2", "two")]),
         ("Input: None\nOutput: Nine.", [("", "Nine.")]),
         ("Input: N/A\nOutput: Nine.", [("", "Nine.")]),

@@ -45,7 +45,6 @@ _BEGINNINGS = (
     "<|turn>",
     "<|START_OF_TURN_TOKEN|>",
     "<|start_of_role|>",
-    "<|start|>",
     "<|system|>",
     "<|user|>",
     "<|assistant|>",

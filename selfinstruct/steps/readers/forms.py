@@ -46,9 +46,9 @@ def cleared(text: str) -> str:
 def input_first(text: str) -> list[Instance]:
     """The instances of a text, each an input that ends at `Output:`; what stands before the first is a preamble."""
     before, *examples = _examples(text)
-    if OUTPUT.search(before):
-        opening = INPUT.search(before)
-        examples.insert(0, before[opening.start() :] if opening else before)
+    if output := OUTPUT.search(before):
+        opening = INPUT.search(before, 0, output.start())
+        examples.insert(0, before[(opening or output).start() :])
     return [instance for example in examples if example.strip() for instance in _pairs(example)]
 
 

@@ -42,7 +42,7 @@ _PREFIX = re.compile(
     re.IGNORECASE,
 )
 _TITLE = re.compile(r"\A(\*\*|__)([^*_\n]{1,60}?)([:：]?)\1([:：]?)[ \t]*(?=\S)")
-_HALF_TITLE = re.compile(r"\A([^*\n]{1,60})(?:(?<=[:：])\*\*|\*\*(?=[:：]))([:：]?)")
+_HALF_TITLE = re.compile(r"\A([^*\n]{1,60})(?:(?<=[:：])\*\*|\*\*(?=[:：]|[ \t]*\n))([:：]?)")
 _QUOTED = re.compile(r"(?<=[\"”]),\Z")
 _GROUP = re.compile(r"\s*\n(?:\s*\n[ \t]*(?:\*\*|__)[^*_\n]+(?:\*\*|__)[:：]?|[ \t]*\#{1,6}[ \t].*)[ \t]*\Z")
 """The heading of the items that follow."""

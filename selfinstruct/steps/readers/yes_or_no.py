@@ -8,7 +8,7 @@ _TASK = r"(?:an? |the )?classification(?: task| problem)?"
 _SUBJECT = r"(?:(?:the|this|that)(?: \w+)? task|it|this|that)"
 _BEFORE = (
     r"(?:the |my |your )?(?:correct |final |short |right )?(?:answer|response|output|result|verdict|conclusion)(?: is)?"
-    rf"|(?:the )?{_TASK}|is[ _]{_SUBJECT}[ _]{_TASK}|is[ _]classification|(?:task )?type"
+    rf"|(?:the |task )?{_TASK}|is[ _]{_SUBJECT}[ _]{_TASK}|is[ _]classification|(?:task )?type"
     r"|i(?: would|'d)? (?:say|think|believe)|a(?=:)|\d{1,2}(?=[.)])|boxed|text"
 )
 _WORD = r"(?:yes|no|true|false)(?![^\W_])"
