@@ -80,5 +80,6 @@ class GenerateSettings(InputSettings):
 
     def problems(self) -> Iterator[str]:
         """What is wrong with the options together."""
+        yield from super().problems()
         if not self.out:
             yield "out: is missing; name the run's folder, for example --out runs/first"

@@ -63,12 +63,37 @@ class Pool:
 
     def texts_of(self, ids: Collection[str]) -> dict[str, str]:
         """The instructions of these public ids, as far as they are in the pool. It looks through all that was given."""
+        return {self.id(ordinal): self.texts[ordinal] for ordinal in self.ordinals_of(ids)}
+
+    def ordinals_of(self, ids: Collection[str]) -> list[int]:
+        """The ordinals of these public ids, rising, as far as they are in the pool."""
         given = (ordinal for ordinal, id in enumerate(self._given_ids) if id in ids)
-        ordinals = [*given, *(self._ordinal(id) for id in ids if id[:1].isdigit())]
-        return {self.id(ordinal): self.texts[ordinal] for ordinal in ordinals if ordinal < len(self)}
+        ordinals = (*given, *(self._ordinal(id) for id in ids if id[:1].isdigit()))
+        return sorted(ordinal for ordinal in ordinals if ordinal < len(self))
 
     def _ordinal(self, id: str) -> int:
         """Where one of the model's instructions is, or would be: their ids come in order."""
         packed, parts = self._packed, array("i", map(int, id.split("/")))
         at = bisect_left(range(self.generated), parts, key=lambda at: packed[3 * at : 3 * at + 3])
         return self._given + at
+
+
+class Proven:
+    """Which entries of a pool, seed tasks apart, have an accepted instance: their ordinals, by the round they came in.
+
+    A cache of the instances files.
+    """
+
+    def __init__(self) -> None:
+        self._by_round: dict[int, array[int]] = {}
+
+    def add(self, number: int, ordinals: Sequence[int]) -> None:
+        """Take in those of a round, rising."""
+        self._by_round[number] = array("q", ordinals)
+
+    def until(self, number: int) -> Sequence[int]:
+        """Those of the rounds up to this one, which have all been taken in, rising."""
+        found = array("q")
+        for each in range(number + 1):
+            found.extend(self._by_round[each])
+        return found

@@ -48,7 +48,7 @@ def replay(run: Run, store: RunStore, index: PoolIndex, facts: Facts, rounds: It
             _commit(run, store, mark, RoundFile(Table.PROPOSALS, each.number, tuple(each.proposals), each.notes))
         settle(run, store, index, mark)
         if each.number not in store.rounds(Table.LABELS):
-            accepted = cast(Sequence[Candidate], store.read_accepted(each.number).rows)
+            accepted = cast(Sequence[Candidate], store.read_accepted(Table.CANDIDATES, each.number).rows)
             notes = {"dialect": each.notes["dialect"]}
             _commit(run, store, mark, RoundFile(Table.LABELS, each.number, tuple(each.labels(accepted)), notes))
         settle(run, store, index, mark)

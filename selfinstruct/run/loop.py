@@ -93,9 +93,10 @@ def restore(run: Run, store: RunStore, facts: Facts) -> str:
     if committed[Table.CANDIDATES]:
         check_facts(store, facts)
     for number in committed[Table.CANDIDATES]:
-        run.committed(store.read_accepted(number))
+        run.committed(store.read_accepted(Table.CANDIDATES, number))
         if number in committed[Table.INSTANCES]:
-            run.committed(RoundFile(Table.INSTANCES, number, ()))
+            instances = store.read_accepted(Table.INSTANCES, number) if run.looks_back else None
+            run.committed(instances or RoundFile(Table.INSTANCES, number, ()))
         elif number in committed[Table.LABELS]:
             run.committed(store.read(Table.LABELS, number))
     for number in committed[Table.PROPOSALS]:

@@ -29,7 +29,7 @@ from functools import partial
 from typing import Any, TypeAlias, cast
 
 from selfinstruct.errors import FailureError
-from selfinstruct.pool import Pool
+from selfinstruct.pool import Pool, Proven
 from selfinstruct.prompts import PromptSet
 from selfinstruct.records import (
     Candidate,
@@ -37,6 +37,7 @@ from selfinstruct.records import (
     Dialect,
     Finish,
     ImportedTask,
+    InstanceRow,
     Label,
     Neighbour,
     Proposal,
@@ -124,6 +125,7 @@ class Run:
         self.settings = settings
         self.pool = Pool()
         self.labelled = 0  # rounds that are complete, round 0 included
+        self._proven = Proven() if settings.feedback.proven else None
         self._prompts = prompts
         self._seeds = seeds
         self._imported = imported
@@ -197,8 +199,8 @@ class Run:
     def committed(self, file: RoundFile) -> None:
         """A file that is in the store now: ours, another driver's equal one, or one of an earlier life of this run.
 
-        Of a candidates file only the accepted rows are looked at, of an instances file none: a reader may leave the
-        others out.
+        Of a candidates file only the accepted rows are looked at, of an instances file none, or those if `looks_back`:
+        a reader may leave the others out.
         """
         self._next_round = max(self._next_round, file.round + 1)
         match file.table:
@@ -217,6 +219,10 @@ class Run:
             case Table.INSTANCES:
                 self._labelling.pop(file.round, None)
                 self.labelled += 1
+                if self._proven is not None:
+                    ids = {row.instruction_id for row in cast(Sequence[InstanceRow], file.rows) if row.accepted}
+                    ordinals = self.pool.ordinals_of(ids)
+                    self._proven.add(file.round, [each for each in ordinals if each >= self.pool.seeds])
 
     def end(self) -> None:
         """Finish the round under way and its labelling, and no other; a later life of the run goes on from there."""
@@ -226,6 +232,11 @@ class Run:
         for number in [each for each in self._proposing if each > self.pool.rounds]:
             del self._proposing[number]
         self._next_round = min(self._next_round, self.pool.rounds + 1)
+
+    @property
+    def looks_back(self) -> bool:
+        """Whether plans depend on instances of earlier rounds."""
+        return self._proven is not None
 
     @property
     def finished(self) -> bool:
@@ -262,15 +273,22 @@ class Run:
             and not self._ending
             and number - rounds.lag < self.pool.rounds
             and number - self.labelled < rounds.lag + rounds.label_lag
+            and (not self.looks_back or self._judged_for(number) < self.labelled)
         )
 
+    def _judged_for(self, number: int) -> int:
+        """The newest round whose instances the plan of a round looks at."""
+        return max(0, number - self.settings.feedback.lookback)
+
     def _open_round(self) -> None:
-        """Plan the next round: a pure function of the run's seed, its number, and the pool `lag` rounds before."""
+        """Plan the next round: a pure function of the run's seed, its number, the pool `lag` rounds before, and, where
+        it looks back, the instances `lookback` rounds before."""
         number, settings = self._next_round, self.settings
         size = self.pool.size_after(max(0, number - settings.rounds.lag))
         bounds = {"least": settings.rounds.least, "most": settings.rounds.most}
         count = min(max(size // 8, bounds["least"]), bounds["most"])
-        view = PoolView(self.pool, size)
+        proven = None if self._proven is None else self._proven.until(self._judged_for(number))
+        view = PoolView(self.pool, size, proven)
         ids = (f"{round_name(number)}/{position:05d}" for position in range(count))
         self._proposing[number] = Proposing(bounds, [self._strategy.plan(id, view) for id in ids])
         self._next_round += 1

@@ -62,6 +62,21 @@ class StepSettings:
     rules: RuleSettings = group(RuleSettings, on_command_line=False)
 
 
+@dataclass(frozen=True)
+class FeedbackSettings:
+    """What plans learn from the verdicts of earlier rounds.
+
+    Args:
+        proven: Of what is no seed task, only instructions with an accepted instance are shown as demonstrations, so
+            that a pool does not feed on its own debris.
+        lookback: How many rounds back the newest verdicts are that a plan takes. Opening a round waits for them, so
+            labelling may trail by less, and when it ends does not show in the data.
+    """
+
+    proven: bool = option(False, before=False)
+    lookback: int = option(6, least=1, most=1000, before=6)
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunSettings(StepSettings):
     """The options of the algorithm; those of engines and cluster are elsewhere.
@@ -74,3 +89,9 @@ class RunSettings(StepSettings):
     target: int = option(1000, least=1, alters_data=False)
     check_pool: bool = True
     rounds: RoundSettings = group(RoundSettings)
+    feedback: FeedbackSettings = group(FeedbackSettings, on_command_line=False)
+
+    def problems(self) -> Iterator[str]:
+        """What is wrong with the options together."""
+        if self.feedback.lookback < self.rounds.lag:
+            yield f"feedback.lookback: is {self.feedback.lookback}, must be at least rounds.lag ({self.rounds.lag})"

@@ -32,10 +32,12 @@ class ProposeSettings:
 
 @dataclass(frozen=True, slots=True)
 class PoolView:
-    """The first `size` entries of the pool: all that a plan may look at."""
+    """The first `size` entries of the pool: all that a plan may look at. Where `proven` is given, what is no seed task
+    counts only if it is among those ordinals."""
 
     pool: Pool
     size: int
+    proven: Sequence[int] | None = None
 
     @property
     def seeds(self) -> range:
@@ -43,9 +45,9 @@ class PoolView:
         return range(self.pool.seeds)
 
     @property
-    def others(self) -> range:
+    def others(self) -> Sequence[int]:
         """Ordinals of everything else: imported and generated instructions."""
-        return range(self.pool.seeds, self.size)
+        return range(self.pool.seeds, self.size) if self.proven is None else self.proven
 
     def texts(self, ordinals: Sequence[int]) -> list[str]:
         """The instructions of these ordinals."""

@@ -259,10 +259,10 @@ class RunStore:
         with self._corrupt(name):
             return decode_table(self.blobs.get(name), table, number)[1]
 
-    def read_accepted(self, number: int) -> RoundFile:
-        """A candidates file with its accepted rows only: what the pool is made of. Its digest is not checked."""
-        rows = self.read_columns(Table.CANDIDATES, number, SCHEMAS[Table.CANDIDATES].names, accepted_only=True)
-        return RoundFile(Table.CANDIDATES, number, to_rows(Table.CANDIDATES, rows))
+    def read_accepted(self, table: Table, number: int) -> RoundFile:
+        """A file of candidates or instances with its accepted rows only. Its digest is not checked."""
+        rows = self.read_columns(table, number, SCHEMAS[table].names, accepted_only=True)
+        return RoundFile(table, number, to_rows(table, rows))
 
     def read_columns(
         self, table: Table, number: int, columns: Sequence[str], *, accepted_only: bool = False

@@ -147,7 +147,11 @@ def test_shards_of_a_run_load_its_files_and_come_back(
     monkeypatch.setattr("cluster.shards.WORTH_TELLING", 1)
     store = run_on_ray(tmp_path, make_pool(1), ShardedIndex(SETTINGS.novelty, 2, str(tmp_path)))
     assert digest(store) == expected
-    texts = [row.text for number in store.rounds(Table.CANDIDATES) for row in store.read_accepted(number).rows]
+    texts = [
+        row.text
+        for number in store.rounds(Table.CANDIDATES)
+        for row in store.read_accepted(Table.CANDIDATES, number).rows
+    ]
     varied = [" ".join(text.split()[1:]) for text in texts]
     single, sharded = make_index(SETTINGS.novelty), ShardedIndex(SETTINGS.novelty, 3, str(tmp_path))
     single.insert(0, texts)

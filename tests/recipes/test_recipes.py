@@ -89,9 +89,10 @@ def test_the_values_make_the_fingerprint_and_the_name_does_not(tmp_path: Path) -
     named = {option.removeprefix("--").removeprefix("no_") for option in by_hand if option.startswith("--")}
     rules = {f"rules.{name}": False for name in ("echo", "prompt", "repetition", "statement")}
     rules |= {"rules.echo_words": 8, "rules.prompt_words": 12, "rules.repeated": 0.5}
-    assert named | rules.keys() == ALTERING.keys()
+    feedback = {"feedback.proven": False, "feedback.lookback": 6}
+    assert named | rules.keys() | feedback.keys() == ALTERING.keys()
     config = tmp_path / "rules.yaml"
-    config.write_text(json.dumps(rules))
+    config.write_text(json.dumps(rules | feedback))
     ways = [["--recipe", "paper"], [f"--recipe={copy}"], [*by_hand, "--config", str(config)]]
     assert len({fingerprint(read_inputs(generate_with(*way)).facts) for way in ways}) == 1
     copy.write_text("version: 1\ninstances.most: 4\n")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import time
+import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +29,7 @@ from selfinstruct.protocols import Engine
 from selfinstruct.records import Completion, Finish, Neighbour, Request, RoundFile, Table
 from selfinstruct.run.loop import SingleLine, drive
 from selfinstruct.run.rounds import Run, Stage, Write
-from selfinstruct.run.settings import RoundSettings, RunSettings
+from selfinstruct.run.settings import FeedbackSettings, RoundSettings, RunSettings
 from selfinstruct.settings import facts_of
 from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
 from selfinstruct.storage.accounts import one_sided
@@ -233,7 +236,7 @@ def test_the_run_stops_after_the_round_that_reaches_the_target(tmp_path: Path) -
 
 def test_no_two_accepted_instructions_are_similar(tmp_path: Path) -> None:
     store = run_to_the_end(tmp_path, make_settings(150))
-    texts = [row.text for n in store.rounds(Table.CANDIDATES) for row in store.read_accepted(n).rows]
+    texts = [row.text for n in store.rounds(Table.CANDIDATES) for row in store.read_accepted(Table.CANDIDATES, n).rows]
     tokens = [tokenise(text, "rouge") for text in texts]
     seeds = len(SEEDS)
     assert all(rouge_l(tokens[i], tokens[j]) <= 0.7 for i in range(seeds, len(tokens)) for j in range(i))
@@ -250,8 +253,76 @@ def test_every_request_and_every_instruction_is_accounted_for(tmp_path: Path) ->
     for number in list(store.rounds(Table.CANDIDATES))[1:]:
         requests = {row.request_id for row in store.read(Table.PROPOSALS, number).rows}
         assert requests == {row.request_id for row in store.read(Table.CANDIDATES, number).rows}
-        accepted = {row.id for row in store.read_accepted(number).rows}
+        accepted = {row.id for row in store.read_accepted(Table.CANDIDATES, number).rows}
         assert accepted == {row.instruction_id for row in store.read(Table.INSTANCES, number).rows}
+
+
+def proven_settings(lookback: int = 2) -> RunSettings:
+    return replace(make_settings(150, label_lag=1), feedback=FeedbackSettings(proven=True, lookback=lookback))
+
+
+@pytest.fixture(scope="module")
+def proven(tmp_path_factory: pytest.TempPathFactory) -> RunStore:
+    """A run whose model leaves many instructions without an instance."""
+    return run_to_the_end(tmp_path_factory.mktemp("proven"), proven_settings(), Lazy(0))
+
+
+class Lazy(Shuffling):
+    """Answers late, in any order, and gives no instances for every other instruction."""
+
+    def step(self) -> list[Completion]:
+        return [replace(each, text="") if _is_shirked(each.request_id) else each for each in super().step()]
+
+
+def _is_shirked(request_id: str) -> bool:
+    """Whether it is a labelling request, about one of those instructions."""
+    instruction, _, last = request_id.rpartition("/")
+    return not last.isdigit() and zlib.crc32(instruction.encode()) % 2 == 0
+
+
+def test_proven_demonstrations_have_an_accepted_instance_of_long_enough_ago(proven: RunStore) -> None:
+    good: dict[str, int] = {}
+    for number in proven.rounds(Table.INSTANCES):
+        good |= {row.instruction_id: number for row in proven.read_accepted(Table.INSTANCES, number).rows}  # type: ignore[union-attr]
+    shown = [
+        (number, id)
+        for number in proven.rounds(Table.PROPOSALS)
+        for row in proven.read(Table.PROPOSALS, number).rows
+        for id in row.demonstrations  # type: ignore[union-attr]
+        if not id.startswith("seed/")
+    ]
+    assert len(shown) > 20
+    assert all(id in good and good[id] <= number - 2 for number, id in shown)
+    accepted = {
+        row.id for n in proven.rounds(Table.CANDIDATES) for row in proven.read_accepted(Table.CANDIDATES, n).rows
+    }  # type: ignore[union-attr]
+    assert len(accepted - good.keys()) > 30
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_run_that_looks_back_does_not_depend_on_when_answers_come(
+    proven: RunStore, tmp_path: Path, seed: int
+) -> None:
+    with ThreadPoolExecutor(1) as hands:
+        store = run_to_the_end(tmp_path, proven_settings(), Lazy(seed + 1), in_flight=3 + 20 * seed, hands=hands)
+    assert digest(store) == digest(proven)
+
+
+def test_a_run_that_looks_back_goes_on_where_it_was(proven: RunStore, tmp_path: Path) -> None:
+    options, draw = proven_settings(), random.Random(0)
+    for life in range(12):
+        left = iter(range(draw.randint(1, 40)))
+        run, store = Run(options, PROMPTS, SEEDS), RunStore(str(tmp_path / "run"))
+        lines = [(SingleLine(Lazy(life), 20), BOTH)]
+        with contextlib.suppress(InterruptedError):
+            drive(run, store, make_index(options.novelty), lines, facts_of(options), enough=partial(_stop, left))
+    assert digest(run_to_the_end(tmp_path / "run", options, Lazy(0))) == digest(proven)
+
+
+def _stop(left: Iterator[int]) -> bool:
+    if next(left, None) is None:
+        raise InterruptedError
+    return False
 
 
 def test_seed_tasks_are_round_zero_verbatim(tmp_path: Path) -> None:

@@ -103,7 +103,12 @@ def test_a_bad_evaluation_set_is_named_before_any_work(tmp_path: Path, capsys: p
 def evaluation(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A set of what the template engine writes without being asked not to, in part in other words."""
     store = make_run(tmp_path_factory.mktemp("plain"), 60)
-    texts = [row.text for n in store.rounds(Table.CANDIDATES) if n > 0 for row in store.read_accepted(n).rows]
+    texts = [
+        row.text
+        for n in store.rounds(Table.CANDIDATES)
+        if n > 0
+        for row in store.read_accepted(Table.CANDIDATES, n).rows
+    ]
     long = [text for text in texts if len(text.split()) > 8]
     path = tmp_path_factory.mktemp("set") / "held_out.jsonl"
     rows = [{"instruction": f"{text} Thank you."} for text in long[:6]]
