@@ -18,7 +18,7 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 
 import tyro
 
-from selfinstruct.errors import InputError, SelfInstructError
+from selfinstruct.errors import UNUSABLE, InputError, SelfInstructError
 from selfinstruct.settings import problems_of, with_options
 from selfinstruct.sources.options import Kind, holds_names, kinds_of, read_options
 from selfinstruct.sources.yaml_files import read_yaml, shortened
@@ -97,6 +97,12 @@ def _explained(name: str, error: BaseException) -> int:
     if isinstance(error, KeyboardInterrupt) or isinstance(error.__cause__, KeyboardInterrupt):
         print(f"selfinstruct {name}: interrupted; {_GOES_ON}", file=sys.stderr)
         return 128 + signal.SIGINT
+    if isinstance(error, OSError) and error.errno in UNUSABLE and error.filename is not None:
+        print(
+            f"selfinstruct {name}: {plain(str(error.filename))}: {error.strerror}; name another",
+            file=sys.stderr,
+        )
+        return InputError.exit_code
     if isinstance(error, BrokenPipeError):  # the reader of our output has gone, as `head` does
         sys.stderr.close()
         return 0

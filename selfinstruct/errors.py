@@ -14,6 +14,7 @@ A model's bad text is no error: it is data, counted under its reason.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 
 
@@ -31,6 +32,12 @@ class InputError(SelfInstructError):
     def __init__(self, *problems: str) -> None:
         super().__init__("\n".join(problems))
         self.problems: Sequence[str] = problems
+
+
+UNUSABLE = frozenset(
+    {errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EROFS}
+)
+"""What the system says of a path in whose place another one must be named."""
 
 
 class FingerprintError(InputError):

@@ -20,7 +20,7 @@ from typing import Any
 import pyarrow as pa
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential
 
-from selfinstruct.errors import CorruptError, FailureError, InputError
+from selfinstruct.errors import UNUSABLE, CorruptError, FailureError, InputError
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 FOREIGN = (errno.EACCES, errno.EPERM, errno.EINVAL, errno.EROFS)
@@ -90,11 +90,11 @@ class LocalBlobs:
 
     def get(self, name: str) -> bytes:
         with self._failures(name):
-            return (self.root / name).read_bytes()
+            return self._file(name).read_bytes()
 
     def open(self, name: str) -> Any:
         with self._failures(name):
-            return pa.OSFile(str(self.root / name), "rb")
+            return pa.OSFile(str(self._file(name)), "rb")
 
     def names(self, folder: str) -> list[str]:
         with self._failures(folder):
@@ -194,6 +194,13 @@ class LocalBlobs:
         except FileNotFoundError:
             return 0
 
+    def _file(self, name: str) -> Path:
+        """The path of a file, for a pipe is waited for and a device has no end. CorruptError if it is none."""
+        path = self.root / name
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise CorruptError(f"{path}: is no file but a folder, a pipe or a device; move it away")
+        return path
+
     def _listed(self, folder: Path) -> list[str]:
         try:
             return list(self._os.listdir(folder))
@@ -220,9 +227,10 @@ class LocalBlobs:
             yield
         except FileNotFoundError:
             raise KeyError(name) from None
-        except (PermissionError, NotADirectoryError) as error:
-            raise InputError(f"{self.root / name}: {error.strerror}; choose a folder that you may use") from error
         except OSError as error:
+            if error.errno in UNUSABLE:
+                problem = f"{self.root / name}: {error.strerror}; choose a folder that you may use"
+                raise InputError(problem) from error
             waited = f" for {self._patience:.0f} s" if self._patience else ""
             remedy = f"{waited}; make space and run the same command again" if _is_full(error) else ""
             raise FailureError(f"{self.root / name}: {error.strerror or error}{remedy}") from error

@@ -107,6 +107,8 @@ class Metadata:
             ValueError, TypeError or KeyError: nobody did.
         """
         value = json.loads(data)
+        if not isinstance(value, dict) or type(value["format"]) is not int:
+            raise ValueError("its metadata is none")
         if value["format"] > FORMAT:
             raise NewerRowsError(f"format {value['format']}; this version reads {FORMAT}")
         if unknown := value.keys() - {field.name for field in fields(cls)}:

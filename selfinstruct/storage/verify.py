@@ -10,6 +10,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Collection, Generator, Iterator, Mapping
 
+from selfinstruct.errors import CorruptError
 from selfinstruct.records import Candidate, InstanceRow, Label, Proposal, RoundFile, Row, Table, round_name
 from selfinstruct.storage.accounts import tally
 from selfinstruct.storage.checks import check_problems
@@ -115,6 +116,9 @@ class _Walk:
             data = self.blobs.get(name)
         except KeyError:
             yield f"{name}: missing, it went away meanwhile"
+            return None
+        except CorruptError as error:
+            yield f"{name}: torn, altered or foreign: {one_line(error)}"
             return None
         self.digests[table, number] = sha256(data)
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import signal
 import subprocess
@@ -242,6 +243,36 @@ def test_one_of_the_first_files_is_bad(
     assert files(damaged) == set()
     whole_run(str(damaged), target=12)
     assert digest(RunStore(str(damaged))) == digest(RunStore(str(run)))
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
+def test_what_is_no_file_is_not_waited_for(damaged: Path, kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    path = damaged / FIRST
+    path.unlink()
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        path.mkdir()
+    assert command("verify", damaged) == 6
+    assert f"{path}: is no file but a folder, a pipe or a device" in capsys.readouterr().err
+    assert command("repair", damaged) == 2
+
+
+@pytest.mark.parametrize("name", ["loop", "n" * 300])
+def test_a_run_whose_name_leads_nowhere(tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / name
+    if name == "loop":
+        path.symlink_to(path)
+    asked = [["verify", path], ["status", path], ["export", path, "--out", tmp_path / "out"]]
+    asked += [["generate", "--engine", "template", "--pool", path, "--out", tmp_path / "out"]]
+    asked += [["generate", "--model", path, "--out", tmp_path / "out"], ["import", path, "--out", tmp_path / "out"]]
+    for each in asked:
+        assert command(*each) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert str(path) in line
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_run_in_a_bucket_is_repaired(bucket: str, run: Path) -> None:

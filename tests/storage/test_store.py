@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import random
 import re
 import shutil
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -32,9 +34,11 @@ from selfinstruct.records import (
     Row,
     Table,
 )
+from selfinstruct.run.settings import RunSettings
+from selfinstruct.settings import facts_of, with_facts
 from selfinstruct.storage.accounts import tally
 from selfinstruct.storage.repair import doomed
-from selfinstruct.storage.store import RunStore
+from selfinstruct.storage.store import Metadata, RunStore
 from selfinstruct.storage.tables import SCHEMAS, check_columns, content_digest, to_arrow, to_rows, with_columns
 from selfinstruct.storage.verify import digest, verify
 
@@ -428,6 +432,37 @@ def test_reading_names_the_torn_file(tmp_path: Path) -> None:
         with pytest.raises(CorruptError, match=r"candidates/000002\.parquet: ") as caught:
             ask()
         assert len(str(caught.value).splitlines()) == 1
+
+
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+KEYS = [field.name for field in dataclasses.fields(Metadata)]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.sampled_from([*KEYS, "facts"]), ANY_JSON)
+def test_whatever_a_footer_says_is_read_or_named(key: str, value: Any) -> None:
+    said = {"notes": {key: value}} if key == "facts" else {key: value}
+    with tempfile.TemporaryDirectory() as folder:
+        store = fill(folder, 0)
+        rewrite(Path(folder, "candidates/000000.parquet"), metadata=said)
+        problems = verify(store)
+        for ask in (store.totals, lambda: dict(store.metadata(Table.CANDIDATES, 0).facts), lambda: digest(store)):
+            with contextlib.suppress(CorruptError):
+                ask()
+    assert all(problem.startswith("candidates/000000.parquet: ") for problem in problems)
+    assert all(len(problem.splitlines()) == 1 for problem in problems)
+
+
+def test_a_fact_of_another_kind_is_named() -> None:
+    facts = facts_of(RunSettings())
+    assert with_facts(RunSettings(), facts) == RunSettings()
+    for key, wrong in {"novelty.threshold": "x", "novelty.bands": None, "check_pool": 1, "screen.banned": "a"}.items():
+        with pytest.raises(CorruptError, match=f"candidates/000000.parquet: its '{key}' is "):
+            with_facts(RunSettings(), {**facts, key: wrong})
 
 
 def test_a_store_that_fails_is_not_a_torn_file(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
