@@ -229,6 +229,11 @@ def _no_files(folder: Path) -> Iterator[str]:
             yield f"{path.name}: is no file but a pipe or a device; copy all of the model's files"
         elif path.suffix == ".jinja" and found.st_size > LARGEST_TEMPLATE:
             yield f"{path.name}: is larger than {LARGEST_TEMPLATE >> 20} MiB, which no template is; save the model anew"
+        elif path.suffix == ".jinja" and stat.S_ISREG(found.st_mode):
+            try:
+                path.read_text("utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                yield f"{path.name}: cannot be read: {told(error)}; save it as UTF-8"
 
 
 def _wrong_weights(folder: Path, model: str) -> Iterator[str]:

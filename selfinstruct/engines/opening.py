@@ -91,12 +91,22 @@ def _cause_found(at: Located) -> Iterator[None]:
             raise error
 
 
-def open_model(at: Located, dtype: torch.dtype | str, config: Any = None) -> Any:
+def check_model(at: Located) -> None:
+    """Hold the weights against the configuration without reading them (needs accelerate).
+
+    Raises:
+        InputError: as `open_model`.
+    """
+    open_model(at, "auto", device="meta")
+
+
+def open_model(at: Located, dtype: torch.dtype | str, config: Any = None, device: str | None = None) -> Any:
     """A causal language model in evaluation mode, on the CPU.
 
     Args:
         dtype: Of its weights; auto is what the configuration says.
         config: In place of the folder's.
+        device: Where it is instead; on "meta" it has shapes only.
 
     Raises:
         InputError: it cannot be loaded, or its weights are not those that its configuration describes.
@@ -113,6 +123,7 @@ def open_model(at: Located, dtype: torch.dtype | str, config: Any = None) -> Any
             at.folder,
             config=config,
             dtype=dtype,
+            device_map=device,
             use_safetensors=True,
             use_kernels=False,
             output_loading_info=True,

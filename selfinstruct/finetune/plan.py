@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,7 @@ def prepare(data: Sequence[str], base: EngineSettings, settings: TuneSettings, w
     Raises:
         InputError: options, data or model are wrong.
     """
-    from selfinstruct.engines.opening import open_tokenizer
+    from selfinstruct.engines.opening import check_model, open_tokenizer
 
     check(settings, workers)
     examples = read_examples(data, settings.seeds, settings.only, settings.check)
@@ -105,6 +106,8 @@ def prepare(data: Sequence[str], base: EngineSettings, settings: TuneSettings, w
     at = locate(base)
     _check_context(base, settings.max_length)
     tokenizer = open_tokenizer(at)
+    if find_spec("accelerate"):  # without which nothing is trained, as is said later
+        check_model(at)
     ends = end_tokens(at.folder, tokenizer)
     encoded = encode(examples.examples, tokenizer, ends, settings.max_length, settings.chat, settings.seed)
     epoch = len(encoded.examples)

@@ -169,6 +169,21 @@ def test_a_template_that_is_far_too_large(folder: Path) -> None:
     assert "is larger than 1 MiB" in refused(folder, TEMPLATE, CHAT)
 
 
+def test_a_template_in_another_encoding(folder: Path) -> None:
+    (folder / TEMPLATE).write_bytes(b"{{ messages }} \xff")
+    assert "cannot be read: 'utf-8' codec" in refused(folder, TEMPLATE, CHAT)
+
+
+def test_finetuning_begins_nothing_with_other_weights(folder: Path, tmp_path: Path) -> None:
+    change(folder / CONFIG, intermediate_size=96)
+    (tmp_path / "a.jsonl").write_text('{"instruction": "Name a lake near here.", "output": "Inari"}\n')
+    with pytest.raises(InputError, match=f"{CONFIG}: describes .* as "):
+        prepare([str(tmp_path / "a.jsonl")], EngineSettings(model=str(folder)), TuneSettings(max_length=64), 1)
+    save_file({"a": torch.zeros(1)}, folder / WEIGHTS)
+    with pytest.raises(InputError, match=f"{WEIGHTS}: its safetensors lack weights"):
+        prepare([str(tmp_path / "a.jsonl")], EngineSettings(model=str(folder)), TuneSettings(max_length=64), 1)
+
+
 def header(change: Callable[[dict[str, Any]], object]) -> Callable[[bytes], bytes]:
     def changed(data: bytes) -> bytes:
         size = int.from_bytes(data[:8], "little")
