@@ -82,10 +82,9 @@ def try_prompts(settings: TrySettings) -> int:
     seeds = load_seeds(settings.seeds)
     trials = [Trial(settings, prompts, seeds, settings.number) for prompts in _sets(settings, engine_settings)]
     for trial in trials:
-        for line in schema_warnings(trial.prompts, [engine_settings]):
-            print(f"warning: {line}", file=sys.stderr, flush=True)
-    for trial in trials:
         with _opened(engine_settings, trial.prompts) as engine:
+            for line in schema_warnings(trial.prompts, [engine_settings]):
+                print(f"warning: {line}", file=sys.stderr, flush=True)
             for answer in trial.run(engine):
                 _show(answer, trial.prompts, settings.prefixes)
     _show_figures({plain(trial.prompts.name): trial.figures() for trial in trials})
