@@ -15,6 +15,7 @@ from selfinstruct.report.gather import Gathered
 from selfinstruct.report.histograms import Histogram, histogram_of_scores, histogram_of_words, mean_of
 from selfinstruct.report.overlap import Nearest
 from selfinstruct.report.verbs import VerbObject
+from selfinstruct.settings import with_facts
 
 VERBS, NOUNS = 20, 4  # as in the paper's figure
 LABELS = 12
@@ -221,7 +222,7 @@ def make_figures(
             gathered.pool,
             histogram_of_scores([each.seed for each in nearest]),
             histogram_of_scores([each.other for each in nearest]),
-            threshold := float(gathered.facts.get("novelty.threshold", NoveltySettings.threshold)),
+            threshold := with_facts(NoveltySettings(), gathered.facts, "novelty.").threshold,
             sum(each.other > threshold for each in nearest),
         ),
         review=review,
