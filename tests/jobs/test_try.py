@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from selfinstruct.run.settings import StepSettings
 from selfinstruct.run.trial import Trial
 from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
 from selfinstruct.storage.accounts import tally
+from selfinstruct.tiny import MODEL
 from tests.tools.runs import make_run
 
 SLOW = """
@@ -184,12 +186,18 @@ def test_what_is_wrong_is_said_before_anything_is_asked(
     assert said in done.err
 
 
-def test_the_engine_that_holds_to_no_schema_says_so_at_start(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_engine_that_holds_to_no_schema_says_so_at_start(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = Path(shutil.copytree(MODEL, tmp_path / "chat"))
+    (folder / "chat_template.jinja").write_text("{% for each in messages %}{{ each.content }}\n{% endfor %}")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "max_position_embeddings": 8192}))
     warning = "warning: the engine transformers does not hold answers to the JSON schemas of the prompt set instruct"
     small = ["--number", "3", "--sampling.propose.max_tokens", "8", "--sampling.instantiate.max_tokens", "8"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OMP_NUM_THREADS", "1")
-        main(["try", "--prompts", "instruct", *small])
+        assert main(["try", "--prompts", "instruct", "--model", str(folder), *small]) == 0
     assert warning in capsys.readouterr().err
     assert main(["try", "--engine", "template", "--prompts", "instruct", "--number", "3"]) == 0
     assert "JSON schemas" not in capsys.readouterr().err
