@@ -19,13 +19,12 @@ from selfinstruct.export.shards import SIZE, Shards
 from selfinstruct.export.shuffle import TRAIN, VALIDATION, Shuffled
 from selfinstruct.export.sieve import Sieve, generation_summary
 from selfinstruct.novelty.index import NoveltySettings
-from selfinstruct.quality.findings import find
+from selfinstruct.quality.findings import find, first_judge
 from selfinstruct.quality.only import Only
 from selfinstruct.records import By, Table
 from selfinstruct.settings import Facts, with_facts
 from selfinstruct.sources.contamination import Contamination
 from selfinstruct.sources.evaluation_sets import read_evaluation
-from selfinstruct.storage.checks import check_sets
 from selfinstruct.storage.store import RunStore
 from selfinstruct.version import __version__
 
@@ -109,8 +108,7 @@ def export(
 def _quality(store: RunStore, only: Only | None) -> str:
     """What the card says of people and judges."""
     judge = only.check if only and only.check and only.check.facts["by"] == By.MODEL else None
-    models = [each for each in check_sets(store) if each.facts["by"] == By.MODEL]
-    found = find(store, judge or (models[0] if models else None))
+    found = find(store, judge or first_judge(store))
     if found is None:
         return "No person has looked over them."
     chosen = f" Only rows for which `{only.expression}` were taken." if only else ""

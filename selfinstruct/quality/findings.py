@@ -43,20 +43,22 @@ class Findings:
     def lines(self) -> list[str]:
         """A line for each question, then what the judge is worth, and how many rows are usable."""
         width = max(len(each.question) for each in self.questions)
-        lines = [f"{each.question:<{width}}  {self._worded(each.share.text)}" for each in self.questions]
-        last = self.questions[-1]
-        if last.judge:
-            lines.append(self._worded(last.judge.text))
-        if self.usable:
-            lines.append(_usable(self.usable))
-        return lines
+        lines = [f"{each.question:<{width}}  {self.worded(each.share.text)}" for each in self.questions]
+        return [*lines, *self.remarks]
+
+    @property
+    def remarks(self) -> list[str]:
+        """What the judge is worth, and how many rows are usable, as far as anybody can tell."""
+        judge = self.questions[-1].judge
+        return [*([self.worded(judge.text)] if judge else []), *([_usable(self.usable)] if self.usable else [])]
 
     @property
     def overall(self) -> str:
         """The line for rows that are right in all."""
-        return self._worded(self.questions[-1].share.text)
+        return self.worded(self.questions[-1].share.text)
 
-    def _worded(self, text: str) -> str:
+    def worded(self, text: str) -> str:
+        """A line about people, in the name of those who judged."""
         if self.by == "people":
             return text
         for people, by in (("by people", f"by {self.by}"), ("By people's", f"By {self.by}'s")):
@@ -101,6 +103,11 @@ def find(store: RunStore, judge: CheckSet | None = None) -> Findings | None:
     rows_made = usable(whole, sum(population.values()), tokens) if whole else None
     by = dict.fromkeys("people" if each.facts["by"] == By.PEOPLE else "the author" for each in people)
     return Findings(found, rows_made, " and ".join(by) or "people") if found else None
+
+
+def first_judge(store: RunStore) -> CheckSet | None:
+    """The check by a model that stands first by name, for those who cannot ask which one is meant."""
+    return next((each for each in check_sets(store) if each.facts["by"] == By.MODEL), None)
 
 
 def _judgements(sets: Sequence[CheckSet]) -> dict[str, tuple[Judgement, ...]]:

@@ -9,6 +9,7 @@ from itertools import accumulate
 from typing import Any
 
 from selfinstruct.novelty.index import NoveltySettings
+from selfinstruct.quality.findings import Findings
 from selfinstruct.quality.sheets import ReviewFigures
 from selfinstruct.records import Kind, Table
 from selfinstruct.report.gather import Gathered
@@ -170,6 +171,7 @@ class Figures:
     verbs: VerbFigures
     overlap: OverlapFigures
     review: Sequence[ReviewFigures] | None
+    checks: Findings | None  # of people and a judge, where anybody looked
     facts: Mapping[str, Any]
 
 
@@ -179,6 +181,7 @@ def make_figures(
     verbs: VerbFigures,
     nearest: Sequence[Nearest],
     review: Sequence[ReviewFigures] | None,
+    checks: Findings | None = None,
 ) -> Figures:
     """The figures of a run."""
     tokens = token_figures(gathered)
@@ -226,6 +229,7 @@ def make_figures(
             sum(each.other > threshold for each in nearest),
         ),
         review=review,
+        checks=checks,
         facts=gathered.facts,
     )
 

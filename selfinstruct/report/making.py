@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from selfinstruct.quality.findings import find, first_judge
 from selfinstruct.quality.sheets import read_sheet, summarise
 from selfinstruct.report.figures import Figures, make_figures, verb_figures
 from selfinstruct.report.gather import gather, tokeniser_of
@@ -20,12 +21,12 @@ def make_report(store: RunStore, settings: FigureSettings, name: str) -> tuple[F
         InputError: a package or a model is not installed, or the review sheet is not of this run.
         CorruptError: a file of the run is damaged or missing.
     """
-    find, method = open_tagger(settings.tagger, settings.spacy_model)
+    tagged, method = open_tagger(settings.tagger, settings.spacy_model)
     review = summarise(read_sheet(settings.review, store).values()) if settings.review else None
     tokeniser = tokeniser_of(store)
     overlap = Overlap(tokeniser)
     gathered = gather(store, settings, overlap.add)
-    verbs = verb_figures([find(text) for text in gathered.verb_texts], method)
+    verbs = verb_figures([tagged(text) for text in gathered.verb_texts], method)
     nearest = overlap.nearest(gathered.overlap_ordinals, gathered.seeds)
-    figures = make_figures(name, gathered, verbs, nearest, review)
+    figures = make_figures(name, gathered, verbs, nearest, review, find(store, first_judge(store)))
     return figures, render(figures, gathered, settings, tokeniser, __version__)

@@ -158,13 +158,22 @@ def test_a_useless_judge_is_called_so_and_left_out(
     assert "By the author's verdict" in told
     assert "usable rows: about" in told
     assert main(["export", store.blobs.url, "--out", str(tmp_path / "set")]) == 0
-    assert "60 rows by the author" in (tmp_path / "set" / "README.md").read_text()
+    assert main(["report", store.blobs.url, "--out", str(tmp_path / "page.html")]) == 0
+    for page in (tmp_path / "set" / "README.md", tmp_path / "page.html"):
+        assert "60 rows by the author" in page.read_text()
+    capsys.readouterr()
+    assert main(["status", store.blobs.url]) == 0
+    assert re.search(r"rows that are right in all: \d+ % .*60 rows by the author", capsys.readouterr().out)
+    assert main(["plan", store.blobs.url, "--target", "500"]) == 0
+    assert "Usable rows at 500 accepted instructions: about" in capsys.readouterr().out
 
 
 def test_a_card_says_that_nobody_looked(tmp_path: Path) -> None:
     store = make_run(tmp_path / "run", target=20)
     assert main(["export", store.blobs.url, "--out", str(tmp_path / "set")]) == 0
     assert "No person has looked over them." in (tmp_path / "set" / "README.md").read_text()
+    assert main(["report", store.blobs.url, "--out", str(tmp_path / "page.html")]) == 0
+    assert "Nobody has looked yet" in (tmp_path / "page.html").read_text()
 
 
 @pytest.mark.parametrize(
