@@ -44,7 +44,7 @@ _NO_NUMBER = re.compile(
 )
 """What the parser says of a text in place of a number."""
 
-_GOES_ON = "what is committed stays, the same command goes on"
+_GOES_ON = "the same command goes on"
 
 
 class Terminated(BaseException):
@@ -70,7 +70,7 @@ def run(
         return do(_checked(_parse(name, settings, arguments, recipe)))
     except BaseException as error:
         if told_to_end.is_set():  # then it does not matter as what the end arrives here: Ray's own code turns it about
-            _tell_terminated(name)
+            _tell_terminated(name, error)
             return 128 + signal.SIGTERM
         return _explained(name, error)
 
@@ -87,6 +87,8 @@ def _explained(name: str, error: BaseException) -> int:
     if isinstance(error, SelfInstructError):
         for line in str(error).splitlines():
             print(f"selfinstruct {name}: {line}", file=sys.stderr)
+        if notes := _notes(error):
+            print(f"selfinstruct {name}: {', '.join(notes)}; {_GOES_ON}", file=sys.stderr)
         return error.exit_code
     if isinstance(error, ModuleNotFoundError) and (extra := EXTRAS.get((error.name or "").partition(".")[0])):
         print(
@@ -95,7 +97,7 @@ def _explained(name: str, error: BaseException) -> int:
         )
         return InputError.exit_code
     if isinstance(error, KeyboardInterrupt) or isinstance(error.__cause__, KeyboardInterrupt):
-        print(f"selfinstruct {name}: interrupted; {_GOES_ON}", file=sys.stderr)
+        print(f"selfinstruct {name}: interrupted; {_what_stays(error)}", file=sys.stderr)
         return 128 + signal.SIGINT
     if isinstance(error, OSError) and error.errno in UNUSABLE and error.filename is not None:
         print(
@@ -116,7 +118,7 @@ def _terminate(name: str, told_to_end: threading.Event) -> None:
     told_to_end.set()
 
     def give_up() -> None:
-        _tell_terminated(name)
+        _tell_terminated(name, None)
         os._exit(128 + signal.SIGTERM)
 
     watchdog = threading.Timer(GRACE, give_up)
@@ -125,8 +127,21 @@ def _terminate(name: str, told_to_end: threading.Event) -> None:
     raise Terminated
 
 
-def _tell_terminated(name: str) -> None:
-    print(f"selfinstruct {name}: told to end (SIGTERM); {_GOES_ON}", file=sys.stderr, flush=True)
+def _tell_terminated(name: str, error: BaseException | None) -> None:
+    print(f"selfinstruct {name}: told to end (SIGTERM); {_what_stays(error)}", file=sys.stderr, flush=True)
+
+
+def _what_stays(error: BaseException | None) -> str:
+    """What the next life of a run finds: `run.loop` says in a note what of the rounds under way is kept."""
+    notes = _notes(error)
+    return f"{', '.join(['what is committed stays', *notes])}{';' if notes else ','} {_GOES_ON}"
+
+
+def _notes(error: BaseException | None) -> list[str]:
+    """Of an error, or of the one in whose midst it came."""
+    while error is not None and not hasattr(error, "__notes__"):
+        error = error.__cause__ or error.__context__
+    return list(error.__notes__) if error is not None else []
 
 
 def choose(

@@ -15,6 +15,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from selfinstruct.records import Completion, Kind, RoundFile, Table
+from selfinstruct.run.keeping import Left
 from selfinstruct.run.rounds import Run
 from selfinstruct.run.watches import RunWatch
 from selfinstruct.storage.accounts import tally
@@ -42,6 +43,7 @@ class Display(RunWatch):
         self._pools: Sequence[ReplicaPool] = ()
         self._spending: Spending | None = None
         self._rounds = "none yet"
+        self.left = Left()
         self._last = ""
 
     def __enter__(self) -> Self:
@@ -84,6 +86,10 @@ class Display(RunWatch):
             self._live.update(self._panel(), refresh=True)
         else:
             self._log()
+
+    def ended(self, left: Left) -> None:
+        """Remember what is left to a later life."""
+        self.left = left
 
     def _log(self) -> None:
         line = self.line()

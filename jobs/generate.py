@@ -42,7 +42,8 @@ def generate(settings: GenerateSettings) -> int:
     with Display(settings.target, store.totals()) as display:
         finished = generating.generate(settings, inputs, store, display)
     if finished.pool.generated < settings.target:
-        _note(f"the budget is spent at {finished.pool.generated} of {settings.target}; the same command goes on")
+        spent = f"the budget is spent at {finished.pool.generated} of {settings.target}"
+        _note(f"{', '.join([spent, *([str(display.left)] if str(display.left) else [])])}; the same command goes on")
     if line := one_sided(store.totals()):
         _note(f"warning: {line}")
     print("\nA few of the accepted tasks:\n")

@@ -5,11 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tyro.conf import Positional
 
 from jobs.command_line import run
 from selfinstruct.errors import CorruptError, InputError
+
+if TYPE_CHECKING:
+    from selfinstruct.storage.store import RunStore
 
 
 @dataclass(frozen=True)
@@ -48,8 +52,18 @@ def check(settings: VerifySettings) -> int:
     problems = verify(store)
     if problems:
         raise CorruptError("\n".join(problems))
-    print(digest(store, settings.without) if settings.digest else f"{settings.run}: whole")
+    print(digest(store, settings.without) if settings.digest else f"{settings.run}: whole{_beside(store)}")
     return 0
+
+
+def _beside(store: RunStore) -> str:
+    """What lies in `pending/`, in words: nothing that a run could be wrong for."""
+    from selfinstruct.storage.segments import names, read_segments
+
+    there, segments = len(names(store.blobs)), list(read_segments(store.blobs))
+    answers = len({answer.completion.request_id for segment in segments for answer in segment.answers})
+    unreadable = f" ({there - len(segments)} of {there} files cannot be read)" if len(segments) < there else ""
+    return f", and answers to {answers:,} requests of rounds under way{unreadable}" if there else ""
 
 
 if __name__ == "__main__":

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
+from contextlib import contextmanager
 from typing import Any, Protocol
 
-from selfinstruct.errors import YieldError
+from selfinstruct.errors import CorruptError, HeldError, YieldError
 from selfinstruct.protocols import Engine, PoolIndex
 from selfinstruct.records import Completion, Request, RoundFile, Table
 from selfinstruct.run.barren import advice
 from selfinstruct.run.facts import ORIGIN, check_facts
+from selfinstruct.run.keeping import PACE, Left, Pace
+from selfinstruct.run.pending import Pending
 from selfinstruct.run.rounds import Check, Effect, Insert, Run, Stage, Write
 from selfinstruct.settings import Facts, fingerprint
 from selfinstruct.storage.store import RunStore
@@ -47,6 +50,9 @@ class Watch:
 
     def tick(self, run: Run) -> None:
         """The loop went round once more."""
+
+    def ended(self, left: Left) -> None:
+        """The loop has ended, well or not, and that is left to a later life of the run."""
 
 
 class SingleLine:
@@ -111,11 +117,21 @@ def restore(run: Run, store: RunStore, facts: Facts) -> str:
     return begun.fingerprint
 
 
-def feed(run: Run, lines: Sequence[tuple[Line, Sequence[Stage]]]) -> None:
-    """Hand each line requests of its stages, the first stage first, as far as it has room."""
+def feed(run: Run, lines: Sequence[tuple[Line, Sequence[Stage]]], pending: Pending) -> None:
+    """Hand each line requests of its stages, the first stage first, as far as it has room; what an earlier life of the
+    run has the answers to is complete at once."""
     for line, stages in lines:
         for stage in stages:
-            line.add(run.requests(stage, line.room))
+            while known := _hand_out(run, line, stage, pending):
+                for completion in known:
+                    run.complete(completion)
+
+
+def _hand_out(run: Run, line: Line, stage: Stage, pending: Pending) -> Sequence[Completion]:
+    """As many requests as there is room for; returns the answers to those that need not be asked."""
+    fresh, known = pending.asked(run.requests(stage, line.room))
+    line.add(fresh)
+    return known
 
 
 def drive(
@@ -127,38 +143,65 @@ def drive(
     hands: Executor | None = None,
     watch: Watch | None = None,
     enough: Callable[[], bool] | None = None,
+    pace: Pace = PACE,
 ) -> None:
     """Take a run from wherever its files are to its end.
+
+    However it ends, but for another driver or a damaged file, the answers of rounds under way are kept for a later life
+    (`pending`); an error says in a note what stays. A run that wants no more rounds leaves nothing.
 
     Args:
         lines: The engines, each with the stages it serves, the first one first in line.
         hands: One worker that writes files and asks the index while the engines are kept busy (default: in between).
         watch: Is told of everything that happens.
         enough: Says when the round under way is to be the last one, before the target (default: never).
+        pace: How often answers of rounds under way are written.
 
     Raises:
         SelfInstructError: as `restore`, `Run.effects`, `RunStore.commit` and the engines do; what is committed stays.
     """
     mark = restore(run, store, facts)
     hands, watch = hands or _Inline(), watch or Watch()
+    pending = Pending(store, facts, hands, pace)
     under_way: deque[tuple[Effect, Future[Any]]] = deque()  # done in order, so the index is fed before it is asked
-    while not run.finished:
-        for effect in run.effects():
-            under_way.append((effect, hands.submit(_perform, effect, store, index, mark)))
-        while under_way and under_way[0][1].done():
-            effect, future = under_way.popleft()
-            outcome, seconds = future.result()
-            watch.performed(effect, seconds)
-            _report(run, effect, outcome, watch)
-        feed(run, lines)
-        for line, _ in lines:
-            for completion in line.step():
-                run.complete(completion)
-                watch.completed(completion)
-        watch.tick(run)
-        if enough is not None and enough():
-            run.end()
+    with _kept(run, pending, watch):
+        while not run.finished:
+            for effect in run.effects():
+                under_way.append((effect, hands.submit(_perform, effect, store, index, mark)))
+            while under_way and under_way[0][1].done():
+                effect, future = under_way.popleft()
+                outcome, seconds = future.result()
+                watch.performed(effect, seconds)
+                _report(run, effect, outcome, watch)
+                if isinstance(effect, Write):
+                    pending.committed(outcome)
+            feed(run, lines, pending)
+            for line, _ in lines:
+                completions = line.step()
+                pending.came(completions)
+                for completion in completions:
+                    run.complete(completion)
+                    watch.completed(completion)
+            pending.work()
+            watch.tick(run)
+            if enough is not None and enough():
+                run.end()
     store.sweep()
+
+
+@contextmanager
+def _kept(run: Run, pending: Pending, watch: Watch) -> Iterator[None]:
+    """At the end of a life, have what is under way kept and said, if it is of use to another one."""
+    try:
+        yield
+    except (HeldError, CorruptError):
+        raise
+    except BaseException as error:
+        watch.ended(left := pending.keep())
+        if left != Left():
+            error.add_note(str(left))
+        raise
+    watch.ended(pending.keep() if run.wanting else pending.forget())
 
 
 def check_yield(run: Run, store: RunStore) -> None:

@@ -251,7 +251,12 @@ class Run:
     @property
     def goes_on(self) -> bool:
         """Whether the candidates committed so far ask for another round (the stop rule)."""
-        return self.pool.generated < self.settings.target and not self.barren and not self._ended
+        return self.wanting and not self._ended
+
+    @property
+    def wanting(self) -> bool:
+        """The same, whether or not this life was told to end."""
+        return self.pool.generated < self.settings.target and not self.barren
 
     @property
     def barren(self) -> bool:

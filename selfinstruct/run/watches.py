@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from selfinstruct.records import Completion, RoundFile
+from selfinstruct.run.keeping import Left
 from selfinstruct.run.loop import Watch
 from selfinstruct.run.rounds import Effect, Run
 
@@ -50,3 +51,8 @@ class Everybody(Watch):
         """Pass it on."""
         for watch in self._watches:
             watch.tick(run)
+
+    def ended(self, left: Left) -> None:
+        """Pass it on."""
+        for watch in self._watches:
+            watch.ended(left)

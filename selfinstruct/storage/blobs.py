@@ -28,8 +28,12 @@ class Blobs(Protocol):
     def check_writable(self) -> None:
         """Prove, before any work, that `put` works here; InputError (what, where, how to mend it) if it does not."""
 
-    def put(self, name: str, data: bytes) -> bool:
-        """Write a new file, durably, whole or not at all. False, and nothing changed, when the name exists."""
+    def put(self, name: str, data: bytes, *, patient: bool = True) -> bool:
+        """Write a new file, durably, whole or not at all. False, and nothing changed, when the name exists.
+
+        Args:
+            patient: Wait for a full disk, and long for a store that does not answer; not for what a run can do without.
+        """
 
     def replace(self, name: str, data: bytes) -> None:
         """Write a file whole, durably, in place of one of the same name. Never for a run's tables."""
@@ -50,7 +54,10 @@ class Blobs(Protocol):
         """
 
     def remove(self, name: str) -> None:
-        """Remove a file for good; nothing happens when it is absent. Only for those who mend a run (`repair.py`)."""
+        """Remove a file for good; nothing happens when it is absent.
+
+        Never for a run's tables, but by those who mend a run (`repair.py`).
+        """
 
     def sweep(self, folder: str) -> None:
         """Remove what killed writers left in a folder. A writer at work is not harmed: it begins its file again."""

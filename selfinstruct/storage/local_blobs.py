@@ -63,12 +63,12 @@ class LocalBlobs:
             with contextlib.suppress(OSError):
                 self._discard(self.root / probe)
 
-    def put(self, name: str, data: bytes) -> bool:
+    def put(self, name: str, data: bytes, *, patient: bool = True) -> bool:
         with self._failures(name):
             retrying = Retrying(
                 retry=retry_if_exception(_is_full),
                 wait=wait_exponential(max=15),
-                stop=stop_after_delay(self._patience),
+                stop=stop_after_delay(self._patience if patient else 0.0),
                 before_sleep=lambda state: self._tell_full() if state.attempt_number == 1 else None,
                 reraise=True,
             )
@@ -110,9 +110,11 @@ class LocalBlobs:
             return self._mode(self.root / name) != 0
 
     def remove(self, name: str) -> None:
+        final = self.root / name
         with self._failures(name):
-            self._discard(self.root / name)
-            self._sync((self.root / name).parent)
+            if self._mode(final.parent):
+                self._discard(final)
+                self._sync(final.parent)
 
     def sweep(self, folder: str) -> None:
         with self._failures(folder):

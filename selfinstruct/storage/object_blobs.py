@@ -7,6 +7,7 @@ import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -53,19 +54,23 @@ class ObjectBlobs:
             raise self._input_error(_line(error)) from error
 
     def check_writable(self) -> None:
-        # Few retries: a wrong endpoint or absent credentials shall be told within seconds. The second PUT must be
-        # refused: some S3-compatible servers ignore the condition, and would let two drivers overwrite each other.
-        impatient = self._connect(retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=10)})
+        # A wrong endpoint or absent credentials shall be told within seconds. The second PUT must be refused: some
+        # S3-compatible servers ignore the condition, and would let two drivers overwrite each other.
         try:
-            self._create(impatient, ".writable", b"")
-            conditional = not self._create(impatient, ".writable", b"")
+            self._create(self._impatient, ".writable", b"")
+            conditional = not self._create(self._impatient, ".writable", b"")
         except FailureError as error:
             raise self._input_error(str(error)) from error
         if not conditional:
             raise InputError(f"{self.url}: this store ignores `If-None-Match` on PUT; use one that supports it")
 
-    def put(self, name: str, data: bytes) -> bool:
-        return self._create(self._store, name, data)
+    def put(self, name: str, data: bytes, *, patient: bool = True) -> bool:
+        return self._create(self._store if patient else self._impatient, name, data)
+
+    @cached_property
+    def _impatient(self) -> ObjectStore:
+        """The same, with few retries."""
+        return self._connect(retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=10)})
 
     def _create(self, store: ObjectStore, name: str, data: bytes) -> bool:
         try:

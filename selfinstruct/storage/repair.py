@@ -2,6 +2,8 @@
 
 Files that nothing wrong follows from stay: when labels of round 5 are torn, labels and instances from round 5 on go,
 and proposals and candidates, which were made without them, stay. What goes is kept aside, in a place beside the run's.
+Answers of rounds under way (`segments`) stay: each knows its request, and is of no use to another one. All of them go
+where the run is cut to a round, else those that cannot be read.
 No driver may be at work meanwhile. Killed in between, the run is as good as before; the same command does the rest.
 """
 
@@ -14,7 +16,8 @@ from selfinstruct.errors import InputError, NewerError
 from selfinstruct.records import Table
 from selfinstruct.storage.blobs import Blobs, open_blobs
 from selfinstruct.storage.checks import doomed_checks
-from selfinstruct.storage.store import FIRST, NAME, RunStore, name_of
+from selfinstruct.storage.segments import path_of, read_segments
+from selfinstruct.storage.store import FIRST, NAME, PENDING, RunStore, name_of
 from selfinstruct.storage.verify import BEGINNING, NEWER, verify
 
 _FILE = re.compile(r"(\w+)/(\d{6})\.parquet")
@@ -85,8 +88,14 @@ def doomed(store: RunStore, to_round: int | None) -> list[str]:
         for match in map(NAME.fullmatch, found)
         if match and not FIRST[table] <= int(match[1]) < ends.get(table, 10**6)
     ]
-    checks = doomed_checks(store, ends.get(Table.INSTANCES, 10**6))
-    return checks + foreign + [f"{table}/{number:06d}.parquet" for number, table in _sorted(going)]
+    beside = [*_segments(store.blobs, to_round is not None), *doomed_checks(store, ends.get(Table.INSTANCES, 10**6))]
+    return beside + foreign + [f"{table}/{number:06d}.parquet" for number, table in _sorted(going)]
+
+
+def _segments(blobs: Blobs, everything: bool) -> list[str]:
+    """What goes of the answers of rounds under way: all, or whatever is no segment."""
+    good = set() if everything else {segment.name for segment in read_segments(blobs)}
+    return [path_of(name) for name in blobs.names(PENDING) if name not in good]
 
 
 def _only_begun(names: Mapping[Table, Sequence[str]]) -> bool:
@@ -104,7 +113,7 @@ def _sorted(going: list[tuple[int, Table]]) -> list[tuple[int, Table]]:
 def remove(blobs: Blobs, names: list[str]) -> str:
     """Move files to a new place beside the run's; returns where they are now."""
     number = 1
-    while any((aside := open_blobs(f"{blobs.url}-removed-{number}")).names(table) for table in Table):
+    while any((aside := open_blobs(f"{blobs.url}-removed-{number}")).names(folder) for folder in (*Table, PENDING)):
         number += 1
     for name in names:
         aside.put(name, blobs.get(name))

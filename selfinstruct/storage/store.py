@@ -52,6 +52,9 @@ from selfinstruct.version import __version__
 
 FORMAT = 1
 KEY = b"selfinstruct"
+PENDING = "pending"
+"""The folder beside the tables for answers of rounds under way (`segments.py`); a run is whole without it."""
+
 UPGRADE = "a newer version of selfinstruct wrote it, upgrade to go on"
 TRIES = 5  # puts of one file that is said to exist, and yet is not there when it is read
 FIRST = {Table.PROPOSALS: 1, Table.CANDIDATES: 0, Table.LABELS: 1, Table.INSTANCES: 0}
@@ -187,7 +190,7 @@ class RunStore:
         name = name_of(file.table, file.round)
         rows = to_arrow(file.table, file.rows)
         metadata = self._describe(file, rows, fingerprint)
-        data = _encode(rows, metadata)
+        data = encode(rows, metadata.to_json())
         for _ in range(TRIES):
             if self.blobs.put(name, data):
                 self._remember(metadata, data)
@@ -230,8 +233,8 @@ class RunStore:
         return there
 
     def sweep(self) -> None:
-        """Remove what killed drivers left beside the tables' files."""
-        for folder in ("", *Table):
+        """Remove what killed drivers left half-written beside the run's files."""
+        for folder in ("", *Table, PENDING):
             self.blobs.sweep(folder)
 
     def rounds(self, table: Table) -> range:
@@ -338,12 +341,12 @@ class RunStore:
         return CorruptError(f"{self.blobs.url}/{name}: {problem}")
 
 
-def _encode(rows: Any, metadata: Metadata) -> bytes:
+def encode(rows: Any, metadata: bytes) -> bytes:
     """A Parquet file. The metadata goes into the footer alone, not into the Arrow schema that is kept beside it."""
     sink = io.BytesIO()
     with pq.ParquetWriter(sink, rows.schema, compression="zstd", write_page_checksum=True) as writer:
         writer.write_table(rows)
-        writer.add_key_value_metadata({KEY: metadata.to_json()})
+        writer.add_key_value_metadata({KEY: metadata})
     return sink.getvalue()
 
 

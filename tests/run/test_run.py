@@ -382,7 +382,7 @@ def test_many_failed_requests_leave_the_round_uncommitted(tmp_path: Path) -> Non
     with pytest.raises(FailureError, match=r"--rounds\.max_failed"):
         run_to_the_end(tmp_path, make_settings(least=12, most=12), make_engine(failure_rate=0.5))
     assert list(RunStore(str(tmp_path)).rounds(Table.PROPOSALS)) == []
-    with pytest.raises(FailureError, match=r"Mend the cause and run the same command again$"):
+    with pytest.raises(FailureError, match=r"(?m)Mend the cause and run the same command again$"):
         run_to_the_end(tmp_path, engine=make_engine(failure_rate=1))
 
 

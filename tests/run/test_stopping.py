@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from selfinstruct.errors import FailureError
 from selfinstruct.records import Table
 from selfinstruct.storage.blobs import open_blobs
 from selfinstruct.storage.repair import damaged_from, with_followers
+from selfinstruct.storage.segments import read_segments
 from selfinstruct.storage.store import RunStore
 from selfinstruct.storage.verify import digest, verify
 from tests.tools.simulator.whole import whole_run
@@ -104,7 +106,8 @@ def test_the_command_says_what_to_do_about_a_full_disk(small_disk: Path) -> None
     output, _ = process.communicate(timeout=180)
     assert process.returncode == 5, output
     assert "waiting up to 1 s for space" in output
-    assert "make space and run the same command again" in output.splitlines()[-1]
+    assert "make space and run the same command again" in output
+    assert output.splitlines()[-1].endswith("; the same command goes on")
     assert verify(RunStore(str(small_disk / "run"))) == []
     assert not list((small_disk / "run").rglob(".*.parquet.*"))
 
@@ -120,9 +123,14 @@ def test_sigterm_ends_the_command_in_time_with_a_clear_line(tmp_path: Path) -> N
     finally:
         process.kill()
     assert process.returncode == 143, output
-    assert output.splitlines()[-1].endswith("told to end (SIGTERM); what is committed stays, the same command goes on")
+    last = output.splitlines()[-1]
+    in_flight = r"(, [\d,]+ requests? in flight (is|are) made again)?"
+    kept = rf"what is committed stays, [\d,]+ answers? of rounds under way (is|are) kept{in_flight}"
+    assert re.search(rf"told to end \(SIGTERM\); {kept}; the same command goes on$", last), last
     assert "Traceback" not in output
-    assert verify(RunStore(str(tmp_path / "run"))) == []
+    store = RunStore(str(tmp_path / "run"))
+    assert verify(store) == []
+    assert f" {sum(len(segment.answers) for segment in read_segments(store.blobs)):,} answer" in last
 
 
 # ---- repair

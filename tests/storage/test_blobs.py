@@ -49,6 +49,15 @@ def test_absent_names(blobs: Blobs) -> None:
         blobs.open("t/1.parquet")
 
 
+def test_a_file_is_removed_and_an_absent_one_is_no_matter(blobs: Blobs) -> None:
+    blobs.remove("t/1.parquet")
+    blobs.put("t/1.parquet", b"")
+    blobs.remove("t/1.parquet")
+    blobs.remove("t/1.parquet")
+    assert blobs.names("t") == []
+    assert blobs.put("t/1.parquet", b"again")
+
+
 def test_pyarrow_reads_columns_of_an_open_file(blobs: Blobs) -> None:
     sink = pa.BufferOutputStream()
     table = pa.table({"a": list(range(1000)), "b": ["text"] * 1000})

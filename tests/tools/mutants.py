@@ -120,6 +120,26 @@ MUTANTS = (
         "if number not in committed[Table.CANDIDATES]:",
         "if False:",
     ),
+    Mutant("failures are kept", "run/keeping.py", "if completion.finish is Finish.FAILED:", "if False:"),
+    Mutant("kept answers are asked again", "run/keeping.py", "if answer is not None and answer", "if False and answer"),
+    Mutant(
+        "another request's answer is taken",
+        "run/keeping.py",
+        "if answer is not None and answer.request == key:",
+        "if answer is not None:",
+    ),
+    Mutant(
+        "answers of other facts are taken",
+        "storage/segments.py",
+        'if mark is not None and head["fingerprint"] != mark:',
+        "if False:",
+    ),
+    Mutant(
+        "a segment goes when one of its rounds is committed",
+        "run/keeping.py",
+        "if not any(map(self._is_open, places))",
+        "if not all(map(self._is_open, places))",
+    ),
 )
 
 

@@ -6,6 +6,7 @@ listing may not show the newest objects yet.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -34,6 +35,7 @@ class Bucket:
         self.faults = Faults()
         self.objects: dict[str, bytes] = {}
         self.store = SimpleNamespace(from_url=lambda url, **settings: self)
+        self.removing: Callable[[str, bytes], None] = lambda name, data: None  # is told of what is deleted
         self._late: list[tuple[int, str, bytes, str]] = []
 
     def put(self, store: Any, name: str, data: bytes, mode: str = "overwrite") -> None:
@@ -70,6 +72,14 @@ class Bucket:
         if names and self.world.happens(self.faults.stale):
             names.remove(max(names))
         return [[{"path": name} for name in names]]
+
+    def delete(self, store: Any, name: str) -> None:
+        self._operation(f"DELETE {name}")
+        if self.world.happens(self.faults.lost):
+            raise GenericError("the request was lost")
+        if name in self.objects:
+            self.removing(name, self.objects[name])
+            del self.objects[name]
 
     def _there(self, name: str) -> bytes:
         if name not in self.objects:

@@ -14,7 +14,7 @@ from selfinstruct.novelty.rouge import rouge_l, tokenise
 from selfinstruct.records import Candidate, Finish, Kind, Label, Proposal, RoundFile, Table, round_name
 from selfinstruct.run.settings import RunSettings
 from selfinstruct.storage.blobs import Blobs
-from selfinstruct.storage.store import RunStore, _encode, decode, name_of
+from selfinstruct.storage.store import RunStore, decode, encode, name_of
 from selfinstruct.storage.tables import content_digest, to_arrow
 from selfinstruct.storage.verify import verify
 
@@ -28,7 +28,7 @@ class Memory:
 
     def check_writable(self) -> None: ...
 
-    def put(self, name: str, data: bytes) -> bool:
+    def put(self, name: str, data: bytes, *, patient: bool = True) -> bool:
         if name in self.files:
             return False
         self.files[name] = data
@@ -134,5 +134,6 @@ def tamper(files: Mapping[str, bytes], draw: random.Random) -> tuple[str, dict[s
     elif how == "swapped":  # well-formed, with rows and metadata that fit each other
         metadata, file = decode(data, table, number)
         rows = to_arrow(table, file.rows)
-        damaged[name] = _encode(rows, replace(metadata, content=content_digest(rows), versions={"python": "another"}))
+        another = replace(metadata, content=content_digest(rows), versions={"python": "another"})
+        damaged[name] = encode(rows, another.to_json())
     return f"{name} {how}", damaged

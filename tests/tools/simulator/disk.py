@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 
 from selfinstruct.storage.local_blobs import LocalBlobs
-from tests.tools.simulator.world import Violation, World
+from tests.tools.simulator.world import World
 
 
 class File:
@@ -51,6 +51,7 @@ class Disk:
         self.world = World(0)
         self.errors: list[int] = []
         self.error_rate = 0.0
+        self.removing: Callable[[str, bytes], None] = lambda path, data: None  # is told of what is not temporary
         self._root = Folder()
         self._handles: dict[int, File | Folder] = {}
 
@@ -122,8 +123,9 @@ class Disk:
         self._operation("unlink", path)
         if path.name not in parent.entries:
             raise FileNotFoundError(path)
-        if path.name[0] != ".":
-            raise Violation(f"{path} is removed, which is not temporary")
+        file = parent.entries[path.name]
+        if path.name[0] != "." and isinstance(file, File):
+            self.removing(str(path), file.data)
         parent.set(path.name, None)
 
     def listdir(self, path: Path) -> list[str]:
@@ -150,6 +152,12 @@ class Disk:
     def files(self) -> dict[str, bytes]:
         """All files by path, as processes see them."""
         return {path: node.data for path, node in self._walk(self._root, "")}
+
+    def alter(self, path: str, data: bytes) -> None:
+        """Have other bytes in a file, for good."""
+        file = self._node(Path(path))
+        assert isinstance(file, File)
+        file.data = file.synced = data
 
     def _walk(self, folder: Folder, path: str) -> Iterator[tuple[str, File]]:
         for name, node in folder.entries.items():

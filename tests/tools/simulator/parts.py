@@ -12,6 +12,7 @@ from typing import Any
 from selfinstruct.novelty.check import make_index
 from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.records import Completion, Finish, Instance, Kind, Neighbour, Request, SeedTask
+from selfinstruct.storage.segments import key_of
 from selfinstruct.tiny import dialect
 from tests.tools.simulator.pool import Harm, Pool, Trouble
 from tests.tools.simulator.world import Violation, World
@@ -95,7 +96,8 @@ class Replicas:
     """A `loop.Line`: a pool of replicas that tells the run some things twice.
 
     Args:
-        paid: Ids of the files that were there when this life began; nobody may ask for what is in them again.
+        paid: Names of the files that were there when this life began, and keys of the requests to which there were
+            answers of rounds under way; nobody may ask for what is in them again.
     """
 
     def __init__(
@@ -116,6 +118,8 @@ class Replicas:
             table = "proposals" if request.kind is Kind.PROPOSE else "labels"
             if f"{table}/{request.id[:6]}" in self._paid:
                 raise Violation(f"{request.id} is asked again, though its {table} were committed before")
+            if key_of(request) in self._paid:
+                raise Violation(f"{request.id} is asked again, though its answer was kept")
         self._asked |= {request.id: request for request in requests}
         self._pool.add(requests)
 

@@ -44,7 +44,8 @@ def crash_twice(seed: int) -> Plan:
     hows = [Crash.KILL] if remote else list(Crash)
     crashes = (CrashAt(first, draw.choice(hows)), CrashAt(second, draw.choice(hows)))
     trouble = Trouble({Mishap.DEATH: 0.05}, delay=0.2, double=0.1)
-    return Plan(seed, remote, slow=draw.random() < 0.5, crashes=crashes, trouble=trouble, index_trouble=0.1)
+    slow, meddled = draw.random() < 0.5, 0.3 if draw.random() < 0.5 else 0.0
+    return Plan(seed, remote, slow=slow, crashes=crashes, trouble=trouble, index_trouble=0.1, meddled=meddled)
 
 
 def anything(seed: int) -> Plan:
@@ -69,6 +70,7 @@ def anything(seed: int) -> Plan:
         faults=Faults(rate(0.02), rate(0.05), rate(0.05), rate(0.05), rate(0.2)) if remote else Faults(),
         errors=0.0 if remote else rate(0.01),
         index_trouble=rate(0.3),
+        meddled=rate(0.5),
     )
 
 

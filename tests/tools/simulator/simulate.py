@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import contextlib
+import math
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,13 +14,15 @@ from typing import Any
 import pyarrow as pa
 
 from selfinstruct.errors import FailureError, HeldError, InputError
-from selfinstruct.records import Completion, RoundFile, Table, round_name
+from selfinstruct.records import Completion, Finish, RoundFile, Table, round_name
+from selfinstruct.run.keeping import Left, Pace, place_of
 from selfinstruct.run.loop import drive, prepare
 from selfinstruct.run.rounds import Run
-from selfinstruct.settings import facts_of
+from selfinstruct.settings import facts_of, fingerprint
 from selfinstruct.storage.blobs import Blobs
 from selfinstruct.storage.object_blobs import ObjectBlobs
-from selfinstruct.storage.store import RunStore
+from selfinstruct.storage.segments import Answer, decode_segment, encode_segment
+from selfinstruct.storage.store import RunStore, name_of
 from selfinstruct.storage.verify import verify
 from tests.tools.simulator.bucket import Bucket, Faults
 from tests.tools.simulator.checker import Contents, Memory, check, tamper
@@ -29,6 +35,9 @@ from tests.tools.simulator.world import CrashAt, Killed, Process, Violation, Wor
 pa.set_cpu_count(1)  # files are tiny here: threads would only wait for each other
 
 ROOT = "/runs/first"
+PACE = Pace(answers=2, seconds=math.inf)
+"""Of segments: after a few answers, and never by the clock."""
+
 LIVES = 30
 TROUBLED = 12
 """Lives with faults; then there are no more, so that every schedule ends."""
@@ -44,6 +53,7 @@ class Plan:
         salted: Each life has a model of its own, whose answers are others; no run is then equal to another one.
         slow: Files are written some time later than they are asked for.
         errors: How often a system call fails, on a disk.
+        meddled: How often a segment of answers is exchanged between two lives for one that must not be used.
     """
 
     seed: int
@@ -56,6 +66,7 @@ class Plan:
     faults: Faults = field(default_factory=Faults)
     errors: float = 0.0
     index_trouble: float = 0.0
+    meddled: float = 0.0
 
 
 @cache
@@ -82,6 +93,8 @@ class _Proposed:
 
     def tick(self, run: Run) -> None: ...
 
+    def ended(self, left: Left) -> None: ...
+
 
 class Simulation:
     """A plan at work."""
@@ -91,8 +104,11 @@ class Simulation:
         self.disk, self.bucket = Disk(), Bucket()
         self.world = World(plan.seed, plan.crashes, self.disk.lose_power)
         self.disk.world = self.bucket.world = self.world
+        self.disk.removing = self.bucket.removing = self._removing
+        self._meddling = random.Random(f"meddling {plan.seed}")
         # An exact index where brute force is to agree with texts that are never the same.
         self.settings = settings("prefix" if plan.salted else "minhash")
+        self.facts = facts_of(self.settings)
         self.lives = 0
         self.finished: list[tuple[str, list[int]]] = []  # writers that ended well, and the proposals they committed
 
@@ -104,6 +120,7 @@ class Simulation:
             errors = [process.error for process in self.world.run([self._life] * drivers)]
             for error in errors:
                 self._judge(error)
+            self._look_at_segments()
             if self.finished and all(error is None or isinstance(error, HeldError) for error in errors):
                 break  # else the same command once more: a driver that failed after another ended leaves traces
         assert self.finished, f"no driver has finished in {LIVES} lives"
@@ -113,15 +130,17 @@ class Simulation:
         """What `cluster.driver` does, with other parts."""
         self.lives += 1
         plan, world = self.plan, self.world
-        store = RunStore(self._blobs(), writer=f"life {process.number}")
-        facts = facts_of(self.settings)
-        prepare(store, facts)
+        store = RunStore(self._blobs(), writer=f"life-{process.number}")
+        prepare(store, self.facts)
         paid = set() if plan.faults.stale else {name.removesuffix(".parquet") for name in self.files()}
+        if not plan.two and plan.faults == Faults():  # else a segment may be gone, or not be read
+            paid |= {answer.request for _, answers in self._segments() for answer in answers}
         hands, watch = Hands() if plan.slow else None, _Proposed()
         salt = process.number + 1 if plan.salted else 0
         replicas = Replicas(world, salt, self._trouble, world.draw.randint(1, 3), paid, hands)
         index = Index(world, self.settings.novelty, plan.index_trouble)
-        drive(Run(self.settings, PROMPTS, SEEDS), store, index, [(replicas, BOTH)], facts, hands, watch)
+        run, lines = Run(self.settings, PROMPTS, SEEDS), [(replicas, BOTH)]
+        drive(run, store, index, lines, self.facts, hands, watch, pace=PACE)
         self.finished.append((store.writer.id, watch.rounds))
 
     def _blobs(self) -> Blobs:
@@ -134,6 +153,50 @@ class Simulation:
         if self.plan.remote:
             return dict(self.bucket.objects)
         return {path.removeprefix(f"{ROOT}/"): data for path, data in self.disk.files().items()}
+
+    def _segments(self) -> Iterator[tuple[str, tuple[Answer, ...]]]:
+        """The segments that may be used."""
+        for name, data in self.files().items():
+            if name.startswith("pending/") and "/." not in name:
+                with contextlib.suppress(Exception):
+                    yield name, decode_segment(data, fingerprint(self.facts))
+
+    def _look_at_segments(self) -> None:
+        """Between two lives: they hold no failures. Some are exchanged."""
+        for name, answers in list(self._segments()):
+            for answer in answers:
+                assert answer.completion.finish is not Finish.FAILED, f"{name} has a failure"
+            if self._meddling.random() < self.plan.meddled:
+                data = self._spoilt(answers)
+                if self.plan.remote:
+                    self.bucket.objects[name] = data
+                else:
+                    self.disk.alter(f"{ROOT}/{name}", data)
+
+    def _spoilt(self, answers: Sequence[Answer]) -> bytes:
+        """A segment of the same requests that is damaged, or whose answers were given under other facts, or to other
+        requests that had the same ids."""
+        mark, how = fingerprint(self.facts), self._meddling.choice(["torn", "flipped", "facts", "requests"])
+        others = [replace(each, completion=replace(each.completion, text="1. Weep.")) for each in answers]
+        if how == "facts":
+            return encode_segment(others, fingerprint({**self.facts, "seed": 6}))
+        if how == "requests":
+            return encode_segment([replace(each, request="0" * 64) for each in others], mark)
+        data = encode_segment(answers, mark)
+        at = self._meddling.randrange(len(data))
+        return data[:at] if how == "torn" else data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+
+    def _removing(self, path: str, data: bytes) -> None:
+        """A driver removes a file: a segment, of which every answer is committed, or the run is done."""
+        name, files = path.removeprefix(f"{ROOT}/"), self.files()
+        if not name.startswith("pending/"):
+            raise Violation(f"{name} is removed, which is no segment")
+        store = RunStore(Memory(files))
+        if store.totals()[Table.CANDIDATES]["accepted"] >= self.settings.target:
+            return
+        for answer in decode_segment(data):
+            if name_of(*place_of(answer.completion.request_id)) not in files:
+                raise Violation(f"{name} is removed, and {answer.completion.request_id} is not committed")
 
     def _set_faults(self, on: bool) -> None:
         plan = self.plan
@@ -164,6 +227,9 @@ class Simulation:
             name for name in self.files() if "/." in f"/{name}" and not (self.plan.remote and name == ".writable")
         ]
         assert not staging, f"left in staging: {staging}"
+        if not (self.plan.two or self.plan.errors or self.plan.faults != Faults()):
+            kept = [name for name in self.files() if name.startswith("pending/")]
+            assert not kept, f"of no use any more: {kept}"
         if not self.plan.remote:
             self.disk.lose_power()  # what a driver said to be done is there for good
         files = self.files()

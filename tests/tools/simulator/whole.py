@@ -8,6 +8,7 @@ from selfinstruct.novelty.check import make_index
 from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.prompts import load_prompts
 from selfinstruct.records import Completion, Request
+from selfinstruct.run.keeping import PACE, Pace
 from selfinstruct.run.loop import Line, SingleLine, drive, prepare
 from selfinstruct.run.rounds import Run, Stage
 from selfinstruct.run.settings import RoundSettings, RunSettings
@@ -20,9 +21,9 @@ PROMPTS = load_prompts("tiny")
 BOTH = (Stage.PROPOSE, Stage.LABEL)
 
 
-def settings(index: str = "minhash", target: int = 6) -> RunSettings:
+def settings(index: str = "minhash", target: int = 6, least: int = 2) -> RunSettings:
     """A run of four rounds (and the seed tasks'), or of more for a larger target."""
-    rounds = RoundSettings(least=2, most=3, max_failed=1.0, patience=50)
+    rounds = RoundSettings(least=least, most=least + 1, max_failed=1.0, patience=50)
     novelty = NoveltySettings(index=index)  # type: ignore[arg-type]
     return RunSettings(seed=5, target=target, novelty=novelty, rounds=rounds)
 
@@ -41,11 +42,13 @@ class Steady:
         return [model(request) for request in done]
 
 
-def whole_run(place: str | Blobs, target: int = 6, line: Line | None = None) -> RunStore:
-    """Take a run to its end."""
-    store, chosen = RunStore(place), settings(target=target)
+def whole_run(
+    place: str | Blobs, target: int = 6, line: Line | None = None, least: int = 2, pace: Pace = PACE
+) -> RunStore:
+    """Take a run to its end, of rounds of at least so many requests."""
+    store, chosen = RunStore(place), settings(target=target, least=least)
     facts = facts_of(chosen)
     prepare(store, facts)
     lines = [(line or SingleLine(Steady(), 50), BOTH)]
-    drive(Run(chosen, PROMPTS, SEEDS), store, make_index(chosen.novelty), lines, facts)
+    drive(Run(chosen, PROMPTS, SEEDS), store, make_index(chosen.novelty), lines, facts, pace=pace)
     return store
