@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Protocol
 
 from selfinstruct.errors import CorruptError, HeldError, YieldError
@@ -198,7 +199,7 @@ def _kept(run: Run, pending: Pending, watch: Watch) -> Iterator[None]:
         raise
     except BaseException as error:
         watch.ended(left := pending.keep())
-        if left != Left():
+        if replace(left, failed=0) != Left():  # that requests failed is what the error says, if anything
             error.add_note(str(left))
         raise
     watch.ended(pending.keep() if run.wanting else pending.forget())

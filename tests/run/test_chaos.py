@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import math
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from selfinstruct.storage.store import RunStore
+from selfinstruct.storage.verify import digest
 from tests.tools.chaos import cluster, single
 from tests.tools.chaos.report import bound, headline, markdown, table
+from tests.tools.simulator.whole import whole_run
 
 
 @pytest.fixture
@@ -25,6 +30,28 @@ def test_a_process_that_is_killed_again_and_again_loses_nothing(place: Path) -> 
     assert outcome.failed == []
     assert outcome.kills >= 8
     assert max(outcome.lost) <= outcome.kills * (2 * single.IN_FLIGHT + 20)
+
+
+def test_kills_amid_long_rounds_cost_a_segment_each_at_most(place: Path) -> None:
+    outcome = single.campaign(place, kills=6, seed=102, shape=single.LONG)
+    assert outcome.failed == []
+    assert sum(outcome.lost) <= outcome.kills * (single.LONG.pace.answers + single.IN_FLIGHT)
+
+
+@pytest.mark.parametrize("shape", [single.LONG, single.LOSING], ids=lambda shape: shape.name)
+def test_a_driver_that_is_killed_near_the_end_of_a_round(place: Path, shape: single.Shape) -> None:
+    folder, log, context = str(place / "run"), place / "log", single.started()
+    for most, code in ((single.LONG.least - 8, -signal.SIGKILL), (math.inf, 0)):
+        life = context.Process(target=single.live, args=(shape, folder, str(log), 1, None, False, most))
+        life.start()
+        life.join()
+        assert life.exitcode == code
+    again = single.asked_again(log)
+    if shape is single.LONG:
+        assert again <= shape.pace.answers + single.IN_FLIGHT
+    else:
+        assert again >= shape.least - 8
+    assert digest(RunStore(folder)) == digest(whole_run(str(place / "whole"), shape.target, least=shape.least))
 
 
 def test_parts_of_a_cluster_that_are_killed_lose_nothing(place: Path) -> None:

@@ -21,6 +21,7 @@ CHUNK = 400
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.tools.chaos", description=__doc__)
     parser.add_argument("--single", type=int, default=220, help="kills of a run in one process")
+    parser.add_argument("--long", type=int, default=30, help="kills in long rounds, kept and not")
     parser.add_argument("--cluster", type=int, default=90, help="kills on a Ray cluster")
     parser.add_argument("--faults", type=int, default=10, help="kills on one whose own calls fail as well")
     parser.add_argument("--schedules", type=int, default=5000, help="schedules of each random kind in the simulator")
@@ -29,6 +30,8 @@ def main() -> int:
     arguments = parser.parse_args()
     campaigns: list[Callable[[Path], Outcome]] = [
         lambda place: single.campaign(place, arguments.single, arguments.seed),
+        lambda place: single.campaign(place, arguments.long, arguments.seed, single.LONG),
+        lambda place: single.campaign(place, arguments.long, arguments.seed, single.LOSING),
         lambda place: cluster.campaign(place, arguments.cluster, arguments.seed),
         lambda place: cluster.campaign(place, arguments.faults, arguments.seed, faults=True),
     ]

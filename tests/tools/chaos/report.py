@@ -23,7 +23,8 @@ class Outcome:
     Args:
         by_kind: Kills by what was killed, or when.
         failed: Runs and lives that did not come out as they must, with the reasons.
-        lost: For each run, answers of the model that are in no file: asked again, or of rounds that were not wanted.
+        lost: For each run, answers of the model that were given before (on Ray, that are in no file: asked again, or of
+            rounds that were not wanted).
         recovery: Seconds from the start of a life after a kill until requests are made again.
     """
 
@@ -143,10 +144,14 @@ def markdown(figures: Mapping[str, Any]) -> str:
         "",
         *table(figures),
         "",
-        "*Answers asked again* are completions that were given and are in no file (also those of rounds that were not",
-        "wanted in the end). *Recover* is the time from the start of the process until it makes requests again (one",
-        "process: a fork with all code loaded), or until it writes its next file (on Ray, from the start of Python, so",
-        "that the start of replicas is in it). The simulator ran on the same cores at the same time.",
+        "*Answers asked again* are completions that had been given before; on Ray, those that are in no file (also",
+        "those of rounds that were not wanted in the end). Long rounds have 60 requests, and some hundred more about",
+        "what comes of them. Their answers are written beside the run before the round is whole, here 16 at a time",
+        "(by commands 512, or those of 15 seconds): a kill costs that and the requests in flight at most. Where",
+        "nothing is kept, it costs all that the round had come to. *Recover* is the time from the start of the",
+        "process until it makes requests again (one process: a fork with all code loaded), or until it writes its",
+        "next file (on Ray, from the start of Python, so that the start of replicas is in it). The simulator ran on",
+        "the same cores at the same time.",
         "",
         "| campaign | killed or harmed | times |",
         "|---|---|--:|",

@@ -2,27 +2,44 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import signal
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
 
 from selfinstruct.records import Completion, Request
+from selfinstruct.run.keeping import PACE, Pace
 from selfinstruct.storage.local_blobs import LocalBlobs
 from selfinstruct.storage.verify import digest
-from tests.tools.chaos.judging import kept, problems
+from tests.tools.chaos.judging import problems
 from tests.tools.chaos.report import ENOUGH, Outcome
 from tests.tools.simulator.parts import model
 from tests.tools.simulator.whole import whole_run
 
-TARGET = 12
 CALLS = ("open", "write", "fsync", "link", "unlink", "mkdir")
 IN_FLIGHT = 4
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A run to be killed: its accepted instructions, the requests of a round, and when answers are kept before that."""
+
+    name: str
+    target: int
+    least: int
+    pace: Pace
+
+
+SHORT = Shape("one process", 12, 2, PACE)
+LONG = Shape("one process, long rounds", 100, 60, Pace(answers=16))
+LOSING = Shape("one process, long rounds, nothing kept", 100, 60, Pace(10**9, math.inf))
 
 
 class KillingSystem:
@@ -49,11 +66,15 @@ class KillingSystem:
 
 
 class Slow:
-    """A `Line` that answers a few requests at a time, takes its time, and writes down what it has answered."""
+    """A `Line` that answers a few requests at a time, takes its time, and writes down what it has answered.
 
-    def __init__(self, log: Path, seconds: float, draw: random.Random) -> None:
+    Args:
+        most: Answers after which the process kills itself, when they have been taken.
+    """
+
+    def __init__(self, log: Path, seconds: float, draw: random.Random, most: float = math.inf) -> None:
         self._log = os.open(log, os.O_CREAT | os.O_APPEND | os.O_WRONLY)
-        self._seconds, self._draw = seconds, draw
+        self._seconds, self._draw, self._left = seconds, draw, most
         self._held: list[Request] = []
         self._ready = False
 
@@ -68,46 +89,65 @@ class Slow:
         if not self._ready:
             os.write(self._log, f"ready {time.time()}\n".encode())
             self._ready = True
+        if self._left <= 0:
+            os.kill(os.getpid(), signal.SIGKILL)
         time.sleep(self._seconds)
         count = self._draw.randint(0, len(self._held))
         done, self._held = self._held[:count], self._held[count:]
+        self._left -= count
         os.write(self._log, "".join(f"answer {request.id}\n" for request in done).encode())
         return [model(request) for request in done]
 
 
-def live(folder: str, log: str, seed: int, call: int | None, half_written: bool) -> None:
-    """One life of the run; it ends at the given system call, or when the run is done, or when somebody kills it."""
+def live(
+    shape: Shape,
+    folder: str,
+    log: str,
+    seed: int,
+    call: int | None = None,
+    half_written: bool = False,
+    most: float = math.inf,
+) -> None:
+    """One life of the run; it ends at the given system call, after so many answers, or when the run is done, or when
+    somebody kills it."""
     system = KillingSystem(call, half_written, Path(f"{log}.call")) if call else os
-    whole_run(LocalBlobs(Path(folder), system=system), TARGET, Slow(Path(log), 0.005, random.Random(seed)))
+    line = Slow(Path(log), 0.005, random.Random(seed), most)
+    whole_run(LocalBlobs(Path(folder), system=system), shape.target, line, shape.least, shape.pace)
 
 
-def campaign(place: Path, kills: int, seed: int) -> Outcome:
-    """Runs in folders under `place`, killed until there were so many kills: half at random times, half at calls."""
+def started() -> ForkServerContext:
+    """What processes are forked from, with all code loaded."""
     context = get_context("forkserver")
     context.set_forkserver_preload(
         ["tests.tools.chaos.single", "selfinstruct.novelty.minhash", "selfinstruct.novelty.lcs"]
     )
-    draw, outcome = random.Random(seed), Outcome("one process")
-    expected = digest(whole_run(str(place / "expected"), TARGET))
+    return context
+
+
+def campaign(place: Path, kills: int, seed: int, shape: Shape = SHORT) -> Outcome:
+    """Runs in folders under `place`, killed until there were so many kills: half at random times, half at calls."""
+    context, draw, outcome = started(), random.Random(seed), Outcome(shape.name)
+    expected = digest(whole_run(str(place / "expected"), shape.target, least=shape.least))
     runs = 0
     while outcome.kills < kills and len(outcome.failed) < ENOUGH:
         runs += 1
         folder, log = place / f"run{runs}", place / f"log{runs}"
-        while not _one_life(context, folder, log, draw, outcome):
+        while not _one_life(context, shape, folder, log, draw, outcome):
             pass
         outcome.runs += 1
         outcome.judge(f"run {runs} of seed {seed}", *problems(folder, expected))
-        outcome.lost.append(_answered(log) - kept(folder))
+        outcome.lost.append(asked_again(log))
     return outcome
 
 
-def _one_life(context: ForkServerContext, folder: Path, log: Path, draw: random.Random, outcome: Outcome) -> bool:
+def _one_life(
+    context: ForkServerContext, shape: Shape, folder: Path, log: Path, draw: random.Random, outcome: Outcome
+) -> bool:
     """Whether it came to its end."""
     call = draw.randint(1, 60) if draw.random() < 0.5 else None
     begun = time.time()
-    process = context.Process(
-        target=live, args=(str(folder), str(log), draw.randrange(10**6), call, draw.random() < 0.5), daemon=True
-    )
+    how = draw.randrange(10**6), call, draw.random() < 0.5
+    process = context.Process(target=live, args=(shape, str(folder), str(log), *how), daemon=True)
     process.start()
     if call is None:
         process.join(draw.uniform(0, 1.2))
@@ -139,5 +179,7 @@ def _ready(log: Path) -> float:
     return max((float(line.split()[1]) for line in lines if line.startswith("ready")), default=0.0)
 
 
-def _answered(log: Path) -> int:
-    return sum(line.startswith("answer") for line in log.read_text().splitlines())
+def asked_again(log: Path) -> int:
+    """Answers that were given before, in all lives until now."""
+    answers = [line for line in log.read_text().splitlines() if line.startswith("answer")]
+    return len(answers) - len(set(answers))
