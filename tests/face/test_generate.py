@@ -134,7 +134,7 @@ def test_what_is_given_wrongly_begins_nothing(tmp_path: Path) -> None:
     assert caught.value.problems == (
         "generate: 'tagret' is no option here; did you mean 'target'?",
         "generate: 'rounds.lag' takes one whole number, not the text 'two'",
-        "generate: 'replicas' is -1, must be at least 0",
+        "generate: 'replicas' is -1, must be at least 0 and at most 10000",
     )
     with pytest.raises(si.InputError, match="there is no engine 'tepmlate'"):
         si.generate(out, engine="tepmlate")

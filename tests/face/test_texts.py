@@ -70,7 +70,7 @@ def test_what_is_given_wrongly_is_said_in_the_words_of_the_command(tmp_path: Pat
     assert caught.value.problems == (
         "dedup: 'novelty.treshold' is no option here; did you mean 'novelty.threshold'?",
         "dedup: 'limits.shortest' takes one whole number, not the text 'four'",
-        "dedup: 'shards' is -1, must be at least 0",
+        "dedup: 'shards' is -1, must be at least 0 and at most 10000",
     )
     with pytest.raises(si.InputError, match=r"--limits\.longest: is 3, must be at least"):
         si.dedup(TEXTS, limits={"longest": 3})
