@@ -25,6 +25,7 @@ from selfinstruct.novelty.check import make_index
 from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.prompts import load_prompts
 from selfinstruct.records import Completion, RoundFile, Table
+from selfinstruct.run.keeping import Left
 from selfinstruct.run.loop import SingleLine, drive
 from selfinstruct.run.rounds import Effect, Run, Stage
 from selfinstruct.run.settings import RoundSettings, RunSettings
@@ -86,6 +87,8 @@ class Saboteur:
     def performed(self, effect: Effect, seconds: float) -> None: ...
 
     def tick(self, run: Run) -> None: ...
+
+    def ended(self, left: Left) -> None: ...
 
 
 def run_on_ray(folder: Path, pool: ReplicaPool, index: ShardedIndex, watch: Any = None) -> RunStore:

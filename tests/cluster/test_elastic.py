@@ -18,6 +18,7 @@ from selfinstruct.engines import EngineSettings, TemplateOptions, open_engine
 from selfinstruct.novelty.check import make_index
 from selfinstruct.prompts import load_prompts
 from selfinstruct.records import Completion, Kind, Request, RoundFile
+from selfinstruct.run.keeping import Left
 from selfinstruct.run.loop import SingleLine, drive
 from selfinstruct.run.rounds import Effect, Run, Stage
 from selfinstruct.run.settings import RoundSettings, RunSettings
@@ -81,6 +82,8 @@ class Weather:
     def performed(self, effect: Effect, seconds: float) -> None: ...
 
     def tick(self, run: Run) -> None: ...
+
+    def ended(self, left: Left) -> None: ...
 
 
 def test_nodes_come_and_go_and_the_tables_stay_the_same(head: Cluster, tmp_path: Path) -> None:
