@@ -11,7 +11,7 @@
     events.py     what a roster is told, and what it orders
     replicas.py   the pool: carries a roster's orders out on Ray
     shards.py     actors that hold the novelty index by document, and the index made of them
-    answering.py  a model for a while, on Ray or in this process
+    completer.py  a model for a while, on Ray or in this process
     indexing.py   an index for a while, likewise
     generating.py a run, likewise
     driver.py     puts a run on replicas and shards together and drives it

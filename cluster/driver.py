@@ -36,8 +36,8 @@ def generate(settings: GenerateSettings, inputs: Inputs, store: RunStore, watch:
         SelfInstructError: see `selfinstruct.errors`; what is committed stays, the same command goes on.
     """
     run = Run(settings, inputs.prompts, inputs.seeds, inputs.imported, inputs.evaluation)
-    with connected(settings.ray, _replicas(settings, inputs)), _lines(settings, inputs) as lines:
-        pools = [pool for pool, _ in lines]
+    with connected(settings.ray, _replicas(settings, inputs)), _completers(settings, inputs) as completers:
+        pools = [pool for pool, _ in completers]
         index = ShardedIndex(settings.novelty, settings.shards, _absolute(settings.out))
         timer = Timer(store.blobs, lambda: sum(pool.alive for pool in pools))
         spending = Spending(lambda: timer.replica_seconds, max(pool.gpus for pool in pools), settings.budget.price)
@@ -51,7 +51,7 @@ def generate(settings: GenerateSettings, inputs: Inputs, store: RunStore, watch:
             try:
                 if not store.rounds(Table.CANDIDATES):
                     _await_models(run, pools, everybody)
-                drive(run, store, index, lines, inputs.facts, hands, everybody, budget.spent)
+                drive(run, store, index, completers, inputs.facts, hands, everybody, budget.spent)
             finally:
                 hands.shutdown(cancel_futures=True)
                 progress.close()
@@ -68,7 +68,7 @@ def _await_models(run: Run, pools: Sequence[ReplicaPool], watch: Watch) -> None:
 
 
 @contextmanager
-def _lines(settings: GenerateSettings, inputs: Inputs) -> Iterator[list[tuple[ReplicaPool, tuple[Stage, ...]]]]:
+def _completers(settings: GenerateSettings, inputs: Inputs) -> Iterator[list[tuple[ReplicaPool, tuple[Stage, ...]]]]:
     """One pool for both stages, proposing first in line, or one pool for each."""
     pool = replicate(
         inputs.proposer, inputs.prompts, settings.replicas, settings.in_flight, settings.ray, settings.timeouts

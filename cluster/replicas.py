@@ -1,7 +1,7 @@
 """The pool that keeps replicas of a model at their share of requests, whatever becomes of them.
 
-The pool stands in place of an engine (`selfinstruct.run.loop.Line`). It asks for all replicas at once and uses those
-that are ready. It decides nothing: `roster.py` does, and is told what replicas answer. What is here calls Ray.
+The pool stands in place of an engine (`selfinstruct.run.loop.Completer`). It asks for all replicas at once and uses
+those that are ready. It decides nothing: `roster.py` does, and is told what replicas answer. What is here calls Ray.
 """
 
 from __future__ import annotations

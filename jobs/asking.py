@@ -65,7 +65,7 @@ def answers_of(
     Raises:
         SelfInstructError: the model cannot be asked, or too many requests failed.
     """
-    from cluster.answering import answering
+    from cluster.completer import opened_completer
     from selfinstruct.engines import identify, pinned
     from selfinstruct.evaluation.answers import Answers, ask, check_answered
 
@@ -77,8 +77,10 @@ def answers_of(
         check_room(engine, prompts)
         print(f"{url}: asking {settings.model} {missing} of {len(requests)} prompts", file=sys.stderr, flush=True)
         progress = Progress(missing)
-        with answering(pinned(engine, identity), prompts, settings.replicas, settings.in_flight, settings.ray) as line:
-            ask(line, requests, answers, progress)
+        with opened_completer(
+            pinned(engine, identity), prompts, settings.replicas, settings.in_flight, settings.ray
+        ) as completer:
+            ask(completer, requests, answers, progress)
     check_answered(answers, requests, settings.max_failed)
     return {request.id: answers[request.id] for request in requests}
 

@@ -66,7 +66,7 @@ def _by_people(settings: CheckSettings, sheet: Path) -> CheckSet:
 
 
 def _by_model(settings: CheckSettings) -> CheckSet:
-    from cluster.answering import answering
+    from cluster.completer import opened_completer
     from selfinstruct.engines import identify, pinned, traits
     from selfinstruct.quality.checking import check, requests, to_check
     from selfinstruct.quality.rubric import load_rubric
@@ -95,8 +95,8 @@ def _by_model(settings: CheckSettings) -> CheckSet:
     print(f"{settings.run}: asking {facts['model']} about {missing:,} instances", file=sys.stderr, flush=True)
     checks.begin()
     opened = pinned(engine, identity)
-    with answering(opened, rubric.prompts, settings.replicas, settings.in_flight, settings.ray) as line:
-        check(checks, rubric, line, settings.max_failed, Progress(missing))
+    with opened_completer(opened, rubric.prompts, settings.replicas, settings.in_flight, settings.ray) as completer:
+        check(checks, rubric, completer, settings.max_failed, Progress(missing))
     return checks
 
 

@@ -185,7 +185,7 @@ def digest_of(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
-def fingerprint(facts: Facts) -> str:
+def fingerprint_of(facts: Facts) -> str:
     """The digest under which files of one run recognise each other."""
     return digest_of(facts)
 

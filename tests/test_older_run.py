@@ -26,7 +26,7 @@ from selfinstruct.finetune.examples import read_examples
 from selfinstruct.novelty.check import make_index
 from selfinstruct.records import Origin, Table
 from selfinstruct.run.inputs import read_inputs
-from selfinstruct.run.loop import SingleLine, drive, prepare
+from selfinstruct.run.loop import SingleCompleter, drive, prepare
 from selfinstruct.run.rounds import Run, Stage
 from selfinstruct.run.settings import RoundSettings
 from selfinstruct.settings import with_facts
@@ -74,7 +74,7 @@ def grow(out: Path, target: int) -> RunStore:
     prepare(store, inputs.facts)
     engine = open_engine(inputs.proposer, inputs.prompts)
     run = Run(settings, inputs.prompts, inputs.seeds, inputs.imported)
-    lines = [(SingleLine(engine, 64), (Stage.PROPOSE, Stage.LABEL))]
+    lines = [(SingleCompleter(engine, 64), (Stage.PROPOSE, Stage.LABEL))]
     drive(run, store, make_index(settings.novelty), lines, inputs.facts)
     return store
 

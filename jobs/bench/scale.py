@@ -260,19 +260,19 @@ def report(settings: ScaleSettings, recorder: Recorder, finished: Run, seconds: 
 
 def fill(settings: GenerateSettings, inputs: Inputs, store: RunStore) -> int:
     """Commit whole rounds of made-up rows until the target is reached; returns how many were accepted."""
-    from selfinstruct.settings import fingerprint
+    from selfinstruct.settings import fingerprint_of
 
-    mark = fingerprint(inputs.facts)
+    fingerprint = fingerprint_of(inputs.facts)
     run = Run(settings, inputs.prompts, inputs.seeds)
     run.begin(inputs.facts)
     for effect in run.effects():
         if isinstance(effect, Write):
-            store.commit(effect.make(), mark)
+            store.commit(effect.make(), fingerprint)
     accepted = number = 0
     while accepted < settings.target:
         number += 1
         for file in made_up_round(number, settings.rounds.most):
-            store.commit(file, mark)
+            store.commit(file, fingerprint)
             accepted += len(file.rows) if file.table is Table.INSTANCES else 0
     return accepted
 

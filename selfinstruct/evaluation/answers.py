@@ -17,7 +17,7 @@ from typing import Any
 
 from selfinstruct.errors import CorruptError, FailureError, FingerprintError, HeldError
 from selfinstruct.records import Completion, Finish, Request, round_name
-from selfinstruct.run.loop import Line
+from selfinstruct.run.loop import Completer
 from selfinstruct.settings import Facts, differences
 from selfinstruct.sources.json_values import RowError, value_of
 from selfinstruct.storage.blobs import open_blobs
@@ -117,7 +117,7 @@ def _answer(row: Any) -> Completion:
 
 
 def ask(
-    line: Line, requests: Sequence[Request], answers: Answers, watch: Callable[[Sequence[Completion]], None]
+    completer: Completer, requests: Sequence[Request], answers: Answers, watch: Callable[[Sequence[Completion]], None]
 ) -> None:
     """Ask every request that is not answered yet; `watch` is told what came in, even if nothing did.
 
@@ -128,8 +128,8 @@ def ask(
     missing = len(waiting)
     try:
         while missing:
-            line.add([waiting.popleft() for _ in range(min(line.room, len(waiting)))])
-            completions = line.step()
+            completer.add([waiting.popleft() for _ in range(min(completer.room, len(waiting)))])
+            completions = completer.step()
             missing -= len(completions)
             answers.add(completions)
             watch(completions)

@@ -16,7 +16,7 @@ from selfinstruct.quality.judging import judgements
 from selfinstruct.quality.rubric import Rubric
 from selfinstruct.quality.sample import in_share
 from selfinstruct.records import By, CheckRow, Completion, Finish, Request, Table
-from selfinstruct.run.loop import Line
+from selfinstruct.run.loop import Completer
 from selfinstruct.storage.checks import CheckSet
 
 AHEAD = 4
@@ -45,7 +45,7 @@ def requests(checks: CheckSet, rubric: Rubric, number: int) -> list[Request]:
 def check(
     checks: CheckSet,
     rubric: Rubric,
-    line: Line,
+    completer: Completer,
     max_failed: float,
     watch: Callable[[Sequence[Completion]], None],
 ) -> None:
@@ -71,8 +71,8 @@ def check(
             owner |= dict.fromkeys(opened.ids, opened)
             queue += asked
             under_way.append(opened)
-        line.add([queue.popleft() for _ in range(min(line.room, len(queue)))])
-        completions = line.step() if owner else []
+        completer.add([queue.popleft() for _ in range(min(completer.room, len(queue)))])
+        completions = completer.step() if owner else []
         for completion in completions:
             if (asker := owner.pop(completion.request_id, None)) is not None:  # an answer may come twice
                 asker.completions[completion.request_id] = completion.mended()

@@ -28,7 +28,7 @@ from selfinstruct.records import (
     round_name,
 )
 from selfinstruct.run.facts import ORIGIN, TABLES, check_facts, filled, word_facts
-from selfinstruct.settings import Facts, facts_of, fingerprint
+from selfinstruct.settings import Facts, facts_of, fingerprint_of
 from selfinstruct.storage.history import complete_rounds, dialect_of, facts_by_round, is_of_makers
 from selfinstruct.storage.store import RunStore
 
@@ -41,11 +41,11 @@ def merge(sources: Sequence[RunStore], out: RunStore, novelty: NoveltySettings) 
         CorruptError: a file of a source is missing or torn.
     """
     facts = merged_facts(sources, novelty)
-    mark = fingerprint(facts)
+    fingerprint = fingerprint_of(facts)
     if out.rounds(Table.CANDIDATES):
         check_facts(out, facts)
-        mark = out.metadata(Table.CANDIDATES, 0).fingerprint
-    merged = _Merged(out, novelty, mark)
+        fingerprint = out.metadata(Table.CANDIDATES, 0).fingerprint
+    merged = _Merged(out, novelty, fingerprint)
     names = merged.begin(sources, facts)
     for source, rename in zip(sources, names, strict=True):
         merged.append(source, rename)
@@ -69,10 +69,10 @@ def merged_facts(sources: Sequence[RunStore], novelty: NoveltySettings) -> Facts
 class _Merged:
     """The new run as far as it is written."""
 
-    def __init__(self, out: RunStore, novelty: NoveltySettings, mark: str) -> None:
+    def __init__(self, out: RunStore, novelty: NoveltySettings, fingerprint: str) -> None:
         self._out = out
         self._novelty = novelty
-        self._mark = mark
+        self._fingerprint = fingerprint
         self._pool = Pool()
         self._index = make_index(novelty)
 
@@ -150,7 +150,7 @@ class _Merged:
 
     def _put(self, table: Table, number: int, rows: Iterable[Row], notes: Mapping[str, Any] | None = None) -> None:
         if number not in self._out.rounds(table):  # an earlier life of this merge may have written it
-            self._out.commit(RoundFile(table, number, tuple(rows), notes or {}), self._mark)
+            self._out.commit(RoundFile(table, number, tuple(rows), notes or {}), self._fingerprint)
 
 
 def _seed(row: Candidate, seeds: dict[str, Candidate]) -> str:

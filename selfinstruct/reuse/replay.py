@@ -39,20 +39,20 @@ def replay(run: Run, store: RunStore, index: PoolIndex, facts: Facts, rounds: It
     Raises:
         SelfInstructError: as `restore` and `RunStore.commit` do.
     """
-    mark = restore(run, store, facts)
-    settle(run, store, index, mark)
+    fingerprint = restore(run, store, facts)
+    settle(run, store, index, fingerprint)
     for each in rounds:
         if each.number < run.labelled:
             continue
         if each.number not in store.rounds(Table.PROPOSALS):
-            _commit(run, store, mark, RoundFile(Table.PROPOSALS, each.number, tuple(each.proposals), each.notes))
-        settle(run, store, index, mark)
+            _commit(run, store, fingerprint, RoundFile(Table.PROPOSALS, each.number, tuple(each.proposals), each.notes))
+        settle(run, store, index, fingerprint)
         if each.number not in store.rounds(Table.LABELS):
             accepted = cast(Sequence[Candidate], store.read_accepted(Table.CANDIDATES, each.number).rows)
             notes = {"dialect": each.notes["dialect"]}
-            _commit(run, store, mark, RoundFile(Table.LABELS, each.number, tuple(each.labels(accepted)), notes))
-        settle(run, store, index, mark)
+            _commit(run, store, fingerprint, RoundFile(Table.LABELS, each.number, tuple(each.labels(accepted)), notes))
+        settle(run, store, index, fingerprint)
 
 
-def _commit(run: Run, store: RunStore, mark: str, file: RoundFile) -> None:
-    run.committed(store.commit(file, mark))
+def _commit(run: Run, store: RunStore, fingerprint: str, file: RoundFile) -> None:
+    run.committed(store.commit(file, fingerprint))

@@ -1,7 +1,7 @@
 """Driving a run: do what `rounds.Run` asks for, and tell it what came of it.
 
-The same loop serves one process and a cluster; what differs is who completes requests (`Line`), which index is asked,
-and whether writing and asking happen beside the engines' work (`hands`) or in between.
+The same loop serves one process and a cluster; what differs is who completes requests (`Completer`), which index is
+asked, and whether writing and asking happen beside the engines' work (`hands`) or in between.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from selfinstruct.run.facts import ORIGIN, check_facts
 from selfinstruct.run.keeping import PACE, Left, Pace
 from selfinstruct.run.pending import Pending
 from selfinstruct.run.rounds import Check, Effect, Insert, Run, Stage, Write
-from selfinstruct.settings import Facts, fingerprint
+from selfinstruct.settings import Facts, fingerprint_of
 from selfinstruct.storage.store import RunStore
 
 
-class Line(Protocol):
+class Completer(Protocol):
     """An engine that says how many more requests it wants at hand."""
 
     @property
@@ -56,8 +56,8 @@ class Watch:
         """The loop has ended, well or not, and that is left to a later life of the run."""
 
 
-class SingleLine:
-    """A `Line` of one engine that holds up to `limit` requests."""
+class SingleCompleter:
+    """A `Completer` of one engine that holds up to `limit` requests."""
 
     def __init__(self, engine: Engine, limit: int) -> None:
         self._engine = engine
@@ -111,27 +111,27 @@ def restore(run: Run, store: RunStore, facts: Facts) -> str:
             run.committed(store.read(Table.PROPOSALS, number))
     if not committed[Table.CANDIDATES]:
         run.begin(facts)
-        return fingerprint(facts)
+        return fingerprint_of(facts)
     begun = store.metadata(Table.CANDIDATES, 0)
     origin = begun.facts.get(ORIGIN)
     run.begin(facts, origin["rounds"] if origin and ORIGIN not in facts else None)
     return begun.fingerprint
 
 
-def feed(run: Run, lines: Sequence[tuple[Line, Sequence[Stage]]], pending: Pending) -> None:
-    """Hand each line requests of its stages, the first stage first, as far as it has room; what an earlier life of the
-    run has the answers to is complete at once."""
-    for line, stages in lines:
+def feed(run: Run, completers: Sequence[tuple[Completer, Sequence[Stage]]], pending: Pending) -> None:
+    """Hand each completer requests of its stages, the first stage first, as far as it has room; what an earlier life
+    of the run has the answers to is complete at once."""
+    for completer, stages in completers:
         for stage in stages:
-            while known := _hand_out(run, line, stage, pending):
+            while known := _hand_out(run, completer, stage, pending):
                 for completion in known:
                     run.complete(completion)
 
 
-def _hand_out(run: Run, line: Line, stage: Stage, pending: Pending) -> Sequence[Completion]:
+def _hand_out(run: Run, completer: Completer, stage: Stage, pending: Pending) -> Sequence[Completion]:
     """As many requests as there is room for; returns the answers to those that need not be asked."""
-    fresh, known = pending.asked(run.requests(stage, line.room))
-    line.add(fresh)
+    fresh, known = pending.asked(run.requests(stage, completer.room))
+    completer.add(fresh)
     return known
 
 
@@ -139,7 +139,7 @@ def drive(
     run: Run,
     store: RunStore,
     index: PoolIndex,
-    lines: Sequence[tuple[Line, Sequence[Stage]]],
+    completers: Sequence[tuple[Completer, Sequence[Stage]]],
     facts: Facts,
     hands: Executor | None = None,
     watch: Watch | None = None,
@@ -152,7 +152,7 @@ def drive(
     (`pending`); an error says in a note what stays. A run that wants no more rounds leaves nothing.
 
     Args:
-        lines: The engines, each with the stages it serves, the first one first in line.
+        completers: The engines, each with the stages it serves, the first one first in line.
         hands: One worker that writes files and asks the index while the engines are kept busy (default: in between).
         watch: Is told of everything that happens.
         enough: Says when the round under way is to be the last one, before the target (default: never).
@@ -161,14 +161,14 @@ def drive(
     Raises:
         SelfInstructError: as `restore`, `Run.effects`, `RunStore.commit` and the engines do; what is committed stays.
     """
-    mark = restore(run, store, facts)
+    fingerprint = restore(run, store, facts)
     hands, watch = hands or _Inline(), watch or Watch()
     pending = Pending(store, facts, hands, pace)
     under_way: deque[tuple[Effect, Future[Any]]] = deque()  # done in order, so the index is fed before it is asked
     with _kept(run, pending, watch):
         while not run.finished:
             for effect in run.effects():
-                under_way.append((effect, hands.submit(_perform, effect, store, index, mark)))
+                under_way.append((effect, hands.submit(_perform, effect, store, index, fingerprint)))
             while under_way and under_way[0][1].done():
                 effect, future = under_way.popleft()
                 outcome, seconds = future.result()
@@ -176,9 +176,9 @@ def drive(
                 _report(run, effect, outcome, watch)
                 if isinstance(effect, Write):
                     pending.committed(outcome)
-            feed(run, lines, pending)
-            for line, _ in lines:
-                completions = line.step()
+            feed(run, completers, pending)
+            for completer, _ in completers:
+                completions = completer.step()
                 pending.came(completions)
                 for completion in completions:
                     run.complete(completion)
@@ -215,27 +215,27 @@ def check_yield(run: Run, store: RunStore) -> None:
         )
 
 
-def settle(run: Run, store: RunStore, index: PoolIndex, mark: str) -> None:
+def settle(run: Run, store: RunStore, index: PoolIndex, fingerprint: str) -> None:
     """Do all that can be done without completions."""
     while effects := run.effects():
         for effect in effects:
-            _report(run, effect, _outcome(effect, store, index, mark), Watch())
+            _report(run, effect, _outcome(effect, store, index, fingerprint), Watch())
 
 
-def _perform(effect: Effect, store: RunStore, index: PoolIndex, mark: str) -> tuple[Any, float]:
+def _perform(effect: Effect, store: RunStore, index: PoolIndex, fingerprint: str) -> tuple[Any, float]:
     begun = time.perf_counter()
-    outcome = _outcome(effect, store, index, mark)
+    outcome = _outcome(effect, store, index, fingerprint)
     return outcome, time.perf_counter() - begun
 
 
-def _outcome(effect: Effect, store: RunStore, index: PoolIndex, mark: str) -> Any:
+def _outcome(effect: Effect, store: RunStore, index: PoolIndex, fingerprint: str) -> Any:
     match effect:
         case Insert(first, texts):
             return index.insert(first, texts)
         case Check(size, texts):
             return index.nearest(size, texts)
         case Write():
-            return store.commit(effect.make(), mark)
+            return store.commit(effect.make(), fingerprint)
 
 
 def _report(run: Run, effect: Effect, outcome: Any, watch: Watch) -> None:

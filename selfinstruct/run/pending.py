@@ -9,7 +9,7 @@ from concurrent.futures import Executor, Future
 
 from selfinstruct.records import Completion, Request, RoundFile, Table
 from selfinstruct.run.keeping import Keeping, Left, Order, Pace, Remove, Save
-from selfinstruct.settings import Facts, fingerprint
+from selfinstruct.settings import Facts, fingerprint_of
 from selfinstruct.storage.blobs import Blobs
 from selfinstruct.storage.segments import names, read_segments, remove_segment, write_segment
 from selfinstruct.storage.store import RunStore
@@ -26,11 +26,11 @@ class Pending:
 
     def __init__(self, store: RunStore, facts: Facts, hands: Executor, pace: Pace) -> None:
         self._blobs = store.blobs
-        self._mark = fingerprint(facts)
+        self._fingerprint = fingerprint_of(facts)
         self._hands = hands
         committed = {table: store.rounds(table)[-1:] for table in (Table.PROPOSALS, Table.LABELS)}
         newest = {table: last[0] if last else 0 for table, last in committed.items()}
-        segments = list(read_segments(self._blobs, self._mark))
+        segments = list(read_segments(self._blobs, self._fingerprint))
         self._keeping = Keeping(store.writer.id, segments, newest, pace)
         self._under_way: tuple[Order, Future[bool]] | None = None
 
@@ -54,13 +54,13 @@ class Pending:
             order, future = self._under_way
             self._report(order, future.result())
         if self._under_way is None and (next_order := self._keeping.order(time.monotonic())):
-            self._under_way = next_order, self._hands.submit(_perform, next_order, self._blobs, self._mark)
+            self._under_way = next_order, self._hands.submit(_perform, next_order, self._blobs, self._fingerprint)
 
     def keep(self) -> Left:
         """Write what is in no segment yet; returns what is left to a later life."""
         self._settle()
         for segment in self._keeping.rest():
-            self._keeping.saved(segment, write_segment(self._blobs, segment, self._mark), time.monotonic())
+            self._keeping.saved(segment, write_segment(self._blobs, segment, self._fingerprint), time.monotonic())
         return self._keeping.left
 
     def forget(self) -> Left:
@@ -74,7 +74,7 @@ class Pending:
         """See to what is under way, however long that takes; what the hands have not begun is done here."""
         if self._under_way:
             order, future = self._under_way
-            self._report(order, _perform(order, self._blobs, self._mark) if future.cancel() else future.result())
+            self._report(order, _perform(order, self._blobs, self._fingerprint) if future.cancel() else future.result())
 
     def _report(self, order: Order, done: bool) -> None:
         self._under_way = None
@@ -85,10 +85,10 @@ class Pending:
                 self._keeping.removed()
 
 
-def _perform(order: Order, blobs: Blobs, mark: str) -> bool:
+def _perform(order: Order, blobs: Blobs, fingerprint: str) -> bool:
     match order:
         case Save(segment):
-            return write_segment(blobs, segment, mark)
+            return write_segment(blobs, segment, fingerprint)
         case Remove(name):
             remove_segment(blobs, name)
     return True

@@ -9,7 +9,7 @@ from selfinstruct.novelty.check import make_index
 from selfinstruct.prompts import PromptSet
 from selfinstruct.run.budget import Budget, BudgetSettings
 from selfinstruct.run.inputs import Inputs
-from selfinstruct.run.loop import SingleLine, check_yield, drive
+from selfinstruct.run.loop import SingleCompleter, check_yield, drive
 from selfinstruct.run.rounds import Run, Stage
 from selfinstruct.run.settings import RunSettings
 from selfinstruct.run.spending import Spending
@@ -36,37 +36,37 @@ def generate(
         SelfInstructError: see `selfinstruct.errors`; what is committed stays, and another call goes on.
     """
     run = Run(settings, inputs.prompts, inputs.seeds, inputs.imported, inputs.evaluation)
-    lines = _lines(inputs, in_flight)
+    completers = _completers(inputs, in_flight)
     timer = Timer(store.blobs, lambda: 1)
     gpus = _gpus(inputs.proposer) if inputs.own is None else 0
     spending = Spending(lambda: timer.replica_seconds, gpus, budget.price)
     watch.started((), spending)
     everybody = Everybody(timer, spending, watch)
     index, spent = make_index(settings.novelty), Budget(budget, timer).spent
-    drive(run, store, index, lines, inputs.facts, watch=everybody, enough=spent)
+    drive(run, store, index, completers, inputs.facts, watch=everybody, enough=spent)
     check_yield(run, store)
     return run
 
 
-def open_line(engine: EngineSettings, prompts: PromptSet, in_flight: int | None) -> SingleLine:
-    """A line to one engine in this process.
+def open_completer(engine: EngineSettings, prompts: PromptSet, in_flight: int | None) -> SingleCompleter:
+    """One engine in this process.
 
     Raises:
         InputError, FailureError: as `engines.open_engine`.
     """
     most = in_flight or IN_FLIGHT["gpu" if _gpus(engine) else "cpu"]
-    return SingleLine(open_engine(engine, prompts), most)
+    return SingleCompleter(open_engine(engine, prompts), most)
 
 
-def _lines(inputs: Inputs, in_flight: int | None) -> list[tuple[SingleLine, Sequence[Stage]]]:
+def _completers(inputs: Inputs, in_flight: int | None) -> list[tuple[SingleCompleter, Sequence[Stage]]]:
     """One for both stages, proposing first in line, or one for each."""
     if inputs.own is None:
-        line = open_line(inputs.proposer, inputs.prompts, in_flight)
+        completer = open_completer(inputs.proposer, inputs.prompts, in_flight)
     else:
-        line = SingleLine(checked(inputs.own), in_flight or IN_FLIGHT["cpu"])
+        completer = SingleCompleter(checked(inputs.own), in_flight or IN_FLIGHT["cpu"])
     if inputs.proposer == inputs.labeller:
-        return [(line, (Stage.PROPOSE, Stage.LABEL))]
-    return [(line, (Stage.PROPOSE,)), (open_line(inputs.labeller, inputs.prompts, in_flight), (Stage.LABEL,))]
+        return [(completer, (Stage.PROPOSE, Stage.LABEL))]
+    return [(completer, (Stage.PROPOSE,)), (open_completer(inputs.labeller, inputs.prompts, in_flight), (Stage.LABEL,))]
 
 
 def _gpus(engine: EngineSettings) -> int:

@@ -70,11 +70,11 @@ def path_of(name: str) -> str:
     return f"{PENDING}/{name}"
 
 
-def encode_segment(answers: Sequence[Answer], mark: str) -> bytes:
+def encode_segment(answers: Sequence[Answer], fingerprint: str) -> bytes:
     """The bytes of a segment.
 
     Args:
-        mark: Fingerprint of the facts under which they were given.
+        fingerprint: Fingerprint of the facts under which they were given.
     """
     columns = [
         [each.completion.request_id for each in answers],
@@ -86,12 +86,12 @@ def encode_segment(answers: Sequence[Answer], mark: str) -> bytes:
     ]
     arrays = [pa.array(column, field.type) for column, field in zip(columns, SCHEMA, strict=True)]
     rows = pa.Table.from_arrays(arrays, schema=SCHEMA)
-    head = {"format": FORMAT, "fingerprint": mark, "content": content_digest(rows)}
+    head = {"format": FORMAT, "fingerprint": fingerprint, "content": content_digest(rows)}
     return encode(rows, json.dumps(head, sort_keys=True).encode())
 
 
-def decode_segment(data: bytes, mark: str | None = None) -> tuple[Answer, ...]:
-    """The answers of a segment, of these facts if a mark is given.
+def decode_segment(data: bytes, fingerprint: str | None = None) -> tuple[Answer, ...]:
+    """The answers of a segment, of these facts if a fingerprint is given.
 
     Raises:
         ValueError, or whatever pyarrow raises: it is torn, of other facts, or no segment.
@@ -101,7 +101,7 @@ def decode_segment(data: bytes, mark: str | None = None) -> tuple[Answer, ...]:
         rows = file.read().replace_schema_metadata(None)
     if head["format"] != FORMAT or not rows.schema.equals(SCHEMA) or head["content"] != content_digest(rows):
         raise ValueError("it is not what was written")
-    if mark is not None and head["fingerprint"] != mark:
+    if fingerprint is not None and head["fingerprint"] != fingerprint:
         raise ValueError("it was written under other facts")
     return tuple(
         Answer(request, Completion(id, text, Finish(finish), prompt_tokens, completion_tokens))
@@ -118,16 +118,16 @@ def names(blobs: Blobs) -> list[str]:
     return []
 
 
-def read_segments(blobs: Blobs, mark: str | None = None) -> Iterator[Segment]:
-    """The segments that can be read, and are of these facts if a mark is given."""
+def read_segments(blobs: Blobs, fingerprint: str | None = None) -> Iterator[Segment]:
+    """The segments that can be read, and are of these facts if a fingerprint is given."""
     for name in names(blobs):
         with contextlib.suppress(Exception):  # damaged bytes make pyarrow raise nearly anything
-            yield Segment(name, decode_segment(blobs.get(path_of(name)), mark))
+            yield Segment(name, decode_segment(blobs.get(path_of(name)), fingerprint))
 
 
-def write_segment(blobs: Blobs, segment: Segment, mark: str) -> bool:
+def write_segment(blobs: Blobs, segment: Segment, fingerprint: str) -> bool:
     """Whether it is there now. The store may refuse, be full or not answer: a run goes on without."""
-    data = encode_segment(segment.answers, mark)
+    data = encode_segment(segment.answers, fingerprint)
     with contextlib.suppress(SelfInstructError):
         return blobs.put(path_of(segment.name), data, patient=False)
     return False

@@ -26,7 +26,7 @@ from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.prompts import load_prompts
 from selfinstruct.records import Completion, RoundFile, Table
 from selfinstruct.run.keeping import Left
-from selfinstruct.run.loop import SingleLine, drive
+from selfinstruct.run.loop import SingleCompleter, drive
 from selfinstruct.run.rounds import Effect, Run, Stage
 from selfinstruct.run.settings import RoundSettings, RunSettings
 from selfinstruct.settings import facts_of
@@ -55,7 +55,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> str:
     store = RunStore(str(tmp_path_factory.mktemp("expected")))
     engine = open_engine(EngineSettings("template"), PROMPTS)
     index = make_index(SETTINGS.novelty)
-    drive(Run(SETTINGS, PROMPTS, SEEDS), store, index, [(SingleLine(engine, 64), BOTH)], facts_of(SETTINGS))
+    drive(Run(SETTINGS, PROMPTS, SEEDS), store, index, [(SingleCompleter(engine, 64), BOTH)], facts_of(SETTINGS))
     return digest(store)
 
 

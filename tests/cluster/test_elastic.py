@@ -19,7 +19,7 @@ from selfinstruct.novelty.check import make_index
 from selfinstruct.prompts import load_prompts
 from selfinstruct.records import Completion, Kind, Request, RoundFile
 from selfinstruct.run.keeping import Left
-from selfinstruct.run.loop import SingleLine, drive
+from selfinstruct.run.loop import SingleCompleter, drive
 from selfinstruct.run.rounds import Effect, Run, Stage
 from selfinstruct.run.settings import RoundSettings, RunSettings
 from selfinstruct.settings import facts_of
@@ -92,7 +92,11 @@ def test_nodes_come_and_go_and_the_tables_stay_the_same(head: Cluster, tmp_path:
     engine = open_engine(EngineSettings("template"), PROMPTS)
     facts = facts_of(SETTINGS)
     drive(
-        Run(SETTINGS, PROMPTS, SEEDS), expected, make_index(SETTINGS.novelty), [(SingleLine(engine, 64), BOTH)], facts
+        Run(SETTINGS, PROMPTS, SEEDS),
+        expected,
+        make_index(SETTINGS.novelty),
+        [(SingleCompleter(engine, 64), BOTH)],
+        facts,
     )
 
     heads = {node["NodeID"] for node in ray.nodes()}

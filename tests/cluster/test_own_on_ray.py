@@ -22,7 +22,7 @@ from selfinstruct.novelty.check import make_index
 from selfinstruct.prompts import load_prompts
 from selfinstruct.protocols import Engine
 from selfinstruct.records import Kind, Request, Table
-from selfinstruct.run.loop import Line, SingleLine, drive
+from selfinstruct.run.loop import Completer, SingleCompleter, drive
 from selfinstruct.run.rounds import Run, Stage
 from selfinstruct.run.settings import RoundSettings, RunSettings
 from selfinstruct.settings import facts_of
@@ -114,7 +114,7 @@ def test_what_readme_says_works_as_it_stands(modules: Path, tmp_path: Path) -> N
     assert totals[Table.INSTANCES]["instances.rejected.plugin:begins_with_amber"]
 
 
-def run_to_the_end(line: Line, url: Path) -> RunStore:
+def run_to_the_end(line: Completer, url: Path) -> RunStore:
     settings, store = RunSettings(target=60, rounds=RoundSettings(least=8, most=16)), RunStore(str(url))
     lines = [(line, (Stage.PROPOSE, Stage.LABEL))]
     run = Run(settings, PROMPTS, load_seeds(SEED_TASKS))
@@ -132,7 +132,7 @@ def test_two_replicas_give_the_tables_that_one_process_gives(cluster: None, tmp_
     on_ray = run_to_the_end(pool, tmp_path / "ray")
     pool.close()
     engine: Engine = open_engine(EngineSettings("my_engine:Babble"), PROMPTS)
-    assert digest(on_ray) == digest(run_to_the_end(SingleLine(engine, 64), tmp_path / "here"))
+    assert digest(on_ray) == digest(run_to_the_end(SingleCompleter(engine, 64), tmp_path / "here"))
 
 
 @pytest.mark.parametrize(

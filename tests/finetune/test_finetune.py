@@ -27,7 +27,7 @@ from selfinstruct.finetune.templates import PLAIN, WITH_INPUT, WITHOUT_INPUT, re
 from selfinstruct.novelty.check import make_index
 from selfinstruct.prompts import load_prompts
 from selfinstruct.records import Kind, Request
-from selfinstruct.run.loop import SingleLine, drive
+from selfinstruct.run.loop import SingleCompleter, drive
 from selfinstruct.run.rounds import Run, Stage, Write
 from selfinstruct.run.settings import RoundSettings, RunSettings
 from selfinstruct.settings import facts_of
@@ -47,7 +47,7 @@ LENGTHY = Example("long", "Say it.", "", "word " * 500)
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
     prompts, settings = load_prompts("tiny"), RunSettings(target=40, rounds=RoundSettings(least=8, most=12))
-    lines = [(SingleLine(open_engine(EngineSettings("template"), prompts), 64), (Stage.PROPOSE, Stage.LABEL))]
+    lines = [(SingleCompleter(open_engine(EngineSettings("template"), prompts), 64), (Stage.PROPOSE, Stage.LABEL))]
     store, seeds = RunStore(str(folder)), load_seeds(SEED_TASKS)
     drive(Run(settings, prompts, seeds), store, make_index(settings.novelty), lines, facts_of(settings))
     return folder

@@ -25,7 +25,7 @@ from selfinstruct.finetune.settings import TuneSettings
 from selfinstruct.novelty.check import make_index
 from selfinstruct.prompts import load_prompts
 from selfinstruct.records import Table
-from selfinstruct.run.loop import SingleLine, drive
+from selfinstruct.run.loop import SingleCompleter, drive
 from selfinstruct.run.rounds import Run, Stage
 from selfinstruct.run.settings import RoundSettings, RunSettings
 from selfinstruct.settings import facts_of
@@ -175,7 +175,7 @@ def test_the_tuned_model_is_the_next_engine(tuned: Path, tmp_path: Path) -> None
     prompts, run_settings = load_prompts("tiny"), RunSettings(target=1, rounds=RoundSettings(least=1, most=1))
     facts = {**facts_of(run_settings), **{f"proposer.{key}": value for key, value in identify(settings).items()}}
     store = RunStore(str(tmp_path / "run"))
-    line = SingleLine(open_engine(settings, prompts), 8)
+    line = SingleCompleter(open_engine(settings, prompts), 8)
     run = Run(run_settings, prompts, load_seeds(SEED_TASKS)[:20])
     drive(run, store, make_index(run_settings.novelty), [(line, (Stage.PROPOSE, Stage.LABEL))], facts)
     assert verify(store) == []

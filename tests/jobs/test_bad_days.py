@@ -20,10 +20,10 @@ from selfinstruct.novelty.check import make_index
 from selfinstruct.prompts import load_prompts
 from selfinstruct.records import Completion, Finish, Request, RoundFile, Table
 from selfinstruct.run.inputs import read_inputs
-from selfinstruct.run.loop import SingleLine, drive
+from selfinstruct.run.loop import SingleCompleter, drive
 from selfinstruct.run.rounds import Run, Stage, Write
 from selfinstruct.run.settings import RoundSettings, RunSettings
-from selfinstruct.settings import facts_of, fingerprint
+from selfinstruct.settings import facts_of, fingerprint_of
 from selfinstruct.sources.seeds import SEED_TASKS, load_seeds, warnings
 from selfinstruct.sources.texts import read_tasks
 from selfinstruct.storage.store import RunStore
@@ -204,7 +204,7 @@ def test_whatever_a_model_says_is_data(tmp_path: Path, capsys: pytest.CaptureFix
     options = RunSettings(target=200, rounds=RoundSettings(least=64, most=64))
     store = RunStore(str(tmp_path / "run"))
     index = make_index(options.novelty)
-    drive(Run(options, PROMPTS, SEEDS), store, index, [(SingleLine(Hostile(), 50), BOTH)], facts_of(options))
+    drive(Run(options, PROMPTS, SEEDS), store, index, [(SingleCompleter(Hostile(), 50), BOTH)], facts_of(options))
     assert verify(store) == []
     said = {row.text for n in store.rounds(Table.PROPOSALS) for row in store.read(Table.PROPOSALS, n).rows}
     assert len(said & set(HOSTILE)) > 10
@@ -248,7 +248,7 @@ def test_a_folder_that_is_deleted_under_us(tmp_path: Path) -> None:
     run, engine = Run(options, PROMPTS, SEEDS), open_engine(EngineSettings("template"), PROMPTS)
     store = Deleted(str(tmp_path / "run"))
     with pytest.raises(CorruptError, match=r"was deleted while this run wrote to it"):
-        drive(run, store, make_index(options.novelty), [(SingleLine(engine, 50), BOTH)], facts_of(options))
+        drive(run, store, make_index(options.novelty), [(SingleCompleter(engine, 50), BOTH)], facts_of(options))
     assert not list(tmp_path.rglob("*.parquet"))
 
 
@@ -259,4 +259,4 @@ def begin(folder: Path) -> None:
     run, store = Run(options, inputs.prompts, inputs.seeds), RunStore(str(folder))
     run.begin(inputs.facts)
     effect = next(effect for effect in run.effects() if isinstance(effect, Write))
-    store.commit(effect.make(), fingerprint(inputs.facts))
+    store.commit(effect.make(), fingerprint_of(inputs.facts))

@@ -16,7 +16,7 @@ import jobs
 from jobs.main import main
 from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.run.settings import RunSettings
-from selfinstruct.settings import facts_of, fingerprint, problems_of
+from selfinstruct.settings import facts_of, fingerprint_of, problems_of
 
 
 def settings_classes() -> Iterator[type]:
@@ -111,4 +111,4 @@ def test_a_command_says_it_in_one_line(command: list[str], said: str, capsys: py
 
 def test_a_zero_with_a_sign_is_zero() -> None:
     without, signed = (facts_of(RunSettings(novelty=NoveltySettings(threshold=value))) for value in (0.0, -0.0))
-    assert fingerprint(without) == fingerprint(signed)
+    assert fingerprint_of(without) == fingerprint_of(signed)

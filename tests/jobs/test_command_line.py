@@ -13,7 +13,7 @@ from jobs.main import COMMANDS, main
 from selfinstruct.engines import EngineSettings, open_engine, pinned
 from selfinstruct.novelty.check import make_index
 from selfinstruct.prompts import load_prompts
-from selfinstruct.run.loop import SingleLine, drive
+from selfinstruct.run.loop import SingleCompleter, drive
 from selfinstruct.run.rounds import Run, Stage
 from selfinstruct.run.settings import RoundSettings, RunSettings
 from selfinstruct.settings import facts_of
@@ -29,7 +29,7 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     prompts, seeds = load_prompts("tiny"), load_seeds(SEED_TASKS)
     settings = RunSettings(target=60, rounds=RoundSettings(least=8, most=12))
     engine = open_engine(EngineSettings("template"), prompts)
-    lines = [(SingleLine(engine, 64), (Stage.PROPOSE, Stage.LABEL))]
+    lines = [(SingleCompleter(engine, 64), (Stage.PROPOSE, Stage.LABEL))]
     run = Run(settings, prompts, seeds)
     drive(run, RunStore(str(folder)), make_index(settings.novelty), lines, facts_of(settings))
     return folder

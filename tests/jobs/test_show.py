@@ -12,7 +12,7 @@ from selfinstruct.engines import EngineSettings, open_engine
 from selfinstruct.novelty.check import make_index
 from selfinstruct.prompts import load_prompts
 from selfinstruct.records import Candidate, Finish, Kind, Label, Origin, Proposal, RoundFile, Table
-from selfinstruct.run.loop import SingleLine, drive
+from selfinstruct.run.loop import SingleCompleter, drive
 from selfinstruct.run.rounds import Run, Stage
 from selfinstruct.run.settings import RoundSettings, RunSettings
 from selfinstruct.settings import facts_of
@@ -26,7 +26,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> RunStore:
     settings = RunSettings(target=60, rounds=RoundSettings(least=6, most=8))
     store = RunStore(str(tmp_path_factory.mktemp("run")))
     engine = open_engine(EngineSettings("template"), prompts)
-    lines = [(SingleLine(engine, 64), (Stage.PROPOSE, Stage.LABEL))]
+    lines = [(SingleCompleter(engine, 64), (Stage.PROPOSE, Stage.LABEL))]
     facts = {**facts_of(settings), "prompts": prompts.digest}
     drive(Run(settings, prompts, seeds), store, make_index(settings.novelty), lines, facts)
     return store

@@ -23,7 +23,7 @@ from selfinstruct.prompts import PromptSet, load_prompts
 from selfinstruct.protocols import Engine
 from selfinstruct.records import Completion, Finish, Instance, Kind, Reason, Request
 from selfinstruct.run.inputs import read_inputs
-from selfinstruct.run.loop import SingleLine, drive
+from selfinstruct.run.loop import SingleCompleter, drive
 from selfinstruct.run.rounds import Run, Stage
 from selfinstruct.run.settings import RoundSettings, RunSettings
 from selfinstruct.settings import facts_of
@@ -188,7 +188,7 @@ class Thinker:
 def run_to_the_end(folder: Path, engine: Engine, in_flight: int = 40) -> RunStore:
     settings = replace(SETTINGS, rounds=replace(SETTINGS.rounds, max_failed=1.0))
     store = RunStore(str(folder))
-    line = SingleLine(engine, in_flight), (Stage.PROPOSE, Stage.LABEL)
+    line = SingleCompleter(engine, in_flight), (Stage.PROPOSE, Stage.LABEL)
     drive(Run(settings, INSTRUCT, SEEDS), store, make_index(settings.novelty), [line], facts_of(settings))
     return store
 

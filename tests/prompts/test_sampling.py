@@ -20,9 +20,9 @@ from selfinstruct.novelty.check import make_index
 from selfinstruct.prompts import SHIPPED, load_prompts
 from selfinstruct.records import Kind
 from selfinstruct.run.inputs import read_inputs
-from selfinstruct.run.loop import SingleLine, drive
+from selfinstruct.run.loop import SingleCompleter, drive
 from selfinstruct.run.rounds import Run, Stage
-from selfinstruct.settings import fingerprint
+from selfinstruct.settings import fingerprint_of
 from selfinstruct.storage.history import facts_by_round
 from selfinstruct.storage.store import RunStore
 
@@ -160,7 +160,7 @@ def test_the_values_are_part_of_the_fingerprint_and_the_spelling_is_not(
 
     plain, warm = facts(), facts("--sampling.propose.temperature", "1")
     assert warm == facts("--sampling", "propose.temperature=1.0") == {**plain, "sampling.propose.temperature": 1.0}
-    assert fingerprint(warm) != fingerprint(plain)
+    assert fingerprint_of(warm) != fingerprint_of(plain)
     assert facts("--sampling.propose.temperature", "0.70") == plain  # as the set has it
 
     out = str(tmp_path / "run")
@@ -170,7 +170,7 @@ def test_the_values_are_part_of_the_fingerprint_and_the_spelling_is_not(
     inputs, store = read_inputs(settings), RunStore(out)
     engine = open_engine(EngineSettings("template"), inputs.prompts)
     run_ = Run(settings, inputs.prompts, inputs.seeds)
-    drive(run_, store, make_index(settings.novelty), [(SingleLine(engine, 50), tuple(Stage))], inputs.facts)
+    drive(run_, store, make_index(settings.novelty), [(SingleCompleter(engine, 50), tuple(Stage))], inputs.facts)
     assert next(facts_by_round(store))[1]["sampling.propose.temperature"] == 1.0
     assert main(["generate", *GIVEN, "--out", out]) == FingerprintError.exit_code
     assert "sampling.propose.temperature: the run has 1.0, this command None" in capsys.readouterr().err

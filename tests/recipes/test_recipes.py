@@ -16,7 +16,7 @@ from selfinstruct.records import Table
 from selfinstruct.run.inputs import read_inputs
 from selfinstruct.run.rounds import Run, Write
 from selfinstruct.run.settings import RunSettings
-from selfinstruct.settings import facts_of, fingerprint, with_options
+from selfinstruct.settings import facts_of, fingerprint_of, with_options
 from selfinstruct.storage.store import RunStore
 
 ALTERING = facts_of(RunSettings())
@@ -94,11 +94,11 @@ def test_the_values_make_the_fingerprint_and_the_name_does_not(tmp_path: Path) -
     config = tmp_path / "rules.yaml"
     config.write_text(json.dumps(rules | feedback))
     ways = [["--recipe", "paper"], [f"--recipe={copy}"], [*by_hand, "--config", str(config)]]
-    assert len({fingerprint(read_inputs(generate_with(*way)).facts) for way in ways}) == 1
+    assert len({fingerprint_of(read_inputs(generate_with(*way)).facts) for way in ways}) == 1
     copy.write_text("version: 1\ninstances.most: 4\n")
     changed = read_inputs(generate_with("--recipe", str(copy))).facts
-    assert fingerprint(changed) == fingerprint(read_inputs(generate_with("--instances.most", "4")).facts)
-    assert fingerprint(changed) != fingerprint(read_inputs(generate_with()).facts)
+    assert fingerprint_of(changed) == fingerprint_of(read_inputs(generate_with("--instances.most", "4")).facts)
+    assert fingerprint_of(changed) != fingerprint_of(read_inputs(generate_with()).facts)
 
 
 def test_a_config_file_wins_over_a_recipe_and_options_over_both(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_a_run_goes_on_with_its_values_only(
     begun = Run(settings, inputs.prompts, inputs.seeds)
     begun.begin(inputs.facts)
     effect = next(effect for effect in begun.effects() if isinstance(effect, Write))
-    store.commit(effect.make(), fingerprint(inputs.facts))
+    store.commit(effect.make(), fingerprint_of(inputs.facts))
     Path("later.yaml").write_text("version: 1\nnovelty: {index: prefix}\nrounds: {lag: 1}\n")
     assert main(["generate", "--engine", "template", "--out", "run", "--recipe", "later.yaml"]) == 2
     error = capsys.readouterr().err

@@ -42,7 +42,7 @@ from selfinstruct.report.overlap import Overlap
 from selfinstruct.report.settings import FigureSettings
 from selfinstruct.report.verbs import VerbObject, open_tagger
 from selfinstruct.reuse.replay import replay
-from selfinstruct.run.loop import SingleLine, drive
+from selfinstruct.run.loop import SingleCompleter, drive
 from selfinstruct.run.rounds import Run, Stage, Write
 from selfinstruct.run.settings import RoundSettings, RunSettings
 from selfinstruct.settings import facts_of
@@ -64,7 +64,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> RunStore:
     engine = open_engine(EngineSettings("template", template=options), prompts)
     store = RunStore(str(tmp_path_factory.mktemp("run")))
     run = Run(run_settings, prompts, seeds, IMPORTED)
-    lines = [(SingleLine(engine, 64), (Stage.PROPOSE, Stage.LABEL))]
+    lines = [(SingleCompleter(engine, 64), (Stage.PROPOSE, Stage.LABEL))]
     drive(run, store, make_index(run_settings.novelty), lines, {**facts_of(run_settings), "prompts": prompts.digest})
     return store
 

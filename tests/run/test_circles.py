@@ -29,7 +29,7 @@ from selfinstruct.records import (
 from selfinstruct.run.facts import check_facts
 from selfinstruct.run.settings import RunSettings
 from selfinstruct.run.verdicts import Criteria, labelled, screened
-from selfinstruct.settings import facts_of, fingerprint, with_facts
+from selfinstruct.settings import facts_of, fingerprint_of, with_facts
 from selfinstruct.steps.readers.paper import PaperReader
 from selfinstruct.steps.readers.tolerant import TolerantReader
 from selfinstruct.storage.store import RunStore
@@ -93,7 +93,7 @@ def test_a_run_of_before_was_told_not_to(tmp_path: Path) -> None:
     assert with_facts(RunSettings(), older).stop_repetition is False
     store = RunStore(str(tmp_path / "run"))
     seed = Candidate("seed/a", 0, None, None, Origin.SEED, "Name a colour.", True, None, None, None)
-    store.commit(RoundFile(Table.CANDIDATES, 0, (seed,), {"facts": older}), fingerprint(older))
+    store.commit(RoundFile(Table.CANDIDATES, 0, (seed,), {"facts": older}), fingerprint_of(older))
     check_facts(store, {**now, "stop_repetition": False})
     with pytest.raises(FingerprintError, match="stop_repetition: the run has False, this command True"):
         check_facts(store, now)

@@ -14,7 +14,7 @@ from selfinstruct.records import Candidate, Origin, RoundFile, Table
 from selfinstruct.run import facts as module
 from selfinstruct.run.facts import ALGORITHMS, check_facts, filled, word_facts
 from selfinstruct.run.settings import RunSettings
-from selfinstruct.settings import facts_of, fingerprint
+from selfinstruct.settings import facts_of, fingerprint_of
 from selfinstruct.storage.store import RunStore
 
 ANY = NoveltySettings(tokeniser="unicode")
@@ -27,7 +27,7 @@ def begun(folder: Path, facts: Mapping[str, Any]) -> RunStore:
     """A run of one seed task."""
     store = RunStore(str(folder))
     seed = Candidate("seed/a", 0, None, None, Origin.SEED, "Name a colour.", True, None, None, None)
-    store.commit(RoundFile(Table.CANDIDATES, 0, (seed,), {"facts": facts}), fingerprint(facts))
+    store.commit(RoundFile(Table.CANDIDATES, 0, (seed,), {"facts": facts}), fingerprint_of(facts))
     return store
 
 

@@ -23,10 +23,10 @@ from selfinstruct.novelty.check import make_index
 from selfinstruct.prompts import load_prompts
 from selfinstruct.records import Completion, Finish, Request, Table
 from selfinstruct.run.keeping import PACE, Left, Pace, Save
-from selfinstruct.run.loop import SingleLine, Watch, drive
+from selfinstruct.run.loop import SingleCompleter, Watch, drive
 from selfinstruct.run.rounds import Run, Stage
 from selfinstruct.run.settings import RoundSettings, RunSettings
-from selfinstruct.settings import Facts, facts_of, fingerprint
+from selfinstruct.settings import Facts, facts_of, fingerprint_of
 from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
 from selfinstruct.storage.blobs import Blobs
 from selfinstruct.storage.local_blobs import LocalBlobs
@@ -82,7 +82,7 @@ def live(
     """One life of a run."""
     store = RunStore(str(place) if isinstance(place, Path) else place)
     index = make_index(settings.novelty)
-    run, lines = Run(settings, PROMPTS, SEEDS), [(SingleLine(engine, IN_FLIGHT), BOTH)]
+    run, lines = Run(settings, PROMPTS, SEEDS), [(SingleCompleter(engine, IN_FLIGHT), BOTH)]
     drive(run, store, index, lines, facts, watch=watch, enough=enough, pace=pace)
     return store
 
@@ -224,8 +224,10 @@ def damaged_copies(path: Path) -> dict[str, bytes]:
         "a bit flipped": data[:200] + bytes([data[200] ^ 1]) + data[201:],
         "something else": b"PK\x03\x04 what is this?",
         "a table": (path.parents[1] / "candidates/000000.parquet").read_bytes(),
-        "of other facts": encode_segment(others, fingerprint({**FACTS, "seed": 8})),
-        "of other requests": encode_segment([replace(each, request="0" * 64) for each in others], fingerprint(FACTS)),
+        "of other facts": encode_segment(others, fingerprint_of({**FACTS, "seed": 8})),
+        "of other requests": encode_segment(
+            [replace(each, request="0" * 64) for each in others], fingerprint_of(FACTS)
+        ),
     }
 
 
@@ -326,7 +328,7 @@ def test_a_store_that_is_slow_does_not_keep_the_engine_waiting(tmp_path: Path, e
 
     run, store = Run(SETTINGS, PROMPTS, SEEDS), RunStore(str(tmp_path))
     with Slow(1) as hands:
-        line = SingleLine(engine, IN_FLIGHT)
+        line = SingleCompleter(engine, IN_FLIGHT)
         drive(run, store, make_index(SETTINGS.novelty), [(line, BOTH)], FACTS, hands, pace=Pace(2, 0.0))
     assert waited.is_set()
     assert digest(store) == expected

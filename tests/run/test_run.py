@@ -27,7 +27,7 @@ from selfinstruct.novelty.rouge import rouge_l, tokenise
 from selfinstruct.prompts import load_prompts
 from selfinstruct.protocols import Engine
 from selfinstruct.records import Completion, Finish, Neighbour, Request, RoundFile, Table
-from selfinstruct.run.loop import SingleLine, drive
+from selfinstruct.run.loop import SingleCompleter, drive
 from selfinstruct.run.rounds import Run, Stage, Write
 from selfinstruct.run.settings import FeedbackSettings, RoundSettings, RunSettings
 from selfinstruct.settings import facts_of
@@ -62,7 +62,7 @@ def run_to_the_end(
     store = store or RunStore(str(folder))
     run = Run(run_settings, PROMPTS, SEEDS)
     index = index or make_index(run_settings.novelty)
-    lines = [(SingleLine(engine or make_engine(), in_flight), BOTH)]
+    lines = [(SingleCompleter(engine or make_engine(), in_flight), BOTH)]
     drive(run, store, index, lines, facts_of(run_settings), hands)
     return store
 
@@ -214,7 +214,7 @@ def test_the_tables_for_a_target_begin_those_for_a_larger_one(tmp_path: Path) ->
 def test_a_run_that_is_told_to_end_finishes_its_round_and_goes_on_later(tmp_path: Path, turns: int) -> None:
     options, left = make_settings(target=300), iter(range(turns))
     run, store = Run(options, PROMPTS, SEEDS), RunStore(str(tmp_path / "ended"))
-    line = SingleLine(make_engine(batch=2), 10)
+    line = SingleCompleter(make_engine(batch=2), 10)
     index = make_index(options.novelty)
     drive(run, store, index, [(line, BOTH)], facts_of(options), enough=lambda: next(left, None) is None)
     assert run.finished
@@ -313,7 +313,7 @@ def test_a_run_that_looks_back_goes_on_where_it_was(proven: RunStore, tmp_path: 
     for life in range(12):
         left = iter(range(draw.randint(1, 40)))
         run, store = Run(options, PROMPTS, SEEDS), RunStore(str(tmp_path / "run"))
-        lines = [(SingleLine(Lazy(life), 20), BOTH)]
+        lines = [(SingleCompleter(Lazy(life), 20), BOTH)]
         with contextlib.suppress(InterruptedError):
             drive(run, store, make_index(options.novelty), lines, facts_of(options), enough=partial(_stop, left))
     assert digest(run_to_the_end(tmp_path / "run", options, Lazy(0))) == digest(proven)

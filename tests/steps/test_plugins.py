@@ -20,7 +20,7 @@ from selfinstruct.novelty.check import make_index
 from selfinstruct.prompts import load_prompts
 from selfinstruct.records import Instance, Reason, Table
 from selfinstruct.run.facts import gather_facts
-from selfinstruct.run.loop import SingleLine, drive
+from selfinstruct.run.loop import SingleCompleter, drive
 from selfinstruct.run.rounds import Run, Stage
 from selfinstruct.run.settings import RoundSettings, RunSettings
 from selfinstruct.settings import Facts
@@ -188,7 +188,7 @@ def generate(url: str, *names: str, target: int = 60, since: bool = True) -> Run
     if not since:
         facts = {key: fact for key, fact in facts.items() if "plugin" not in key}
     store = RunStore(url)
-    line = SingleLine(open_engine(EngineSettings("template"), PROMPTS), 64)
+    line = SingleCompleter(open_engine(EngineSettings("template"), PROMPTS), 64)
     drive(
         Run(settings, PROMPTS, SEEDS),
         store,

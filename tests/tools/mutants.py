@@ -131,7 +131,7 @@ MUTANTS = (
     Mutant(
         "answers of other facts are taken",
         "storage/segments.py",
-        'if mark is not None and head["fingerprint"] != mark:',
+        'if fingerprint is not None and head["fingerprint"] != fingerprint:',
         "if False:",
     ),
     Mutant(

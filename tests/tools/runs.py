@@ -8,7 +8,7 @@ from cluster.settings import GenerateSettings
 from selfinstruct.engines import TemplateOptions, open_engine
 from selfinstruct.novelty.check import make_index
 from selfinstruct.run.inputs import read_inputs
-from selfinstruct.run.loop import SingleLine, drive
+from selfinstruct.run.loop import SingleCompleter, drive
 from selfinstruct.run.rounds import Run, Stage
 from selfinstruct.run.settings import RoundSettings
 from selfinstruct.storage.store import RunStore
@@ -28,7 +28,7 @@ def make_run(
     )
     inputs, store = read_inputs(settings), RunStore(str(folder))
     engine = open_engine(inputs.proposer, inputs.prompts)
-    lines = [(SingleLine(engine, 64), (Stage.PROPOSE, Stage.LABEL))]
+    lines = [(SingleCompleter(engine, 64), (Stage.PROPOSE, Stage.LABEL))]
     run = Run(settings, inputs.prompts, inputs.seeds, evaluation=inputs.evaluation)
     drive(run, store, make_index(settings.novelty), lines, {**inputs.facts, **facts})
     return store

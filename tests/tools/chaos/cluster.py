@@ -20,7 +20,7 @@ from selfinstruct.engines import open_engine
 from selfinstruct.novelty.check import make_index
 from selfinstruct.records import Table
 from selfinstruct.run.inputs import read_inputs
-from selfinstruct.run.loop import SingleLine, drive
+from selfinstruct.run.loop import SingleCompleter, drive
 from selfinstruct.run.rounds import Run, Stage
 from selfinstruct.run.settings import RoundSettings
 from selfinstruct.storage.store import RunStore
@@ -77,7 +77,7 @@ def expected(folder: Path) -> str:
     options = settings(folder)
     inputs = read_inputs(options)
     store, engine = RunStore(str(folder)), open_engine(inputs.proposer, inputs.prompts)
-    lines = [(SingleLine(engine, 64), (Stage.PROPOSE, Stage.LABEL))]
+    lines = [(SingleCompleter(engine, 64), (Stage.PROPOSE, Stage.LABEL))]
     drive(Run(options, inputs.prompts, inputs.seeds), store, make_index(options.novelty), lines, inputs.facts)
     return digest(store)
 

@@ -66,7 +66,7 @@ class KillingSystem:
 
 
 class Slow:
-    """A `Line` that answers a few requests at a time, takes its time, and writes down what it has answered.
+    """A `Completer` that answers a few requests at a time, takes its time, and writes down what it has answered.
 
     Args:
         most: Answers after which the process kills itself, when they have been taken.

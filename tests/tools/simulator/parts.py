@@ -93,7 +93,7 @@ class Hands(Executor):
 
 
 class Replicas:
-    """A `loop.Line`: a pool of replicas that tells the run some things twice.
+    """A `loop.Completer`: a pool of replicas that tells the run some things twice.
 
     Args:
         paid: Names of the files that were there when this life began, and keys of the requests to which there were

@@ -112,7 +112,7 @@ class Process:
 
 
 class Pool:
-    """A `loop.Line`.
+    """A `loop.Completer`.
 
     Args:
         answer: The model.

@@ -18,7 +18,7 @@ from selfinstruct.records import Completion, Finish, RoundFile, Table, round_nam
 from selfinstruct.run.keeping import Left, Pace, place_of
 from selfinstruct.run.loop import drive, prepare
 from selfinstruct.run.rounds import Run
-from selfinstruct.settings import facts_of, fingerprint
+from selfinstruct.settings import facts_of, fingerprint_of
 from selfinstruct.storage.blobs import Blobs
 from selfinstruct.storage.object_blobs import ObjectBlobs
 from selfinstruct.storage.segments import Answer, decode_segment, encode_segment
@@ -159,7 +159,7 @@ class Simulation:
         for name, data in self.files().items():
             if name.startswith("pending/") and "/." not in name:
                 with contextlib.suppress(Exception):
-                    yield name, decode_segment(data, fingerprint(self.facts))
+                    yield name, decode_segment(data, fingerprint_of(self.facts))
 
     def _look_at_segments(self) -> None:
         """Between two lives: they hold no failures. Some are exchanged."""
@@ -176,10 +176,10 @@ class Simulation:
     def _spoilt(self, answers: Sequence[Answer]) -> bytes:
         """A segment of the same requests that is damaged, or whose answers were given under other facts, or to other
         requests that had the same ids."""
-        mark, how = fingerprint(self.facts), self._meddling.choice(["torn", "flipped", "facts", "requests"])
+        mark, how = fingerprint_of(self.facts), self._meddling.choice(["torn", "flipped", "facts", "requests"])
         others = [replace(each, completion=replace(each.completion, text="1. Weep.")) for each in answers]
         if how == "facts":
-            return encode_segment(others, fingerprint({**self.facts, "seed": 6}))
+            return encode_segment(others, fingerprint_of({**self.facts, "seed": 6}))
         if how == "requests":
             return encode_segment([replace(each, request="0" * 64) for each in others], mark)
         data = encode_segment(answers, mark)

@@ -9,7 +9,7 @@ from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.prompts import load_prompts
 from selfinstruct.records import Completion, Request
 from selfinstruct.run.keeping import PACE, Pace
-from selfinstruct.run.loop import Line, SingleLine, drive, prepare
+from selfinstruct.run.loop import Completer, SingleCompleter, drive, prepare
 from selfinstruct.run.rounds import Run, Stage
 from selfinstruct.run.settings import RoundSettings, RunSettings
 from selfinstruct.settings import facts_of
@@ -43,12 +43,12 @@ class Steady:
 
 
 def whole_run(
-    place: str | Blobs, target: int = 6, line: Line | None = None, least: int = 2, pace: Pace = PACE
+    place: str | Blobs, target: int = 6, line: Completer | None = None, least: int = 2, pace: Pace = PACE
 ) -> RunStore:
     """Take a run to its end, of rounds of at least so many requests."""
     store, chosen = RunStore(place), settings(target=target, least=least)
     facts = facts_of(chosen)
     prepare(store, facts)
-    lines = [(line or SingleLine(Steady(), 50), BOTH)]
+    lines = [(line or SingleCompleter(Steady(), 50), BOTH)]
     drive(Run(chosen, PROMPTS, SEEDS), store, make_index(chosen.novelty), lines, facts, pace=pace)
     return store

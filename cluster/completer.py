@@ -8,22 +8,22 @@ from contextlib import contextmanager
 from cluster.settings import RaySettings
 from selfinstruct.engines import EngineSettings
 from selfinstruct.prompts import PromptSet
-from selfinstruct.run.loop import Line
-from selfinstruct.run.single import open_line
+from selfinstruct.run.loop import Completer
+from selfinstruct.run.single import open_completer
 
 
 @contextmanager
-def answering(
+def opened_completer(
     engine: EngineSettings, prompts: PromptSet, replicas: int, in_flight: int | None, ray: RaySettings
-) -> Iterator[Line]:
-    """A line to `replicas` copies of the model; none of them is one in this process, without Ray.
+) -> Iterator[Completer]:
+    """A completer of requests from `replicas` copies of the model; none of them is one in this process, without Ray.
 
     Raises:
         InputError: the engine cannot be opened with these settings.
         FailureError: there is no such cluster.
     """
     if replicas == 0:
-        yield open_line(engine, prompts, in_flight)
+        yield open_completer(engine, prompts, in_flight)
         return
     from cluster.connect import connected
     from cluster.replicas import replicate
