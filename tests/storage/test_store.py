@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from selfinstruct.errors import CorruptError, FailureError, HeldError, NewerError
@@ -444,6 +444,7 @@ KEYS = [field.name for field in dataclasses.fields(Metadata)]
 
 @settings(max_examples=100, deadline=None)
 @given(st.sampled_from([*KEYS, "facts"]), ANY_JSON)
+@example("fingerprint", "another")  # then the file after it is the foreign one
 def test_whatever_a_footer_says_is_read_or_named(key: str, value: Any) -> None:
     said = {"notes": {key: value}} if key == "facts" else {key: value}
     with tempfile.TemporaryDirectory() as folder:
@@ -453,7 +454,8 @@ def test_whatever_a_footer_says_is_read_or_named(key: str, value: Any) -> None:
         for ask in (store.totals, lambda: dict(store.metadata(Table.CANDIDATES, 0).facts), lambda: digest(store)):
             with contextlib.suppress(CorruptError):
                 ask()
-    assert all(problem.startswith("candidates/000000.parquet: ") for problem in problems)
+    files = ("candidates/000000.parquet: ", "instances/000000.parquet: ")
+    assert all(problem.startswith(files) for problem in problems)
     assert all(len(problem.splitlines()) == 1 for problem in problems)
 
 
