@@ -109,7 +109,7 @@ def _show(checks: CheckSet) -> None:
     print(f"{checks.store.blobs.url}: check {checks.name} ({checks.label}), {counts.rows:,} instances judged")
     for key, row in counts.by_question.items():
         print(f"  {key:<10} " + ", ".join(f"{number:,} {judgement}" for judgement, number in row.items() if number))
-    found = find(checks.store, checks if checks.facts["by"] == By.MODEL else None)
+    found = find(checks.store, checks if checks.by_model else None)
     for line in found.lines if found else ():
         print(line)
 

@@ -73,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def plan(settings: PlanSettings) -> int:
     """Fit, play, print."""
-    from selfinstruct.quality.findings import find, first_judge
+    from selfinstruct.quality.findings import find
     from selfinstruct.run.forecast import Curve, Sizes, Yield
     from selfinstruct.storage.store import open_run
 
@@ -104,7 +104,7 @@ def plan(settings: PlanSettings) -> int:
     print(f"{'still to come':<32}{'about':>16}   9 in 10 between")
     for name, (value, unit) in lines.items():
         print(f"{name:<32}{_number(value.middle):>16}   {_number(value.low)} and {_number(value.high)} {unit}".rstrip())
-    if (found := find(store, first_judge(store))) and found.usable:
+    if (found := find(store)) and found.usable:
         per = settings.target / spent.accepted
         rows, low, high = (
             f"{per * number:,.0f}" for number in (found.usable.rows, found.usable.low, found.usable.high)

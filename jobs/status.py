@@ -35,7 +35,7 @@ def status(settings: StatusSettings) -> int:
     import json
 
     from cluster.watch.progress import lines, read_progress
-    from selfinstruct.quality.findings import find, first_judge
+    from selfinstruct.quality.findings import find
     from selfinstruct.storage.accounts import one_sided
     from selfinstruct.storage.checks import check_sets
     from selfinstruct.storage.store import RunStore, open_run
@@ -63,7 +63,7 @@ def status(settings: StatusSettings) -> int:
         print(f"warning: {sided}")
     for checks in check_sets(store):
         print(f"check {checks.name} ({checks.label}): {len(checks.rounds())} rounds judged")
-    if found := find(store, first_judge(store)):  # reads the ids of all instances, if anything was judged
+    if found := find(store):  # reads the ids of all instances, if anything was judged
         print(f"rows that are right in all: {found.overall}")
     for table in Table:
         print(f"\n{table} ({rounds[table]} files)")

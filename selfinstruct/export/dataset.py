@@ -19,9 +19,9 @@ from selfinstruct.export.shards import SIZE, Shards
 from selfinstruct.export.shuffle import TRAIN, VALIDATION, Shuffled
 from selfinstruct.export.sieve import Sieve, generation_summary
 from selfinstruct.novelty.index import NoveltySettings
-from selfinstruct.quality.findings import find, first_judge
+from selfinstruct.quality.findings import find
 from selfinstruct.quality.only import Only
-from selfinstruct.records import By, Table
+from selfinstruct.records import Table
 from selfinstruct.settings import Facts, with_facts
 from selfinstruct.sources.contamination import Contamination
 from selfinstruct.sources.evaluation_sets import read_evaluation
@@ -107,8 +107,7 @@ def export(
 
 def _quality(store: RunStore, only: Only | None) -> str:
     """What the card says of people and judges."""
-    judge = only.check if only and only.check and only.check.facts["by"] == By.MODEL else None
-    found = find(store, judge or first_judge(store))
+    found = find(store, only.check if only and only.check and only.check.by_model else None)
     if found is None:
         return "No person has looked over them."
     chosen = f" Only rows for which `{only.expression}` were taken." if only else ""

@@ -1,7 +1,7 @@
 """What a run's checks say of it: people's and one model's judgements together, question by question.
 
 Judgements by people go before those by the author where both looked at a row. The judge is one check by a model; where
-there are several, the one that was named.
+there are several and none is meant, the first by name.
 """
 
 from __future__ import annotations
@@ -10,13 +10,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from selfinstruct.errors import InputError
 from selfinstruct.quality.estimate import Estimate, JudgeFigures, Looked, Usable, estimate, judge_figures, usable
 from selfinstruct.quality.judging import overall
 from selfinstruct.quality.rubric import ALL
 from selfinstruct.quality.sample import stratum_of
 from selfinstruct.records import By, Judgement, Table
-from selfinstruct.storage.checks import CheckSet, check_sets, listed
+from selfinstruct.storage.checks import CheckSet, check_sets
 from selfinstruct.storage.store import RunStore
 
 _UNSEEN = Judgement.NONE
@@ -70,19 +69,15 @@ def find(store: RunStore, judge: CheckSet | None = None) -> Findings | None:
     """What the checks say, of the accepted rows that the run made itself; None where nothing was judged.
 
     Args:
-        judge: The model's check that is meant (default: the only one).
+        judge: The model's check that is meant.
 
     Raises:
-        InputError: there are several checks by models, and none is named.
         CorruptError: a file is damaged.
     """
     sets = check_sets(store)
-    models = [each for each in sets if each.facts["by"] == By.MODEL]
-    if judge is None and len(models) > 1:
-        raise InputError(f"--check: {store.blobs.url} has several checks by models; name one: {listed(models)}")
-    judge = judge or next(iter(models), None)
+    judge = judge or next((each for each in sets if each.by_model), None)
     keys = judge.questions if judge else next((each.questions for each in sets), ())
-    people = [each for each in sets if each.facts["by"] != By.MODEL and each.questions == keys]
+    people = [each for each in sets if not each.by_model and each.questions == keys]
     people.sort(key=lambda each: each.facts["by"] != By.PEOPLE)
     said = _judgements(people)
     judged = _judgements([judge] if judge else [])
@@ -103,11 +98,6 @@ def find(store: RunStore, judge: CheckSet | None = None) -> Findings | None:
     rows_made = usable(whole, sum(population.values()), tokens) if whole else None
     by = dict.fromkeys("people" if each.facts["by"] == By.PEOPLE else "the author" for each in people)
     return Findings(found, rows_made, " and ".join(by) or "people") if found else None
-
-
-def first_judge(store: RunStore) -> CheckSet | None:
-    """The check by a model that stands first by name, for those who cannot ask which one is meant."""
-    return next((each for each in check_sets(store) if each.facts["by"] == By.MODEL), None)
 
 
 def _judgements(sets: Sequence[CheckSet]) -> dict[str, tuple[Judgement, ...]]:

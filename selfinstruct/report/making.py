@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from selfinstruct.quality.findings import find, first_judge
+from selfinstruct.quality.findings import find
 from selfinstruct.quality.sheets import read_sheet, summarise
 from selfinstruct.report.figures import Figures, make_figures, verb_figures
 from selfinstruct.report.gather import gather, tokeniser_of
@@ -28,5 +28,5 @@ def make_report(store: RunStore, settings: FigureSettings, name: str) -> tuple[F
     gathered = gather(store, settings, overlap.add)
     verbs = verb_figures([tagged(text) for text in gathered.verb_texts], method)
     nearest = overlap.nearest(gathered.overlap_ordinals, gathered.seeds)
-    figures = make_figures(name, gathered, verbs, nearest, review, find(store, first_judge(store)))
+    figures = make_figures(name, gathered, verbs, nearest, review, find(store))
     return figures, render(figures, gathered, settings, tokeniser, __version__)

@@ -22,9 +22,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from selfinstruct.errors import CorruptError, InputError
-from selfinstruct.records import CHECKS, CheckRow, Table, round_name
+from selfinstruct.records import CHECKS, By, CheckRow, Table, round_name
 from selfinstruct.settings import Facts, digest_of
-from selfinstruct.storage.store import NAME, RunStore, name_of, one_line, sha256
+from selfinstruct.storage.store import NAME, RunStore, name_of, one_line
 from selfinstruct.storage.tables import check_columns, content_digest, to_arrow, to_rows
 
 FORMAT = 1
@@ -52,6 +52,11 @@ class CheckSet:
     def questions(self) -> tuple[str, ...]:
         """The keys of the questions, in the order of each row's judgements."""
         return tuple(key for key, _ in self.facts["questions"])
+
+    @property
+    def by_model(self) -> bool:
+        """Whether a model judges."""
+        return bool(self.facts["by"] == By.MODEL)
 
     @property
     def label(self) -> str:
@@ -137,8 +142,8 @@ class CheckSet:
 
     def _source(self, number: int) -> str | None:
         try:
-            return sha256(self.store.blobs.get(name_of(Table.INSTANCES, number)))
-        except KeyError:
+            return self.store.digest_of_file(Table.INSTANCES, number)  # read once, however many checks there are
+        except CorruptError:
             return None
 
 

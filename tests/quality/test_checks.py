@@ -168,6 +168,17 @@ def test_a_useless_judge_is_called_so_and_left_out(
     assert "Usable rows at 500 accepted instructions: about" in capsys.readouterr().out
 
 
+def test_a_sheet_is_read_beside_several_models_checks(
+    store: RunStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check", store.blobs.url, *JUDGE, "--share", "0.3"]) == 0
+    ids = [id for round_ids in accepted(store).values() for id in round_ids[:2]]
+    sheet = tmp_path / "sheet.json"
+    sheet.write_text(json.dumps({"answers": [{"id": id, **dict.fromkeys(KEYS, True)} for id in ids]}))
+    assert main(["check", store.blobs.url, "--sheet", str(sheet)]) == 0
+    assert f"{len(ids)} rows by people" in capsys.readouterr().out
+
+
 def test_a_card_says_that_nobody_looked(tmp_path: Path) -> None:
     store = make_run(tmp_path / "run", target=20)
     assert main(["export", store.blobs.url, "--out", str(tmp_path / "set")]) == 0
