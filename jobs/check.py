@@ -59,7 +59,7 @@ def check_run(settings: CheckSettings) -> int:
 
 
 def _by_people(settings: CheckSettings, sheet: Path) -> CheckSet:
-    from selfinstruct.quality.people import check_sheet
+    from selfinstruct.quality.sheets import check_sheet
     from selfinstruct.storage.store import open_run
 
     return check_sheet(open_run(settings.run), sheet, settings.by)
@@ -102,14 +102,14 @@ def _by_model(settings: CheckSettings) -> CheckSet:
 
 def _show(checks: CheckSet) -> None:
     """Each question's judgements in numbers, and what follows for the run."""
-    from selfinstruct.quality.figures import tally
     from selfinstruct.quality.findings import find
 
-    counts = tally(checks)
-    print(f"{checks.store.blobs.url}: check {checks.name} ({checks.label}), {counts.rows:,} instances judged")
-    for key, row in counts.by_question.items():
+    found = find(checks.store, checks.name)
+    tally = next((each for each in found.tallies if each.check == checks.name), None) if found else None
+    rows = tally.rows if tally else 0
+    print(f"{checks.store.blobs.url}: check {checks.name} ({checks.label}), {rows:,} instances judged")
+    for key, row in tally.by_question.items() if tally else ():
         print(f"  {key:<10} " + ", ".join(f"{number:,} {judgement}" for judgement, number in row.items() if number))
-    found = find(checks.store, checks if checks.by_model else None)
     for line in found.lines if found else ():
         print(line)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,8 @@ from selfinstruct.records import Table
 from selfinstruct.settings import option
 
 if TYPE_CHECKING:
+    from selfinstruct.quality.estimate import Usable
+    from selfinstruct.quality.findings import Findings
     from selfinstruct.run.forecast import Estimate, Forecast
     from selfinstruct.storage.store import RunStore
 
@@ -94,8 +96,12 @@ def plan(settings: PlanSettings) -> int:
     )
     forecast = curve.forecast(spent.accepted, settings.target, sizes)
     lines = dict(_lines(settings, spent, forecast, facts.get("novelty.index", "minhash")))
+    found = find(store)
     if settings.json:
-        print(json.dumps({name: asdict(value) for name, (value, _) in lines.items()}, indent=2))
+        figures = {name: asdict(value) for name, (value, _) in lines.items()}
+        usable, per = found.usable if found else None, settings.target / spent.accepted
+        figures |= {"usable": _usable(usable, _priced(found, settings, spent), per)} if found and usable else {}
+        print(json.dumps(figures, indent=2))
         return 0
     print(
         f"{settings.run}: {spent.accepted:,} of {settings.target:,} accepted;"
@@ -104,14 +110,8 @@ def plan(settings: PlanSettings) -> int:
     print(f"{'still to come':<32}{'about':>16}   9 in 10 between")
     for name, (value, unit) in lines.items():
         print(f"{name:<32}{_number(value.middle):>16}   {_number(value.low)} and {_number(value.high)} {unit}".rstrip())
-    if (found := find(store)) and found.usable:
-        per = settings.target / spent.accepted
-        rows, low, high = (
-            f"{per * number:,.0f}" for number in (found.usable.rows, found.usable.low, found.usable.high)
-        )
-        print(
-            f"\nUsable rows at {settings.target:,} accepted instructions: about {rows} ({low} to {high}), by the checks"
-        )
+    for line in _usable_lines(found, settings, spent) if found else ():
+        print(line)
     if not spent.replica_seconds:
         print("\nHow long it takes is not known: this run has no timings.")
     return 0
@@ -190,6 +190,38 @@ def _lines(settings: PlanSettings, spent: Spent, forecast: Forecast, index: str)
     yield "memory of all shards, GiB", (memory, "")
     yield "memory of the driver, GiB", (Estimate(*[0.3 + gib * DRIVER_BYTES_A_TEXT] * 3), "")
     yield "disk at the target, GiB", (Estimate(*[gib * spent.disk_bytes / spent.accepted] * 3), "")
+
+
+def _usable_lines(found: Findings, settings: PlanSettings, spent: Spent) -> Iterator[str]:
+    """How many rows will be usable, as those say who judged, and what one takes."""
+    if not (now := found.usable):
+        return
+    per, at = settings.target / spent.accepted, f"at {settings.target:,} accepted instructions"
+    if now.by == "judge":
+        yield f"\nThe judge says: about {per * now.rows:,.0f} rows are right in all {at}; no person has looked"
+    else:
+        yield f"\nUsable rows {at}: about {per * now.rows:,.0f} ({per * now.low:,.0f} to {per * now.high:,.0f})"
+    yield f"So far: {found.cost}"
+    if (priced := _priced(found, settings, spent)) and priced.span:
+        yield f"In money, without what `selfinstruct check` took: {priced.span} each"
+    yield from found.notes
+
+
+def _priced(found: Findings, settings: PlanSettings, spent: Spent) -> Usable | None:
+    """What a usable row took in money; None without a price, or timings."""
+    if settings.price is None or not spent.replica_seconds:
+        return None
+    return found.usable_at(spent.replica_seconds / 3600 * settings.price)
+
+
+def _usable(now: Usable, priced: Usable | None, per: float) -> dict[str, Any]:
+    """For JSON: rows at the target, which has `per` times the instructions, and tokens and money that one has taken."""
+    return {
+        "by": now.by,
+        "rows": {"middle": per * now.rows, "low": per * now.low, "high": per * now.high},
+        "tokens": {"middle": now.each, "low": now.each_low, "high": now.each_high},
+        "money": {"middle": priced.each, "low": priced.each_low, "high": priced.each_high} if priced else None,
+    }
 
 
 def _number(value: float) -> str:

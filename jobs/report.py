@@ -46,10 +46,14 @@ def report(settings: ReportSettings) -> int:
     _check(settings)
     figures, page = make_report(open_run(settings.run), settings, settings.run.rstrip("/"))
     write_file(settings.out, page)
-    print(f"{settings.out}: {figures.accepted:,} instructions, {figures.instances:,} instances")
+    chosen = f" for which {figures.chosen} holds" if figures.chosen is not None else ""
+    print(f"{settings.out}: {figures.accepted:,} instructions, {figures.instances:,} instances{chosen}")
     if settings.json:
         write_file(settings.json, json.dumps(dataclasses.asdict(figures), indent=1, ensure_ascii=False) + "\n")
         print(f"{settings.json}: the figures")
+    if figures.checks:
+        for line in (f"right in all: {figures.checks.overall}", *figures.checks.remarks):
+            print(f"  {line}")
     for each in figures.review or ():
         if each.share is not None and each.low is not None and each.high is not None:
             share = f"{each.share:.0%} yes ({each.low:.0%} to {each.high:.0%})"

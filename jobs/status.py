@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from tyro.conf import Positional
 
 from jobs.command_line import run
 from selfinstruct.records import Table
+
+if TYPE_CHECKING:
+    from selfinstruct.quality.findings import Findings
 
 
 @dataclass(frozen=True)
@@ -65,11 +69,24 @@ def status(settings: StatusSettings) -> int:
         print(f"check {checks.name} ({checks.label}): {len(checks.rounds())} rounds judged")
     if found := find(store):  # reads the ids of all instances, if anything was judged
         print(f"rows that are right in all: {found.overall}")
+        for line in (*_costs(found, live, accepted), *found.notes):
+            print(f"  {line}")
     for table in Table:
         print(f"\n{table} ({rounds[table]} files)")
         for key, count in sorted(totals[table].items(), key=lambda item: (-item[1], item[0])):
             print(f"  {count:>12,}  {key}")
     return 0
+
+
+def _costs(found: Findings, live: Mapping[str, Any] | None, accepted: int) -> Iterator[str]:
+    """What a usable row takes: tokens, and, while a run with a price is under way, money."""
+    if found.cost:
+        yield found.cost
+    spent = live["spent"] if live else {}
+    if spent.get("money") and spent["accepted"]:
+        usable = found.usable_at(spent["money"] * accepted / spent["accepted"])
+        if usable and usable.span:
+            yield f"in money, as this command spends it, one of these takes {usable.span}"
 
 
 if __name__ == "__main__":

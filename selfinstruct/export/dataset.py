@@ -20,7 +20,7 @@ from selfinstruct.export.shuffle import TRAIN, VALIDATION, Shuffled
 from selfinstruct.export.sieve import Sieve, generation_summary
 from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.quality.findings import find
-from selfinstruct.quality.only import Only
+from selfinstruct.quality.only import Only, only_where
 from selfinstruct.records import Table
 from selfinstruct.settings import Facts, with_facts
 from selfinstruct.sources.contamination import Contamination
@@ -56,7 +56,7 @@ def export(
     known = licences(store, makers, settings)
     facts, totals = store.metadata(Table.CANDIDATES, 0).facts, store.totals()
     sieve = _sieve(settings, facts)
-    only = Only(settings.only, store, settings.check) if settings.only is not None else None
+    only = only_where(settings.only, store, settings.check)
     expected = sum(totals[Table.INSTANCES][key] for key in ("instances.accepted", "instances.seed"))
     with replaced(out, identity) as folder, TemporaryDirectory(dir=folder) as scratch:
         shuffled = Shuffled(Path(scratch), expected, settings.seed, settings.validation)
@@ -81,7 +81,7 @@ def export(
             finished_rounds=len(store.rounds(Table.INSTANCES)) - 1,
             seed=settings.seed,
             validation=settings.validation,
-            quality=_quality(store, only),
+            quality=_quality(store, only, settings.check),
             contamination=[
                 text for text in (generation_summary(facts, totals), sieve.summary() if sieve else None) if text
             ],
@@ -105,13 +105,15 @@ def export(
     return Exported(out, rows)
 
 
-def _quality(store: RunStore, only: Only | None) -> str:
-    """What the card says of people and judges."""
-    found = find(store, only.check if only and only.check and only.check.by_model else None)
+def _quality(store: RunStore, only: Only | None, check: str | None) -> str:
+    """What the card says of people and judges: of the rows that were chosen, if any were."""
+    chosen = f"Only rows for which `{only.expression}` holds were taken. " if only else ""
+    found = find(store, check, only)
     if found is None:
-        return "No person has looked over them."
-    chosen = f" Only rows for which `{only.expression}` were taken." if only else ""
-    return f"Rows of the run that are right in task, input and output: {found.overall}.{chosen}"
+        return f"{chosen}No person has looked over them."
+    rows = f"Rows of the run {'that were chosen and ' if only else 'that '}are right in all"
+    told = [f"{rows} ({', '.join(found.asked)}): {found.overall}", found.cost, *found.notes]
+    return chosen + " ".join(f"{line[0].upper()}{line[1:]}." for line in told if line)
 
 
 def _sieve(settings: DatasetSettings, facts: Facts) -> Sieve | None:

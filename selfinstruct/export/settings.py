@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from selfinstruct.quality.settings import OnlySettings
 from selfinstruct.records import Origin
 from selfinstruct.settings import SEEDS, option
 from selfinstruct.sources.contamination import NGRAM
@@ -31,7 +32,7 @@ class LicenceSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DatasetSettings(LicenceSettings):
+class DatasetSettings(LicenceSettings, OnlySettings):
     """What is exported. Values for several models are given as NAME=VALUE each; a plain value is that of all models.
 
     Args:
@@ -41,8 +42,6 @@ class DatasetSettings(LicenceSettings):
         decontaminate: Evaluation sets that rows are kept clear of: .jsonl, .json, .parquet, or folders of
             natural-instructions tasks.
         ngram: Tokens in a row that a text may not share with an evaluation set.
-        only: Generated rows that this expression lets pass, as "checks.all == yes" (see `selfinstruct check`).
-        check: Name of the check that it means, where the run has several.
     """
 
     origins: tuple[Origin, ...] = (Origin.MODEL, Origin.IMPORTED)
@@ -50,5 +49,3 @@ class DatasetSettings(LicenceSettings):
     seed: int = option(0, least=SEEDS[0], most=SEEDS[1])
     decontaminate: tuple[str, ...] = ()
     ngram: int = option(NGRAM, least=2)
-    only: str | None = None
-    check: str | None = None

@@ -99,8 +99,8 @@ class StoredRun:
         True
 
         Args:
-            options: Those of the command: seed, rows, rejected, review, review_rows, verb_rows, overlap_rows, tagger,
-                spacy_model.
+            options: Those of the command: only, check, seed, rows, rejected, review, review_rows, verb_rows,
+                overlap_rows, tagger, spacy_model.
 
         Raises:
             InputError: an option is wrong, a package is not installed, or the file cannot be written.
@@ -121,8 +121,8 @@ class StoredRun:
         ['train', 'validation']
 
         Args:
-            options: Those of the command: origins, validation, seed, decontaminate, ngram, and what the card has to
-                name: license, model_name, model_license, model_outputs, seeds_license, pool_license.
+            options: Those of the command: only, check, origins, validation, seed, decontaminate, ngram, and what the
+                card has to name: license, model_name, model_license, model_outputs, seeds_license, pool_license.
 
         Raises:
             InputError: an option is wrong, a licence is missing, or `path` is something else than an export.

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from selfinstruct.draws import Draws
 from selfinstruct.errors import InputError
-from selfinstruct.quality.only import Only
+from selfinstruct.quality.only import Only, only_where
 from selfinstruct.records import Table
 from selfinstruct.sources.rows import is_readable
 from selfinstruct.sources.texts import read_tasks
@@ -76,7 +76,7 @@ def read_examples(
             digest = _digest_of(own)
         else:
             store = open_run(name)
-            own = list(_of_run(store, seeds, Only(only, store, check) if only is not None else None))
+            own = list(_of_run(store, seeds, only_where(only, store, check)))
             digest = run_digest(store)
         if all(example.id.startswith("seed/") for example in own):
             raise InputError(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from selfinstruct.errors import InputError
+from selfinstruct.quality.settings import OnlySettings
 from selfinstruct.settings import SEEDS, option, problems_of
 
 
@@ -25,7 +26,7 @@ class LoraSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TuneSettings:
+class TuneSettings(OnlySettings):
     """What a tuned model depends on, beside the base model and the data, and how the work is laid out.
 
     Args:
@@ -43,8 +44,6 @@ class TuneSettings:
         chat: Write examples in the model's chat template, the task as the user's message, instead of the thirteen
             templates.
         seeds: A run's seed tasks are examples too.
-        only: Of what a run's model wrote, rows that this expression lets pass, as "checks.all == yes".
-        check: Name of the check that it means, where a run has several.
         seed: Seed of templates, order and adapters.
         dtype: Arithmetic (auto: bfloat16 on GPUs that have it, else float32). Tuned weights are kept in float32 and
             saved in the base model's format.
@@ -66,8 +65,6 @@ class TuneSettings:
     max_length: int = option(1024, least=2)
     chat: bool = False
     seeds: bool = True
-    only: str | None = option(None, alters_data=False)
-    check: str | None = option(None, alters_data=False)
     seed: int = option(0, least=SEEDS[0], most=SEEDS[1])
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     gradient_checkpointing: bool | None = option(None, alters_data=False)

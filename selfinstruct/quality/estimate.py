@@ -147,14 +147,23 @@ class JudgeFigures:
 
 @dataclass(frozen=True, slots=True)
 class Usable:
-    """Rows of a run that are right, and what one of them cost in tokens; None where that has no bound."""
+    """Rows that are right in all, or that a judge says are, and what one of them took; None where that has no bound."""
 
+    by: Source
     rows: float
     low: float
     high: float
-    tokens: float | None
-    tokens_low: float | None
-    tokens_high: float | None
+    each: float | None
+    each_low: float | None
+    each_high: float | None
+
+    @property
+    def span(self) -> str:
+        """What one took, with its interval unless a judge alone has looked; empty where there is none to take it."""
+        if self.each is None or self.each_low is None:
+            return ""
+        most = _number(self.each_high) if self.each_high is not None else "any number"
+        return _number(self.each) + (f" ({_number(self.each_low)} to {most})" if self.by != "judge" else "")
 
 
 def estimate(rows: Iterable[Looked], population: Mapping[str, int] | None = None) -> Estimate | None:
@@ -201,17 +210,12 @@ def judge_figures(rows: Iterable[Looked]) -> JudgeFigures | None:
     )
 
 
-def usable(share: Estimate, accepted: int, tokens: int | None = None) -> Usable | None:
-    """How many of the accepted rows are right, and what one of them cost when all took `tokens`.
-
-    None where only a judge has looked.
+def usable(share: Estimate, accepted: int, spent: float) -> Usable:
+    """How many of the accepted rows are right, as those say who stand behind the share, and what one of them took when
+    all took `spent`: tokens, or money.
     """
-    if share.by == "judge":
-        return None
     rows, low, high = (accepted * value for value in (share.share, share.low, share.high))
-    if tokens is None:
-        return Usable(rows, low, high, None, None, None)
-    return Usable(rows, low, high, _ratio(tokens, rows), _ratio(tokens, high), _ratio(tokens, low))
+    return Usable(share.by, rows, low, high, _ratio(spent, rows), _ratio(spent, high), _ratio(spent, low))
 
 
 def _of_people(rows: Sequence[Looked], population: Mapping[str, int] | None) -> Estimate:
@@ -313,3 +317,7 @@ def _percent(share: float) -> str:
 
 def _rows(number: int) -> str:
     return f"{number:,} row" if number == 1 else f"{number:,} rows"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

@@ -16,7 +16,7 @@ from selfinstruct.errors import InputError
 from selfinstruct.quality.judging import overall
 from selfinstruct.quality.rubric import ALL
 from selfinstruct.records import CHECKS, Judgement, Table
-from selfinstruct.storage.checks import CheckSet, the_check
+from selfinstruct.storage.checks import the_check
 from selfinstruct.storage.store import RunStore
 
 COLUMNS = ("id", "round", "instruction_id", "instruction", "is_classification", "input", "output", "origin")
@@ -38,6 +38,9 @@ class Only:
         store: The run.
         check: Name of the check that `checks` means, where there are several.
 
+    Attributes:
+        check: That check; None where the expression names none.
+
     Raises:
         InputError: the expression cannot be read or names what there is not, or there is no such check.
     """
@@ -47,23 +50,18 @@ class Only:
         self._store = store
         self._parsed = _parsed(expression)
         names, keys = _names(self._parsed)
-        self._check = the_check(store, check) if CHECKS in names else None
+        self.check = the_check(store, check) if CHECKS in names else None
         known = {*COLUMNS, *_WORDS, *_FUNCTIONS, CHECKS}
         if unknown := sorted(names - known):
             raise InputError(
                 f"--only: there is no {unknown[0]!r}; there are {', '.join(COLUMNS)} and checks.<question>"
             )
-        asked = (*self._check.questions, ALL) if self._check else ()
-        if self._check and (unknown := sorted(keys - {*asked})):
+        asked = (*self.check.questions, ALL) if self.check else ()
+        if self.check and (unknown := sorted(keys - {*asked})):
             raise InputError(
-                f"--only: the check {self._check.name} asks no {unknown[0]!r}; give one of"
+                f"--only: the check {self.check.name} asks no {unknown[0]!r}; give one of"
                 f" {', '.join(f'checks.{key}' for key in asked)}"
             )
-
-    @property
-    def check(self) -> CheckSet | None:
-        """The check that the expression names."""
-        return self._check
 
     def ids(self, number: int) -> set[str]:
         """Ids of the accepted instances of a round that pass; of round 0 all.
@@ -80,15 +78,15 @@ class Only:
         return {row["id"] for row in rows if self._passes(evaluator, row, judged.get(row["id"]))}
 
     def _judged(self, number: int) -> dict[str, tuple[Judgement, ...]]:
-        if self._check is None or number not in self._check.rounds():
+        if self.check is None or number not in self.check.rounds():
             return {}
-        return {row.id: row.judgements for row in self._check.read(number)}
+        return {row.id: row.judgements for row in self.check.read(number)}
 
     def _passes(self, evaluator: SimpleEval, row: Mapping[str, Any], said: tuple[Judgement, ...] | None) -> bool:
         names: dict[str, Any] = {**_WORDS, **row}
-        if self._check:
+        if self.check:
             judgements = map(str, (*said, overall([Judgement(each) for each in said]))) if said else ()
-            keys = (*self._check.questions, ALL)
+            keys = (*self.check.questions, ALL)
             names[CHECKS] = dict(zip(keys, judgements, strict=True)) if said else dict.fromkeys(keys)
         evaluator.names = names
         try:
@@ -117,3 +115,8 @@ def _names(parsed: ast.AST) -> tuple[set[str], set[str]]:
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == CHECKS
     }
     return names, keys
+
+
+def only_where(expression: str | None, store: RunStore, check: str | None = None) -> Only | None:
+    """The choice that the options `--only` and `--check` ask for (`settings.OnlySettings`). Raises as `Only`."""
+    return Only(expression, store, check) if expression is not None else None

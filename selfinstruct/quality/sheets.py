@@ -1,4 +1,5 @@
-"""People's sheets (paper, section 3.3): questions about random instances, answered by a person, read back.
+"""People's sheets (paper, section 3.3): questions about random instances, answered by a person, read back, and kept as
+a check of their own, so that people's judgements stand beside the models'.
 
 A sheet is part of the report's page, which saves the answers as JSON or CSV; a spreadsheet may be filled in as well.
 JSON: `{"run": identity, "answers": [{"id": ..., "task": true, "input": null, "output": false}, ...]}`.
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +18,16 @@ from typing import Any
 
 from selfinstruct.errors import InputError
 from selfinstruct.quality.intervals import wilson
-from selfinstruct.records import Table
+from selfinstruct.quality.judging import overall
+from selfinstruct.quality.rubric import ALL
+from selfinstruct.records import By, CheckRow, Judgement, Table
+from selfinstruct.settings import digest_of
 from selfinstruct.sources.documents import read_document
 from selfinstruct.sources.files import read_text
 from selfinstruct.sources.limits import listed, text_problem
 from selfinstruct.sources.rows import Problems
-from selfinstruct.storage.lineage import identity, known_ids
+from selfinstruct.storage.checks import CheckSet
+from selfinstruct.storage.lineage import identity, known_ids, round_of
 from selfinstruct.storage.store import RunStore
 
 QUESTIONS = {
@@ -32,11 +37,10 @@ QUESTIONS = {
 }
 """The paper's three questions, in words of our own, by the key of their answers."""
 
-ALL = "all"
-"""The key of the figure for instances whose three answers are all yes."""
-
 PAPER = {"task": 0.92, "input": 0.79, "output": 0.58, ALL: 0.54}
-"""Shares of yes among the 200 instances of the paper."""
+"""Shares of yes among the 200 instances of the paper; `all`: of instances whose three answers are."""
+
+_SAID = {True: Judgement.YES, False: Judgement.NO, None: Judgement.NONE}
 
 _ANSWERS = {"yes": True, "y": True, "true": True, "1": True, "no": False, "n": False, "false": False, "0": False}
 
@@ -58,19 +62,13 @@ class ReviewFigures:
 
 
 def summarise(answers: Iterable[Answers]) -> list[ReviewFigures]:
-    """The figures of each question, then those of instances without a fault.
-
-    An instance is without a fault when all answers are yes, and has one when any is no.
-    """
-    yes: Counter[str] = Counter()
-    no: Counter[str] = Counter()
+    """The figures of each question, then those of all three together (`judging.overall`)."""
+    counts: dict[str, Counter[Judgement]] = defaultdict(Counter)
     for each in answers:
-        verdicts = {key: each.get(key) for key in QUESTIONS}
-        values = verdicts.values()
-        verdicts[ALL] = False if False in values else None if None in values else True
-        yes.update(key for key, value in verdicts.items() if value is True)
-        no.update(key for key, value in verdicts.items() if value is False)
-    return [_figures(key, question, yes[key], yes[key] + no[key]) for key, question in _named()]
+        said = _judgements(each)
+        for key, judgement in zip((*QUESTIONS, ALL), (*said, overall(said)), strict=True):
+            counts[key][judgement] += 1
+    return [_figures(key, question, counts[key]) for key, question in _named()]
 
 
 def _named() -> Iterator[tuple[str, str]]:
@@ -78,10 +76,37 @@ def _named() -> Iterator[tuple[str, str]]:
     yield ALL, "All three"
 
 
-def _figures(key: str, question: str, yes: int, answered: int) -> ReviewFigures:
+def _figures(key: str, question: str, counts: Mapping[Judgement, int]) -> ReviewFigures:
+    yes, answered = counts[Judgement.YES], counts[Judgement.YES] + counts[Judgement.NO]
     if answered == 0:
         return ReviewFigures(question, 0, 0, None, None, None, PAPER[key])
     return ReviewFigures(question, answered, yes, yes / answered, *wilson(yes, answered), PAPER[key])
+
+
+def _judgements(answers: Answers) -> tuple[Judgement, ...]:
+    return tuple(_SAID[answers.get(key)] for key in QUESTIONS)
+
+
+def check_sheet(store: RunStore, path: Path, by: By) -> CheckSet:
+    """Keep a sheet's answers beside the run that it is about; the same sheet again changes nothing.
+
+    Raises:
+        InputError: as of `read_sheet`.
+    """
+    answers = read_sheet(path, store)
+    facts = {
+        "by": by,
+        "questions": [list(each) for each in QUESTIONS.items()],
+        "sheet": digest_of({id: dict(said) for id, said in answers.items()}),
+    }
+    checks = CheckSet(store, facts)
+    checks.begin()
+    rows: dict[int, list[CheckRow]] = defaultdict(list)
+    for id, said in sorted(answers.items()):
+        rows[round_of(id)].append(CheckRow(id, round_of(id), _judgements(said), by, "", None, 0, 0, None))
+    for number in sorted(rows.keys() - set(checks.rounds())):
+        checks.commit(number, rows[number])
+    return checks
 
 
 def read_sheet(path: Path, store: RunStore) -> dict[str, Answers]:

@@ -151,6 +151,7 @@ class Figures:
     fingerprint: str
     identity: str  # by which a filled-in review knows its run
     about: str  # generated or imported
+    chosen: str | None  # the expression that chose the rows it is about; None: all
     seeds: int
     pool: int
     accepted: int
@@ -185,8 +186,7 @@ def make_figures(
 ) -> Figures:
     """The figures of a run."""
     tokens = token_figures(gathered)
-    labelled = gathered.per_instruction.total()
-    instances = gathered.instances["accepted"]
+    labelled, instances = gathered.labelled, gathered.rows
     per_instruction = sum(each.prompt + each.completion for each in tokens if each.kind == Kind.PROPOSE)
     per_label = sum(each.prompt + each.completion for each in tokens if each.kind != Kind.PROPOSE)
     whole = (
@@ -201,10 +201,11 @@ def make_figures(
         fingerprint=gathered.fingerprint,
         identity=gathered.identity,
         about="imported" if gathered.imported else "generated",
+        chosen=gathered.chosen,
         seeds=gathered.seeds,
         pool=gathered.pool,
-        accepted=gathered.accepted,
-        labelled=labelled,
+        accepted=gathered.instructions,
+        labelled=gathered.per_instruction.total(),
         instances=instances,
         acceptance=gathered.accepted / proposed if proposed else None,
         table=table_1(gathered),
@@ -238,18 +239,18 @@ def table_1(gathered: Gathered) -> list[TableRow]:
     """The paper's Table 1. Means are over accepted instructions and valid instances."""
     words, classes = gathered.words, gathered.classes
     return [
-        TableRow("Instructions", gathered.accepted, 52_445),
+        TableRow("Instructions", gathered.instructions, 52_445),
         TableRow("classification", classes[True], 11_584, part=True),
         TableRow("not classification", classes[False], 40_861, part=True),
         *([TableRow("question failed", classes[None], None, part=True)] if classes[None] else []),
         *(
             [TableRow("not labelled yet", waiting, None, part=True)]
-            if (waiting := gathered.accepted - classes.total()) > 0
+            if (waiting := gathered.instructions - classes.total()) > 0
             else []
         ),
         TableRow("with a valid instance", classes.total() - gathered.per_instruction[0], None, part=True),
-        TableRow("Instances", gathered.instances["accepted"], 82_439),
-        TableRow("with an empty input", gathered.instances["accepted"] - words["input"].total(), 35_878, part=True),
+        TableRow("Instances", gathered.rows, 82_439),
+        TableRow("with an empty input", gathered.rows - words["input"].total(), 35_878, part=True),
         TableRow("Words of an instruction, mean", mean_of(words["instruction"]), 15.9, mean=True),
         TableRow("Words of an input that is not empty, mean", mean_of(words["input"]), 12.7, mean=True),
         TableRow("Words of an output, mean", mean_of(words["output"]), 18.9, mean=True),
@@ -285,8 +286,7 @@ def funnel(gathered: Gathered) -> list[FunnelFigures]:
     proposed = gathered.accepted + screened.total()
     unit = "imported instructions" if gathered.imported else "proposed instructions"
     steps.append(FunnelFigures("Instructions", unit, proposed, gathered.accepted, "accepted", _by(screened)))
-    labelled = gathered.per_instruction.total()
-    none = gathered.per_instruction[0]
+    labelled, none = gathered.labelled, gathered.fruitless
     whole = gathered.without + Counter(every_instance_dropped=none - gathered.without.total())
     steps.append(
         FunnelFigures(
@@ -298,6 +298,9 @@ def funnel(gathered: Gathered) -> list[FunnelFigures]:
     steps.append(
         FunnelFigures("Instances", "instances found in answers", valid + dropped.total(), valid, "valid", _by(dropped))
     )
+    if gathered.chosen is not None:
+        left = _by(Counter(not_chosen=valid - gathered.rows))
+        steps.append(FunnelFigures("Choice", "valid instances", valid, gathered.rows, "chosen", left))
     return steps
 
 
@@ -320,14 +323,13 @@ def _cut(gathered: Gathered, table: Table, kind: Kind, requests: str, stem: str)
 
 def token_figures(gathered: Gathered) -> list[TokenFigures]:
     """Tokens by kind of request; `instructions` are those accepted, or those labelled."""
-    labelled = gathered.per_instruction.total()
     return [
         TokenFigures(
             kind,
             counts["requests"],
             counts["prompt"],
             counts["completion"],
-            gathered.accepted if kind is Kind.PROPOSE else labelled,
+            gathered.accepted if kind is Kind.PROPOSE else gathered.labelled,
         )
         for kind in Kind
         if (counts := gathered.tokens[kind])["requests"]

@@ -16,7 +16,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from selfinstruct.errors import InputError
 from selfinstruct.novelty.rouge import Tokeniser, count_words
+from selfinstruct.quality.only import Only
 from selfinstruct.records import Kind, Reason, Table
 from selfinstruct.report.lots import Lot
 from selfinstruct.report.settings import FigureSettings
@@ -60,15 +62,20 @@ class Gathered:
     """What a report is made from. "Labelled" instructions are those whose instances file is there."""
 
     imported: bool  # whether it is about imported rows
+    chosen: str | None  # the expression that chooses the rows it is about; None: all
     rounds: list[RoundCounts]  # those that it is about
     facts: Mapping[str, Any]
     fingerprint: str
     identity: str
     seeds: int = 0
     pool: int = 0
+    instructions: int = 0  # accepted ones that it is about
+    rows: int = 0  # valid instances that it is about
     words: dict[str, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))  # by field: words -> rows
     per_instruction: Counter[int] = field(default_factory=Counter)  # valid instances -> labelled instructions
     classes: Counter[bool | None] = field(default_factory=Counter)  # of labelled instructions
+    labelled: int = 0  # labelled instructions of the run
+    fruitless: int = 0  # those of them without a valid instance
     instances: Counter[str] = field(default_factory=Counter)  # "accepted" or a reason -> instances
     without: Counter[str] = field(default_factory=Counter)  # a reason -> instructions that gave no instance
     labels: Counter[str] = field(default_factory=Counter)  # class label -> valid instances of classification tasks
@@ -91,7 +98,7 @@ class Gathered:
 
     @property
     def accepted(self) -> int:
-        """Instructions that the report is about."""
+        """Instructions that the run accepted."""
         return sum(each.accepted for each in self.rounds)
 
     @property
@@ -109,13 +116,19 @@ class Gathered:
         return sum(each.counts[table][key] for each in self.rounds)
 
 
-def gather(store: RunStore, draws: FigureSettings, to_pool: Callable[[list[str]], None]) -> Gathered:
+def gather(
+    store: RunStore, draws: FigureSettings, to_pool: Callable[[list[str]], None], only: Only | None = None
+) -> Gathered:
     """Read a run once. Each round's accepted texts are handed to `to_pool` in the order of the pool.
 
+    Args:
+        only: Chooses the rows that the report is about.
+
     Raises:
+        InputError: as of `Only.ids`, or there are no generated rows to choose from.
         CorruptError: a file is damaged or missing.
     """
-    reader = _Reader(store, draws, to_pool)
+    reader = _Reader(store, draws, to_pool, only)
     for number in reader.there[Table.CANDIDATES]:
         reader.candidates(number)
     reader.keep_drawn_instructions()
@@ -136,16 +149,22 @@ def tokeniser_of(store: RunStore) -> Tokeniser:
 class _Reader:
     """The pass, table by table."""
 
-    def __init__(self, store: RunStore, draws: FigureSettings, to_pool: Callable[[list[str]], None]) -> None:
+    def __init__(
+        self, store: RunStore, draws: FigureSettings, to_pool: Callable[[list[str]], None], only: Only | None
+    ) -> None:
         self.there = {table: store.rounds(table) for table in Table}
-        self._store, self._draws, self._to_pool = store, draws, to_pool
+        self._store, self._draws, self._to_pool, self._only = store, draws, to_pool, only
         counts = [RoundCounts(number, self._counts(number)) for number in self.there[Table.CANDIDATES]]
         imported = not any(each.accepted for each in counts[1:]) and counts[0].accepted > 0
+        if imported and only:
+            raise InputError(f"--only: {store.blobs.url} has imported rows alone; generated ones are chosen")
         first = store.metadata(Table.CANDIDATES, 0)
         rounds = counts[:1] if imported else counts[1:]
-        self.gathered = Gathered(imported, rounds, first.notes.get("facts", {}), first.fingerprint, identity(store))
+        facts, chosen = first.notes.get("facts", {}), only.expression if only else None
+        self.gathered = Gathered(imported, chosen, rounds, facts, first.fingerprint, identity(store))
         self._tokeniser = tokeniser_of(store)
         self._rounds = {each.number: each for each in rounds}
+        self._passing: dict[int, Any] = {}  # by round: ids of the chosen rows
         self._lots: dict[str, Lot] = {}
         self._drawn: Any = None
 
@@ -170,7 +189,8 @@ class _Reader:
         gathered.pool += len(pool)
         if number not in self._rounds:
             return
-        accepted = pool.filter(pc.invert(seeds))
+        accepted = self._chosen(pool.filter(pc.invert(seeds)), "id", number)
+        gathered.instructions += len(accepted)
         gathered.words["instruction"] += _words(accepted["text"], self._tokeniser)
         self._lot("rows", draws.rows).offer(accepted, number)
         self._lot("verbs", draws.verb_rows).offer(accepted.select(["text"]), number)
@@ -182,6 +202,16 @@ class _Reader:
             most = draws.rejected * (3 if reason == Reason.SIMILAR else 1)
             self._lot(f"candidate/{reason}", most).offer(rows.filter(pc.equal(rows["reason"], reason)), number)
 
+    def _chosen(self, rows: Any, key: str, number: int) -> Any:
+        """Of rows that name an instance, or an instruction, under `key`, those that are chosen by it, or one of its."""
+        if self._only is None:
+            return rows
+        if number not in self._passing:
+            there = number in self.there[Table.INSTANCES]
+            self._passing[number] = sorted(self._only.ids(number)) if there else []
+        ids = self._passing[number]
+        return rows.filter(pc.is_in(rows[key], pa.array({*ids, *(id.rpartition("/")[0] for id in ids)}, pa.string())))
+
     def keep_drawn_instructions(self) -> None:
         """All candidates have been read; from here on the instances of the drawn ones are kept, too."""
         self.gathered.accepted_rows = list(self._lots["rows"].rows()) if "rows" in self._lots else []
@@ -191,11 +221,17 @@ class _Reader:
         gathered = self.gathered
         rows = self._store.read_columns(Table.INSTANCES, number, INSTANCE)
         rows = rows.filter(pc.invert(pc.starts_with(rows["instruction_id"], "seed/")))
-        valid = rows.filter(rows["accepted"])
         without = pc.equal(rows["id"], rows["instruction_id"])
         gathered.without += _values(rows.filter(without)["reason"])
         found = rows.filter(pc.invert(without))
         gathered.instances += _values(pc.fill_null(found["reason"], "accepted"))
+        valid = rows.filter(rows["accepted"])
+        labelled, fruitful = (pc.count_distinct(each["instruction_id"]).as_py() for each in (rows, valid))
+        gathered.labelled += labelled
+        gathered.fruitless += labelled - fruitful
+        if self._only:
+            rows = valid = self._chosen(valid, "id", number)
+        gathered.rows += len(valid)
         with_input = valid["input"].filter(pc.not_equal(valid["input"], ""))
         gathered.words["input"] += _words(with_input, self._tokeniser)
         gathered.words["output"] += _words(valid["output"], self._tokeniser)

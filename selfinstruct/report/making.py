@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from selfinstruct.quality.findings import find
+from selfinstruct.quality.only import only_where
 from selfinstruct.quality.sheets import read_sheet, summarise
 from selfinstruct.report.figures import Figures, make_figures, verb_figures
 from selfinstruct.report.gather import gather, tokeniser_of
@@ -18,15 +19,17 @@ def make_report(store: RunStore, settings: FigureSettings, name: str) -> tuple[F
     """A run's figures and its page in HTML. The page calls the run by `name`.
 
     Raises:
-        InputError: a package or a model is not installed, or the review sheet is not of this run.
+        InputError: a package or a model is not installed, the review sheet is not of this run, or rows cannot be chosen
+            as `only` and `check` say.
         CorruptError: a file of the run is damaged or missing.
     """
     tagged, method = open_tagger(settings.tagger, settings.spacy_model)
     review = summarise(read_sheet(settings.review, store).values()) if settings.review else None
     tokeniser = tokeniser_of(store)
     overlap = Overlap(tokeniser)
-    gathered = gather(store, settings, overlap.add)
+    only = only_where(settings.only, store, settings.check)
+    gathered = gather(store, settings, overlap.add, only)
     verbs = verb_figures([tagged(text) for text in gathered.verb_texts], method)
     nearest = overlap.nearest(gathered.overlap_ordinals, gathered.seeds)
-    figures = make_figures(name, gathered, verbs, nearest, review, find(store))
+    figures = make_figures(name, gathered, verbs, nearest, review, find(store, settings.check, only))
     return figures, render(figures, gathered, settings, tokeniser, __version__)

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from selfinstruct.errors import InputError
 from selfinstruct.novelty.rouge import Tokeniser
-from selfinstruct.quality.sheets import ALL, PAPER, QUESTIONS
+from selfinstruct.quality.rubric import ALL
+from selfinstruct.quality.sheets import PAPER, QUESTIONS
 from selfinstruct.report import charts
 from selfinstruct.report.common import mark_common
 from selfinstruct.report.figures import Figures

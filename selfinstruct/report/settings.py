@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from selfinstruct.quality.settings import OnlySettings
 from selfinstruct.settings import SEEDS, option
 
 
 @dataclass(frozen=True, kw_only=True)
-class FigureSettings:
+class FigureSettings(OnlySettings):
     """How many rows of a run are drawn by lot; counts and sums are over all rows.
 
     Args:

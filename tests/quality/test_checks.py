@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 import re
@@ -18,7 +19,9 @@ from jobs.main import main
 from selfinstruct.finetune.examples import read_examples
 from selfinstruct.quality.findings import find
 from selfinstruct.quality.judging import judgements, overall
+from selfinstruct.quality.only import Only
 from selfinstruct.records import Completion, Finish, Judgement, Table
+from selfinstruct.run.timings import Timing
 from selfinstruct.storage.checks import CheckSet, check_sets
 from selfinstruct.storage.store import RunStore
 from tests.tools.runs import make_run
@@ -117,6 +120,69 @@ def test_people_s_sheet_is_a_check_of_its_own(
     assert f"--check: {store.blobs.url} has several checks" in capsys.readouterr().err
 
 
+def test_a_report_is_about_the_chosen_rows_and_says_so(store: RunStore, tmp_path: Path) -> None:
+    (checks,) = check_sets(store)
+    good = {id for id, said in judged(checks).items() if overall(said) is YES}
+    every = {id for round_ids in accepted(store).values() for id in round_ids}
+    page, json_ = tmp_path / "page.html", tmp_path / "figures.json"
+    drawn = ["--review_rows", "1000", "--rows", "1000", "--rejected", "0"]
+    options = ["--out", str(page), "--json", str(json_), *drawn]
+    assert main(["report", store.blobs.url, *options]) == 0
+    whole = json.loads(json_.read_text())
+    assert main(["report", store.blobs.url, *options, "--only", "checks.all == yes"]) == 0
+    figures, text = json.loads(json_.read_text()), page.read_text()
+    instructions = {id.rpartition("/")[0] for id in good}
+    assert (whole["chosen"], whole["instances"]) == (None, len(every))
+    assert (figures["chosen"], figures["instances"]) == ("checks.all == yes", len(good))
+    assert figures["accepted"] == figures["labelled"] == len(instructions)
+    assert figures["lengths"]["output"]["count"] == len(good)
+    assert figures["lengths"]["instruction"]["count"] == len(instructions)
+    assert (figures["funnel"][:4], figures["rounds"]) == (whole["funnel"], whole["rounds"])
+    assert figures["funnel"][4]["lost"] == {"not_chosen": len(every) - len(good)}
+    assert figures["tokens"] == whole["tokens"]
+    assert figures["checks"] is None  # the check that chose them says nothing new
+    assert f"Of {len(every)} valid instances this report is about the {len(good)} for which" in text
+    assert set(re.findall(r'data-id="([^"]+)"', text)) == good
+    assert "Nobody has looked at these rows" in text
+
+
+def test_nothing_may_be_chosen(store: RunStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--out", str(tmp_path / "page.html"), "--only", "checks.all == yes and checks.task == no"]
+    assert main(["report", store.blobs.url, *options]) == 0
+    assert "0 instructions, 0 instances for which checks.all == yes and" in capsys.readouterr().out
+    assert main(["report", store.blobs.url, *options[:-1], "checks.style == yes"]) == 2
+    assert "--only: the check" in capsys.readouterr().err
+
+
+def test_what_people_say_of_the_chosen_rows_is_said_of_those(
+    store: RunStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """People find half of what the judge passes right, and nothing else."""
+    (checks,) = check_sets(store)
+    passed = [id for id, said in judged(checks).items() if overall(said) is YES][:20]
+    failed = [id for id, said in judged(checks).items() if overall(said) is NO][:20]
+    rows = [{"id": id, **dict.fromkeys(KEYS, at % 2 == 0)} for at, id in enumerate(passed)]
+    rows += [{"id": id, **dict.fromkeys(KEYS, False)} for id in failed]
+    sheet = tmp_path / "sheet.json"
+    sheet.write_text(json.dumps({"answers": rows}))
+    assert main(["check", store.blobs.url, "--sheet", str(sheet)]) == 0
+    only = Only("checks.all == yes", store, checks.name)
+    found, whole = find(store, only=only), find(store)
+    assert found is not None
+    assert whole is not None
+    share = found.questions[-1].share
+    assert (share.by, share.people, share.judged) == ("people", 20, 0)
+    assert share.share == pytest.approx(0.5, abs=0.1)  # strata weigh differently
+    assert found.rows == sum(overall(said) is YES for said in judged(checks).values())
+    assert found.tokens == whole.tokens > 0  # of all rows, and of the check that chose among them
+    options = ["--only", "checks.all == yes", "--check", checks.name]
+    assert main(["export", store.blobs.url, "--out", str(tmp_path / "set"), *options]) == 0
+    card = (tmp_path / "set" / "README.md").read_text()
+    assert "Only rows for which `checks.all == yes` holds were taken." in card
+    assert f"that were chosen and are right in all (task, input, output): {share.text}." in card
+    assert f"Usable rows: about {share.share * found.rows:.0f} " in card
+
+
 def sheet_of(store: RunStore, tmp_path: Path, answer: Callable[[tuple[Judgement, ...]], bool]) -> Path:
     """A sheet about sixty rows, filled in by what the judge said of each."""
     (checks,) = check_sets(store)
@@ -127,11 +193,141 @@ def sheet_of(store: RunStore, tmp_path: Path, answer: Callable[[tuple[Judgement,
     return path
 
 
-def test_a_judge_alone_gives_no_quality(store: RunStore, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_judge_alone_gives_no_quality(store: RunStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", store.blobs.url, *JUDGE]) == 0
     told = capsys.readouterr().out
     assert re.search(r"^all +the judge says \d+ % \(\d+ rows; no person has looked\)$", told, re.MULTILINE)
-    assert "usable" not in told
+    rows = sum(map(len, accepted(store).values()))
+    assert re.search(
+        rf"^the judge says: about \d+ of {rows} accepted rows are right in all; an accepted", told, re.MULTILINE
+    )
+    for command in (["plan", store.blobs.url, "--target", "500"], ["status", store.blobs.url]):
+        assert main(command) == 0
+        told += capsys.readouterr().out
+    assert main(["export", store.blobs.url, "--out", str(tmp_path / "set")]) == 0
+    told += (tmp_path / "set" / "README.md").read_text()
+    assert told.lower().count("the judge says: about") == 5  # plan has two
+    assert "The judge says: about" in told
+    assert "usable" not in told.lower()
+    assert "quality" not in told.lower()
+
+
+def test_a_row_s_cost_is_that_of_making_and_checking_it(store: RunStore, tmp_path: Path) -> None:
+    (checks,) = check_sets(store)
+    sheet = sheet_of(store, tmp_path, lambda said: overall(said) is YES)
+    assert main(["check", store.blobs.url, "--sheet", str(sheet)]) == 0
+    totals = store.totals()
+    tokens = sum(
+        totals[table][f"tokens.{way}"] for table in ("proposals", "labels") for way in ("prompt", "completion")
+    )
+    answers = [row for number in checks.rounds() for row in checks.read(number)]
+    tokens += sum(row.prompt_tokens + row.completion_tokens for row in answers)
+    found = find(store)
+    assert found is not None
+    assert found.usable is not None
+    share, rows = found.questions[-1].share, len(answers)
+    assert (found.tokens, found.rows) == (tokens, rows)
+    assert found.usable.each == pytest.approx(tokens / (share.share * rows))
+    assert found.usable.each_low == pytest.approx(tokens / (share.high * rows))
+    assert found.usable.each_high == pytest.approx(tokens / (share.low * rows))
+    assert f"an accepted row took {tokens / rows:,.0f} tokens, one of these {found.usable.span}" in found.cost
+    assert found.cost.endswith("checking included")
+    money = found.usable_at(3.0)
+    assert money is not None
+    assert money.each == pytest.approx(3.0 / (share.share * rows))
+
+
+def test_a_plan_prices_usable_rows(store: RunStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sheet = sheet_of(store, tmp_path, lambda said: overall(said) is YES)
+    assert main(["check", store.blobs.url, "--sheet", str(sheet)]) == 0
+    timings = Path(store.blobs.url, "timings")
+    timings.mkdir()
+    timing = Timing(1, seconds=60, replica_seconds=7200, completions=9, prompt_tokens=9, completion_tokens=9)
+    (timings / "000001.json").write_text(json.dumps(dataclasses.asdict(timing)))
+    capsys.readouterr()
+    assert main(["plan", store.blobs.url, "--target", "500", "--price", "3", "--json"]) == 0
+    plan, found = json.loads(capsys.readouterr().out)["usable"], find(store)
+    assert found is not None
+    assert found.usable is not None
+    accepted_ = store.totals()[Table.CANDIDATES]["accepted"]
+    assert plan["by"] == "people and judge"
+    assert plan["rows"]["low"] == pytest.approx(found.usable.low * 500 / accepted_)
+    assert plan["tokens"]["middle"] == pytest.approx(found.usable.each)
+    assert plan["money"]["high"] == pytest.approx(6 / found.usable.low)
+    assert main(["plan", store.blobs.url, "--target", "500", "--price", "3"]) == 0
+    assert "In money, without what `selfinstruct check` took: " in capsys.readouterr().out
+
+
+def test_of_several_checks_it_is_said_which_is_the_judge(
+    store: RunStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (whole,) = check_sets(store)
+    assert main(["check", store.blobs.url, *JUDGE, "--share", "0.3"]) == 0
+    told = capsys.readouterr().out
+    (part,) = [checks for checks in check_sets(store) if checks.name != whole.name]
+    assert f"the judge: check {part.name} (" in told  # the one that was just made
+    assert "0.3 of the rows)" in told
+    assert f"left out: check {whole.name} (" in told
+    assert main(["status", store.blobs.url]) == 0
+    told = capsys.readouterr().out
+    assert f"the judge: check {whole.name} (" in told  # the one that looked at most
+    assert f"left out: check {part.name} (" in told
+    assert main(["export", store.blobs.url, "--out", str(tmp_path / "set"), "--check", part.name]) == 0
+    assert f"The judge: check {part.name} (" in (tmp_path / "set" / "README.md").read_text()
+    page = tmp_path / "page.html"
+    assert main(["report", store.blobs.url, "--out", str(page), "--check", part.name]) == 0
+    assert f"the judge: check {part.name} (" in page.read_text()
+    assert main(["report", store.blobs.url, "--out", str(page), "--check", "none"]) == 2
+    assert "has no check 'none'" in capsys.readouterr().err
+
+
+def test_a_check_of_other_questions_is_no_judge_beside_people(store: RunStore, tmp_path: Path) -> None:
+    (whole,) = check_sets(store)
+    own = tmp_path / "own.toml"
+    own.write_text('chat = false\n[questions]\ntask = "Is it about birds?"\n')
+    assert main(["check", store.blobs.url, *JUDGE[:-1], str(own)]) == 0
+    (birds,) = [checks for checks in check_sets(store) if checks.name != whole.name]
+    shutil.rmtree(Path(store.blobs.url, "checks", whole.name))
+    Path(store.blobs.url, "checks", f"{whole.name}.json").unlink()
+    sheet = tmp_path / "sheet.json"
+    ids = [id for round_ids in accepted(store).values() for id in round_ids[:4]]
+    sheet.write_text(json.dumps({"answers": [{"id": id, **dict.fromkeys(KEYS, True)} for id in ids]}))
+    assert main(["check", store.blobs.url, "--sheet", str(sheet)]) == 0
+    found = find(store)
+    assert found is not None
+    assert (found.questions[-1].share.by, found.questions[-1].share.judged) == ("people", 0)
+    assert any(f"left out: check {birds.name}" in note for note in found.notes)
+    meant = find(store, birds.name)
+    assert meant is not None
+    assert meant.asked == ["task"]
+    assert any("left out: check" in note and "people" in note for note in meant.notes)
+
+
+def test_rounds_that_came_after_a_check_are_named(store: RunStore, capsys: pytest.CaptureFixture[str]) -> None:
+    (checks,) = check_sets(store)
+    by_round = accepted(store)
+    late = checks.rounds()[-2:]
+    for number in late:
+        Path(store.blobs.url, checks.file(number)).unlink()
+    assert main(["status", store.blobs.url]) == 0
+    rows = sum(len(by_round[number]) for number in late)
+    told = capsys.readouterr().out
+    assert f"the judge has not seen 2 rounds with {rows} accepted rows; the same check goes on with them" in told
+    assert f"of {sum(map(len, by_round.values()))} accepted rows" in told  # the estimate is of all
+
+
+def test_a_sheet_without_a_whole_answer_says_nothing_of_whole_rows(
+    store: RunStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(Path(store.blobs.url, "checks"))
+    ids = [id for round_ids in accepted(store).values() for id in round_ids[:4]]
+    sheet = tmp_path / "sheet.json"
+    sheet.write_text(json.dumps({"answers": [{"id": id, "task": True} for id in ids]}))
+    assert main(["check", store.blobs.url, "--sheet", str(sheet)]) == 0
+    assert main(["status", store.blobs.url]) == 0
+    assert "rows that are right in all: nobody answered all questions of any row" in capsys.readouterr().out
+    assert main(["plan", store.blobs.url, "--target", "500"]) == 0
+    assert main(["report", store.blobs.url, "--out", str(tmp_path / "page.html")]) == 0
 
 
 def test_a_judge_that_people_confirm_sharpens_their_estimate(store: RunStore, tmp_path: Path) -> None:

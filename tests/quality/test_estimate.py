@@ -171,7 +171,8 @@ def test_without_people_it_is_the_judge_who_says_so() -> None:
     assert found is not None
     assert found.by == "judge"
     assert found.text == "the judge says 84 % (1,000 rows; no person has looked)"
-    assert usable(found, 1000, 1000) is None
+    judged = usable(found, 1000, 1000)
+    assert (judged.by, judged.span) == ("judge", f"{1 / found.share:.3g}")
     assert judge_figures(looked(0, 0, 0, 0, 5, 5)) is None
     assert estimate([]) is None
     assert estimate([Looked("all", "none", "none")]) is None
@@ -269,24 +270,21 @@ def test_usable_rows_and_their_cost_carry_the_interval() -> None:
     share = estimate(looked(54, 0, 0, 46))
     assert share is not None
     found = usable(share, 10_000, 2_000_000)
-    assert found is not None
     assert found.rows == pytest.approx(5_400)
-    assert found.tokens == pytest.approx(2_000_000 / 5_400)
-    assert found.tokens_low == pytest.approx(2_000_000 / found.high)
-    assert found.tokens_high == pytest.approx(2_000_000 / found.low)
+    assert found.each == pytest.approx(2_000_000 / 5_400)
+    assert found.each_low == pytest.approx(2_000_000 / found.high)
+    assert found.each_high == pytest.approx(2_000_000 / found.low)
     assert (found.low, found.high) == pytest.approx([10_000 * bound for bound in wilson(54, 100)])
-    unpriced = usable(share, 10_000)
-    assert unpriced is not None
-    assert unpriced.tokens is unpriced.tokens_low is unpriced.tokens_high is None
+    assert found.span == "370 (315 to 452)"
+    assert usable(share, 10_000, 2.7).span == "0.0005 (0.000426 to 0.00061)"
 
 
 def test_where_nothing_is_right_the_cost_has_no_bound() -> None:
     share = estimate(looked(0, 0, 0, 60))
     assert share is not None
     found = usable(share, 1_000, 50_000)
-    assert found is not None
-    assert (found.rows, found.tokens, found.tokens_high) == (0, None, None)
-    assert found.tokens_low == pytest.approx(50_000 / (1_000 * share.high))
+    assert (found.rows, found.each, found.each_high, found.span) == (0, None, None, "")
+    assert found.each_low == pytest.approx(50_000 / (1_000 * share.high))
 
 
 def test_many_samples_at_once_are_as_one_by_one() -> None:
