@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.records import Table
 from selfinstruct.storage.store import RunStore
 from selfinstruct.storage.verify import verify
+from tests.tools.runs import make_run
 
 
 class Counting:
@@ -228,6 +230,53 @@ def test_bench_estimate_measures_every_judge(tmp_path: Path, capsys: pytest.Capt
     lines = [Held(**each) for each in json.loads((tmp_path / "estimate.json").read_text())["lines"]]
     assert {each.judge for each in lines} == set(JUDGES)
     assert capsys.readouterr().out == "\n".join(table(lines)) + "\n"
+
+
+def test_bench_rules_counts_what_each_rule_finds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = make_run(tmp_path / "run", target=20)
+    circle = "She went to the market, and bought a basket of ripe plums. " * 4
+    rows = [
+        {"instruction": "I am going home. It is late.", "input": "", "output": "Good night."},
+        {"instruction": "Tell me a story.", "input": "", "output": circle},
+        {"instruction": "Build a car that can drive itself.", "output": "Build a car that can drive itself."},
+    ]
+    (tmp_path / "own.json").write_text(json.dumps(rows))
+    sets = [str(tmp_path / "own.json"), store.blobs.url]
+    assert main(["bench", "rules", *sets, "--out", str(tmp_path), "--show", "1"]) == 0
+    told = capsys.readouterr().out
+    lines = json.loads((tmp_path / "rules.json").read_text())["lines"]
+    assert {each["name"] for each in lines} == {"the seeds", "own.json", "run"}
+    hits = {(each["name"], each["rule"]): (each["instruction_hits"], each["instance_hits"]) for each in lines}
+    assert {key: found for key, found in hits.items() if key[0] != "run" and any(found)} == {
+        ("own.json", "echo"): (0, 1),
+        ("own.json", "repetition"): (0, 1),
+        ("own.json", "statement"): (1, 0),
+    }
+    run = next(each for each in lines if each["name"] == "run" and each["rule"] == "prompt")
+    totals = store.totals()
+    assert run["instructions"] == totals[Table.CANDIDATES]["accepted"]
+    assert run["instances"] == totals[Table.INSTANCES]["instances.accepted"]
+    assert f"statement, {sets[0]}: 'I am going home. It is late.'" in told
+    assert main(["bench", "rules", str(tmp_path / "none")]) == 2
+
+
+def test_the_readme_has_what_the_committed_bench_says_of_the_rules() -> None:
+    root = Path(__file__).parents[2]
+    lines = json.loads((root / "docs/bench/rules.json").read_text())["lines"]
+    assert not any(each["instruction_hits"] or each["instance_hits"] for each in lines)
+    rows = {each["name"]: each["instances"] for each in lines if each["rule"] == "echo"}
+    by_people = {name: rows.pop(name) for name in ("the seeds", "seed_tasks.jsonl", "user_oriented_instructions.jsonl")}
+    assert list(by_people.values()) == [293, 175, 252]
+    readme = " ".join((root / "README.md").read_text(encoding="utf-8").split())
+    assert f"252 user tasks of the release, and {sum(rows.values()):,} rows of GPTeacher" in readme
+    on = [each for each in lines if each["rule"] != "statement"]
+    for kind, text in (("instruction", "an instruction"), ("instance", "an instance")):
+        sums = [
+            sum(each[f"{kind}_microseconds"] or 0 for each in on if each["name"] == name)
+            for name in (*by_people, *rows)
+        ]
+        low, high = re.search(rf"(\d+) to (\d+) µs {text}", readme).groups()  # type: ignore[union-attr]
+        assert (int(low), int(high)) == (round(min(sums)), round(max(sums)))
 
 
 def test_the_document_on_quality_has_the_figures_of_the_committed_bench() -> None:
