@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from tyro.conf import Positional
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def status(settings: StatusSettings) -> int:
-    """Print rounds and cumulative counts of each table."""
+    """Print rounds and cumulative counts of each table, and what checks say."""
     import json
 
     from cluster.watch.progress import lines, read_progress
@@ -50,9 +50,11 @@ def status(settings: StatusSettings) -> int:
         store = open_run(settings.run)
     totals = store.totals()
     rounds = {table: len(store.rounds(table)) for table in Table}
+    found = find(store)  # reads the ids of all instances, if anything was judged
     if settings.json:
-        tables = {table: {"rounds": rounds[table], **totals[table]} for table in Table}
-        print(json.dumps(tables | ({"live": live} if live else {}), indent=2))
+        tables: dict[str, Any] = {table: {"rounds": rounds[table], **totals[table]} for table in Table}
+        more = {"live": live, "checks": asdict(found) if found else None}
+        print(json.dumps(tables | {key: value for key, value in more.items() if value}, indent=2))
         return 0
     accepted = totals[Table.CANDIDATES]["accepted"]
     rejected = sum(count for key, count in totals[Table.CANDIDATES].items() if key.startswith("rejected."))
@@ -66,8 +68,8 @@ def status(settings: StatusSettings) -> int:
     if sided := one_sided(totals):
         print(f"warning: {sided}")
     for checks in check_sets(store):
-        print(f"check {checks.name} ({checks.label}): {len(checks.rounds())} rounds judged")
-    if found := find(store):  # reads the ids of all instances, if anything was judged
+        print(f"check {checks.name} ({checks.label}): rounds judged: {len(checks.rounds())}")
+    if found:
         print(f"rows that are right in all: {found.overall}")
         for line in (*_costs(found, live, accepted), *found.notes):
             print(f"  {line}")

@@ -20,7 +20,7 @@ from selfinstruct.finetune.examples import read_examples
 from selfinstruct.quality.findings import find
 from selfinstruct.quality.judging import judgements, overall
 from selfinstruct.quality.only import Only
-from selfinstruct.records import Completion, Finish, Judgement, Table
+from selfinstruct.records import CheckRow, Completion, Finish, Judgement, Table
 from selfinstruct.run.timings import Timing
 from selfinstruct.storage.checks import CheckSet, check_sets
 from selfinstruct.storage.store import RunStore
@@ -212,7 +212,13 @@ def test_a_judge_alone_gives_no_quality(store: RunStore, tmp_path: Path, capsys:
     assert "quality" not in told.lower()
 
 
-def test_a_row_s_cost_is_that_of_making_and_checking_it(store: RunStore, tmp_path: Path) -> None:
+def tokens_of(row: CheckRow) -> int:
+    return row.prompt_tokens + row.completion_tokens
+
+
+def test_a_row_s_cost_is_that_of_making_and_checking_it(
+    store: RunStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (checks,) = check_sets(store)
     sheet = sheet_of(store, tmp_path, lambda said: overall(said) is YES)
     assert main(["check", store.blobs.url, "--sheet", str(sheet)]) == 0
@@ -221,7 +227,7 @@ def test_a_row_s_cost_is_that_of_making_and_checking_it(store: RunStore, tmp_pat
         totals[table][f"tokens.{way}"] for table in ("proposals", "labels") for way in ("prompt", "completion")
     )
     answers = [row for number in checks.rounds() for row in checks.read(number)]
-    tokens += sum(row.prompt_tokens + row.completion_tokens for row in answers)
+    tokens += sum(map(tokens_of, answers))
     found = find(store)
     assert found is not None
     assert found.usable is not None
@@ -232,6 +238,11 @@ def test_a_row_s_cost_is_that_of_making_and_checking_it(store: RunStore, tmp_pat
     assert found.usable.each_high == pytest.approx(tokens / (share.low * rows))
     assert f"an accepted row took {tokens / rows:,.0f} tokens, one of these {found.usable.span}" in found.cost
     assert found.cost.endswith("checking included")
+    capsys.readouterr()
+    assert main(["status", store.blobs.url, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["checks"]["usable"]["each_high"] == pytest.approx(found.usable.each_high)
+    assert [each["tokens"] for each in told["checks"]["tallies"]] == [0, sum(map(tokens_of, answers))]
     money = found.usable_at(3.0)
     assert money is not None
     assert money.each == pytest.approx(3.0 / (share.share * rows))
