@@ -6,9 +6,8 @@ it stands, the shards are fed from the pool, and requests that were under way ar
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 from cluster.connect import connected
@@ -23,6 +22,7 @@ from selfinstruct.run.budget import Budget
 from selfinstruct.run.inputs import Inputs
 from selfinstruct.run.loop import Watch, check_yield, drive
 from selfinstruct.run.rounds import Run, Stage
+from selfinstruct.run.serving import Served, served
 from selfinstruct.run.spending import Spending
 from selfinstruct.run.timings import Timer
 from selfinstruct.run.watches import Everybody, RunWatch
@@ -35,8 +35,10 @@ def generate(settings: GenerateSettings, inputs: Inputs, store: RunStore, watch:
     Raises:
         SelfInstructError: see `selfinstruct.errors`; what is committed stays, the same command goes on.
     """
-    run = Run(settings, inputs.prompts, inputs.seeds, inputs.imported, inputs.evaluation)
-    with connected(settings.ray, _replicas(settings, inputs)), _completers(settings, inputs) as completers:
+    run = Run(settings, inputs.prompts, inputs.seeds, inputs.imported, inputs.evaluation, judge=inputs.judge)
+    lines = served(inputs)
+    with connected(settings.ray, sum(_count(settings, each) for each in lines)):
+        completers = [(_pool(settings, each), each.stages) for each in lines]
         pools = [pool for pool, _ in completers]
         index = ShardedIndex(settings.novelty, settings.shards, _absolute(settings.out))
         timer = Timer(store.blobs, lambda: sum(pool.alive for pool in pools))
@@ -67,29 +69,19 @@ def _await_models(run: Run, pools: Sequence[ReplicaPool], watch: Watch) -> None:
         watch.tick(run)
 
 
-@contextmanager
-def _completers(settings: GenerateSettings, inputs: Inputs) -> Iterator[list[tuple[ReplicaPool, tuple[Stage, ...]]]]:
-    """One pool for both stages, proposing first in line, or one pool for each."""
-    pool = replicate(
-        inputs.proposer, inputs.prompts, settings.replicas, settings.in_flight, settings.ray, settings.timeouts
-    )
-    if inputs.proposer == inputs.labeller:
-        yield [(pool, (Stage.PROPOSE, Stage.LABEL))]
-    else:
-        label_pool = replicate(
-            inputs.labeller,
-            inputs.prompts,
-            settings.label.replicas,
-            settings.in_flight,
-            settings.ray,
-            settings.timeouts,
-        )
-        yield [(pool, (Stage.PROPOSE,)), (label_pool, (Stage.LABEL,))]
+def _pool(settings: GenerateSettings, line: Served) -> ReplicaPool:
+    count, timeouts = _count(settings, line), settings.timeouts
+    return replicate(line.engine, line.prompts, count, settings.in_flight, settings.ray, timeouts)
 
 
-def _replicas(settings: GenerateSettings, inputs: Inputs) -> int:
-    """Of both models together."""
-    return settings.replicas + (settings.label.replicas if inputs.proposer != inputs.labeller else 0)
+def _count(settings: GenerateSettings, line: Served) -> int:
+    """How many replicas of an engine are asked for: each model says so itself, the first of its stages for all."""
+    by_stage = {
+        Stage.PROPOSE: settings.replicas,
+        Stage.LABEL: settings.label.replicas,
+        Stage.CHECK: settings.check.replicas,
+    }
+    return by_stage[line.stages[0]]
 
 
 def _absolute(out: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from selfinstruct.run.budget import BudgetSettings
-from selfinstruct.run.inputs import InputSettings, LabelSettings
+from selfinstruct.run.inputs import InputSettings, JudgeModelSettings, LabelSettings
 from selfinstruct.settings import MOST_ACTORS, group, option
 
 
@@ -56,6 +56,17 @@ class LabelPoolSettings(LabelSettings):
     replicas: int = option(1, least=1, most=MOST_ACTORS)
 
 
+@dataclass(frozen=True)
+class JudgePoolSettings(JudgeModelSettings):
+    """A check of the run's own, and its model.
+
+    Args:
+        replicas: Replicas of the judging model, if it is another one than those that propose and label.
+    """
+
+    replicas: int = option(1, least=1, most=MOST_ACTORS, alters_data=False)
+
+
 @dataclass(frozen=True, kw_only=True)
 class GenerateSettings(InputSettings):
     """Grow a set of instructions and instances from seed tasks. The same command resumes a run.
@@ -74,6 +85,7 @@ class GenerateSettings(InputSettings):
     in_flight: int | None = option(None, least=1, alters_data=False)
     wait_for_space: float = option(600.0, least=0, alters_data=False)
     label: LabelPoolSettings = group(LabelPoolSettings, alters_data=False)
+    check: JudgePoolSettings = group(JudgePoolSettings, on_command_line=False)
     ray: RaySettings = group(RaySettings, alters_data=False)
     timeouts: TimeoutSettings = group(TimeoutSettings, alters_data=False)
     budget: BudgetSettings = group(BudgetSettings, alters_data=False)

@@ -47,11 +47,6 @@ class AskedModel(EngineSettings):
         """The engine's part of these settings."""
         return EngineSettings(**{each.name: getattr(self, each.name) for each in fields(EngineSettings)})
 
-    @property
-    def model_name(self) -> str:
-        """The last part of the model's name or folder."""
-        return self.model.rstrip("/").rpartition("/")[2] or self.model
-
 
 def answers_of(
     settings: AskedModel, url: str, prompts: PromptSet, requests: Sequence[Request], facts: Facts

@@ -67,36 +67,28 @@ def _by_people(settings: CheckSettings, sheet: Path) -> CheckSet:
 
 def _by_model(settings: CheckSettings) -> CheckSet:
     from cluster.completer import opened_completer
-    from selfinstruct.engines import identify, pinned, traits
-    from selfinstruct.quality.checking import check, requests, to_check
-    from selfinstruct.quality.rubric import load_rubric
+    from selfinstruct.engines import identify, name_of, pinned
+    from selfinstruct.quality.checking import check, count, to_check
+    from selfinstruct.steps.checks import Judge
+    from selfinstruct.steps.rubric import load_rubric
     from selfinstruct.storage.checks import CheckSet
     from selfinstruct.storage.store import open_run
 
-    rubric = load_rubric(settings.rubric)
+    prompts = (rubric := load_rubric(settings.rubric)).prompts
     store = open_run(settings.run)
     store.blobs.check_writable()
     engine = settings.engine_settings
-    identity = identify(engine)
-    facts = {
-        "by": By.MODEL,
-        "model": traits(engine).writer or settings.model_name,
-        "questions": [list(each) for each in rubric.questions.items()],
-        "rubric": rubric.prompts.digest,
-        "seed": settings.seed,
-        "share": settings.share,
-        **{f"model.{key}": value for key, value in identity.items()},
-    }
-    checks = CheckSet(store, facts)
-    missing = sum(len(requests(checks, rubric, number)) for number in to_check(checks))
-    if not to_check(checks):
+    judge = Judge(rubric, settings.share, settings.seed, name_of(engine), identity := identify(engine))
+    checks = CheckSet(store, judge.facts)
+    if not (rounds := to_check(checks)):
         return checks
-    check_room(engine, rubric.prompts)
-    print(f"{settings.run}: asking {facts['model']} about {missing:,} instances", file=sys.stderr, flush=True)
+    check_room(engine, prompts)
+    missing = count(checks, judge, rounds)
+    print(f"{settings.run}: asking {judge.model} about {missing:,} instances", file=sys.stderr, flush=True)
     checks.begin()
     opened = pinned(engine, identity)
-    with opened_completer(opened, rubric.prompts, settings.replicas, settings.in_flight, settings.ray) as completer:
-        check(checks, rubric, completer, settings.max_failed, Progress(missing))
+    with opened_completer(opened, prompts, settings.replicas, settings.in_flight, settings.ray) as completer:
+        check(checks, judge, completer, settings.max_failed, Progress(missing))
     return checks
 
 

@@ -77,7 +77,9 @@ class Display(RunWatch):
 
     def tick(self, run: Run) -> None:
         """Show, if it is time to."""
-        self._rounds = f"{max(0, run.pool.rounds - 1)} proposed, {max(0, run.labelled - 1)} labelled"
+        done = {"proposed": run.pool.rounds, "labelled": run.labelled}
+        done |= {"checked": run.complete_rounds} if run.judge else {}
+        self._rounds = ", ".join(f"{max(0, rounds - 1)} {what}" for what, rounds in done.items())
         now = time.monotonic()
         if now - self._shown < (LIVE_EVERY if self._live else LOG_EVERY):
             return

@@ -23,6 +23,7 @@ def generate(settings: GenerateSettings) -> int:
     from selfinstruct.engines import EMBEDDED, traits
     from selfinstruct.run.inputs import read_inputs, warnings_about
     from selfinstruct.storage.accounts import one_sided
+    from selfinstruct.storage.checks import CheckSet
 
     settings, kept = generating.as_begun(settings)
     for option in kept:
@@ -51,6 +52,9 @@ def generate(settings: GenerateSettings) -> int:
     print(f"{finished.pool.generated} accepted instructions and their instances lie in")
     for table in ("candidates", "instances", "proposals", "labels"):
         print(f"  {settings.out.rstrip('/')}/{table}/*.parquet")
+    if inputs.judge:
+        check = CheckSet(store, inputs.judge.facts).name
+        print(f"What {inputs.judge.model} says of them lies in {settings.out.rstrip('/')}/checks/{check}")
     return 0
 
 

@@ -23,6 +23,17 @@ def seed_of(*parts: str | int) -> int:
     return int.from_bytes(key_of(*parts)[:8], "little") >> 1
 
 
+def rank_of(id: str, seed: int) -> int:
+    """Where a row stands among those to be looked at (63 bits): the same for shares and for counts of rows, which so
+    have most of their rows in common."""
+    return seed_of("sample", seed, id)
+
+
+def in_share(id: str, share: float, seed: int) -> bool:
+    """Whether a row is in the keyed share (0 to 1) of all rows. A smaller share is part of a larger one."""
+    return rank_of(id, seed) < share * (1 << 63)
+
+
 class Draws:
     """A stream of draws under one key: blake2b of the key and a counter."""
 

@@ -15,6 +15,7 @@ from ray.util.metrics import Counter, Gauge
 
 from cluster.seats import PoolState
 from selfinstruct.records import Completion, RoundFile, Table
+from selfinstruct.run.checking import WriteCheck
 from selfinstruct.run.loop import Watch
 from selfinstruct.run.rounds import Check, Effect, Insert, Run, Write
 from selfinstruct.run.timings import Timer
@@ -45,7 +46,7 @@ FROM_POOLS = (
     ("requests", "where", ("queued", "held")),
     ("replica_events", "event", ("deaths", "lost", "resent", "culprits")),
 )
-STEPS = {Check: "check", Insert: "insert", Write: "write"}
+STEPS = {Check: "check", Insert: "insert", Write: "write", WriteCheck: "write"}
 
 
 class Metrics(Watch):
@@ -104,6 +105,8 @@ class Metrics(Watch):
         self._gauges["pool"].set(len(run.pool))
         self._gauges["rounds"].set(max(0, run.pool.rounds - 1), {"stage": "proposed"})
         self._gauges["rounds"].set(max(0, run.labelled - 1), {"stage": "labelled"})
+        if run.judge:
+            self._gauges["rounds"].set(max(0, run.complete_rounds - 1), {"stage": "checked"})
         pools = self._pools()
         ready = sum(pool.ready for pool in pools)
         self._gauges["busy"].set(sum(pool.busy * pool.ready for pool in pools) / max(1, ready))

@@ -37,6 +37,7 @@ __all__ = [
     "fetch",
     "identify",
     "identity_of",
+    "name_of",
     "open_engine",
     "pinned",
     "traits",
@@ -60,6 +61,11 @@ def traits(settings: EngineSettings) -> Traits:
         InputError: no such engine, or an option is wrong.
     """
     return _module(settings).traits(settings)
+
+
+def name_of(settings: EngineSettings) -> str:
+    """What is said to have written an engine's texts: a model, or a grammar."""
+    return traits(settings).writer or settings.model_name
 
 
 def open_engine(settings: EngineSettings, prompts: PromptSet) -> Engine:

@@ -14,7 +14,6 @@ template refuses a system message, or leaves it out without a word, its text sta
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -60,8 +59,10 @@ class PromptEncoder:
         self._tokenizer = tokenizer
         self.turn_end: int | None = None
         self._room = {kind: prompts[kind].sampling.max_tokens for kind in prompts.kinds}
-        frames = self._chat(prompts) if prompts.chat else [self._plain(prompts[kind]) for kind in prompts.kinds]
-        self._frames: Mapping[Kind, tuple[list[int], list[int]]] = dict(zip(prompts.kinds, frames, strict=True))
+        self._frames: dict[Kind, tuple[list[int], list[int]]] = {}
+        for each in prompts.sets:
+            frames = self._chat(each) if each.chat else [self._plain(each[kind]) for kind in each.kinds]
+            self._frames |= zip(each.kinds, frames, strict=True)
 
     def frame(self, kind: Kind) -> tuple[list[int], list[int]]:
         """The ids before and after the suffix."""

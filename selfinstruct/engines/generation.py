@@ -79,7 +79,7 @@ class Generator:
         self._room = {kind: prompts[kind].sampling.max_tokens for kind in prompts.kinds}
         self._token_size = _token_size(model)
         self._endings = {
-            kind: Ending(tokenizer, ends, prompts[kind].sampling.stop, prompts.stop_repetition)
+            kind: Ending(tokenizer, ends, prompts[kind].sampling.stop, prompts.of(kind).stop_repetition)
             for kind in prompts.kinds
         }
         self._decoder = _decoder(model, {kind: prompts[kind].sampling for kind in prompts.kinds}, prefixes)

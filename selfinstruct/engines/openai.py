@@ -196,7 +196,7 @@ class _Worker:
         self._options = options
         self._slots = asyncio.Semaphore(options.concurrency)
         self._closed = asyncio.Event()
-        self._folded = None if api.system else False  # whether the system's text goes to the user's message, once known
+        self._folded: bool | None = None  # whether the system's text goes to the user's message, once known
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="openai", daemon=True)
@@ -254,13 +254,13 @@ class _Worker:
         except UnavailableError as error:
             asked = attempts.statistics["attempt_number"]
             raise FailureError(
-                f"--openai.url: {self._api.url} failed {asked} times in a row; the last: {error}"
+                f"--openai.url: {self._api.url(request.kind)} failed {asked} times in a row; the last: {error}"
             ) from error
 
     async def _ask(self, request: Request) -> Completion:
         """Ask once; twice where the server refuses, and it is not known yet whether it takes a system message."""
-        if self._folded is not None:
-            return await self._post(request, folded=self._folded)
+        if self._folded is not None or not self._api.system(request.kind):
+            return await self._post(request, folded=bool(self._folded))
         try:
             completion = await self._post(request, folded=False)
         except (RefusedError, UnavailableError) as error:
@@ -284,9 +284,10 @@ class _Worker:
     async def _post(self, request: Request, *, folded: bool) -> Completion:
         import httpx2
 
+        url = self._api.url(request.kind)
         try:
             async with asyncio.timeout(self._options.timeout):  # the client's own begins anew with each byte
-                response = await self._client.post(self._api.url, json=self._api.body(request, folded=folded))
+                response = await self._client.post(url, json=self._api.body(request, folded=folded))
         except TimeoutError as error:
             raise UnavailableError(
                 f"no whole answer within {self._options.timeout:g} seconds; a slow server needs more --openai.timeout,"
@@ -349,7 +350,7 @@ def _check_context(model: str, listed: httpx2.Response, prompts: PromptSet) -> N
     problems = []
     for kind in prompts.kinds:
         prompt, room = prompts[kind], prompts[kind].sampling.max_tokens
-        words = words_in(f"{prompts.system} {prompt.prefix} {prompt.tail}")
+        words = words_in(f"{prompts.of(kind).system} {prompt.prefix} {prompt.tail}")
         if isinstance(context, int) and words + room >= context:
             problems.append(
                 f"--model: {model}: the server's context of {context} tokens cannot hold the {kind} prompt of {words}"

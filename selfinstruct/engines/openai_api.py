@@ -22,7 +22,7 @@ from selfinstruct.engines.server_answers import (
 from selfinstruct.engines.settings import EngineSettings, OpenAIOptions
 from selfinstruct.errors import InputError
 from selfinstruct.prompts import PromptSet, Sampling
-from selfinstruct.records import Completion, Finish, Request, mended
+from selfinstruct.records import Completion, Finish, Kind, Request, mended
 from selfinstruct.sources.options import named_values
 from selfinstruct.steps.readers.ends import first_turn
 
@@ -62,15 +62,24 @@ class Api:
     """
 
     def __init__(self, settings: EngineSettings, prompts: PromptSet, key: str | None) -> None:
-        endpoint = settings.openai.endpoint
-        self._chat = prompts.chat if endpoint == "auto" else endpoint == "chat"
+        self._endpoint = settings.openai.endpoint
+        self._address = address(settings.openai)
         self._model = settings.model
         self._prompts = prompts
         self._key = key
         self._extra = named_values("openai.body", settings.openai.body)
         self._structured = settings.openai.structured
-        self.system = self._chat and bool(prompts.system)
-        self.url = address(settings.openai) + ("/chat/completions" if self._chat else "/completions")
+
+    def _chat(self, kind: Kind) -> bool:
+        return self._prompts.of(kind).chat if self._endpoint == "auto" else self._endpoint == "chat"
+
+    def system(self, kind: Kind) -> bool:
+        """Whether requests of a kind have a system message."""
+        return self._chat(kind) and bool(self._prompts.of(kind).system)
+
+    def url(self, kind: Kind) -> str:
+        """Where requests of a kind go."""
+        return self._address + ("/chat/completions" if self._chat(kind) else "/completions")
 
     def body(self, request: Request, *, folded: bool = False) -> dict[str, Any]:
         """The JSON of a request.
@@ -79,14 +88,15 @@ class Api:
             folded: Without a system message: its text at the head of the user's.
         """
         prompt, sampling = self._prompt(request), self._prompts[request.kind].sampling
-        asked: dict[str, Any] = {"prompt": self._prompts.messages(prompt, folded=True)[-1]["content"]}
-        if self._chat:
-            asked = {"messages": self._prompts.messages(prompt, folded=folded)}
-            if self._prompts.template:
-                asked["chat_template_kwargs"] = dict(self._prompts.template)
+        form = self._prompts.of(request.kind)
+        asked: dict[str, Any] = {"prompt": form.messages(prompt, folded=True)[-1]["content"]}
+        if self._chat(request.kind):
+            asked = {"messages": form.messages(prompt, folded=folded)}
+            if form.template:
+                asked["chat_template_kwargs"] = dict(form.template)
         if self._structured and (schema := self._prompts[request.kind].schema):
-            form = {"name": str(request.kind), "strict": True, "schema": json.loads(schema)}
-            asked["response_format"] = {"type": "json_schema", "json_schema": form}
+            wanted = {"name": str(request.kind), "strict": True, "schema": json.loads(schema)}
+            asked["response_format"] = {"type": "json_schema", "json_schema": wanted}
         fields = {"model": self._model, **asked, **_sampling(sampling), "seed": _fold(request.seed), **self._extra}
         return {name: value for name, value in fields.items() if value is not None}
 
@@ -102,11 +112,11 @@ class Api:
             return self._read(request, response)
         status, problem = response.status_code, f"{response.status_code}: {said(response, self._key)}"
         if status in (401, 403):
-            raise InputError(refused_key(self.url, problem, self._key))
+            raise InputError(refused_key(self.url(request.kind), problem, self._key))
         if status in (404, 405) or status < 400:
             raise InputError(
-                f"--model: {self.url} answers {problem}; name a model that the server has, or mend --openai.url"
-                " (it often ends with /v1) or --openai.endpoint"
+                f"--model: {self.url(request.kind)} answers {problem}; name a model that the server has, or mend"
+                " --openai.url (it often ends with /v1) or --openai.endpoint"
             )
         if _busy(status):
             raise UnavailableError(problem, _retry_after(response))

@@ -148,6 +148,11 @@ class EngineSettings:
     vllm: VLLMOptions = group(VLLMOptions)
 
     @property
+    def model_name(self) -> str:
+        """The last part of the model's name or folder."""
+        return self.model.rstrip("/").rpartition("/")[2] or self.model
+
+    @property
     def source(self) -> TransformersOptions | VLLMOptions:
         """The options that say which revision of a checkpoint is meant, and whether its code may run."""
         options: TransformersOptions | VLLMOptions = getattr(self, self.engine)

@@ -200,9 +200,10 @@ class VLLMEngine:
         self._engine = engine
         self._encoder = encoder
         self._spelt = spelt
-        self._loops = prompts.stop_repetition
+        loops = {kind: prompts.of(kind).stop_repetition for kind in prompts.kinds}
+        self._loops = any(loops.values())
         self._sampling = {
-            kind: {**_sampling(prompts[kind].sampling, prompts[kind].schema, ends), **_handing_out(self._loops)}
+            kind: {**_sampling(prompts[kind].sampling, prompts[kind].schema, ends), **_handing_out(loops[kind])}
             for kind in prompts.kinds
         }
         self._drafts: defaultdict[str, _Draft] = defaultdict(_Draft)

@@ -15,8 +15,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from selfinstruct.errors import CorruptError, FailureError, FingerprintError, HeldError
+from selfinstruct.errors import CorruptError, FingerprintError, HeldError
 from selfinstruct.records import Completion, Finish, Request, round_name
+from selfinstruct.run.failures import refuse_failures
 from selfinstruct.run.loop import Completer
 from selfinstruct.settings import Facts, differences
 from selfinstruct.sources.json_values import RowError, value_of
@@ -139,12 +140,9 @@ def ask(
 
 def check_answered(answers: Answers, requests: Sequence[Request], most: float) -> None:
     """FailureError if more than this share of the requests failed: figures would say nothing."""
-    failed = [answers[request.id] for request in requests if answers[request.id].finish is Finish.FAILED]
-    if len(failed) > most * len(requests):
-        raise FailureError(
-            f"{answers.blobs.url}: {len(failed)} of {len(requests)} requests failed, the first because: "
-            f"{failed[0].error}; a smaller --prompt.max_tokens leaves more room for prompts"
-        )
+    given = [answers[request.id] for request in requests]
+    advice = "a smaller --prompt.max_tokens leaves more room for prompts"
+    refuse_failures(answers.blobs.url, "requests", given, most, "--max_failed", spared=0, advice=advice)
 
 
 def json_lines(rows: Sequence[Mapping[str, Any]]) -> bytes:

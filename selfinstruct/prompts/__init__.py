@@ -60,7 +60,11 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class PromptSet:
-    """A prompt for each kind that the set asks. With `chat`, an engine wraps the whole prompt as a user's message."""
+    """A prompt for each kind that the set asks. With `chat`, an engine wraps the whole prompt as a user's message.
+
+    An engine that serves several sets at once is opened with one that holds the others (`beside`): each kind is then
+    asked in the form of the set that it comes from (`of`).
+    """
 
     name: str
     chat: bool
@@ -70,14 +74,28 @@ class PromptSet:
     template: Mapping[str, Any] = field(default_factory=dict)  # chat only: variables of the model's chat template
     changed: Mapping[str, Any] = field(default_factory=dict)  # sampling that is not the files', by `kind.field`
     stop_repetition: bool = False  # a completion that goes in circles is ended by the engines that can
+    guests: tuple[PromptSet, ...] = ()  # of other kinds
 
     def __getitem__(self, kind: Kind) -> Prompt:
-        return self.prompts[kind]
+        return self.of(kind).prompts[kind]
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
-        """The kinds of request that the set asks."""
-        return tuple(self.prompts)
+        """The kinds of request that the set asks, those of its guests too."""
+        return (*self.prompts, *(kind for guest in self.guests for kind in guest.kinds))
+
+    @property
+    def sets(self) -> tuple[PromptSet, ...]:
+        """The set itself, without its guests, and each of those."""
+        return (replace(self, guests=()), *self.guests) if self.guests else (self,)
+
+    def beside(self, guest: PromptSet) -> PromptSet:
+        """The set with another one, of other kinds, beside it. What it says of itself (digest, texts ...) stays."""
+        return replace(self, guests=(*self.guests, guest))
+
+    def of(self, kind: Kind) -> PromptSet:
+        """The set in whose form a kind is asked."""
+        return next((guest for guest in self.guests if kind in guest.prompts), self)
 
     @property
     def texts(self) -> list[str]:

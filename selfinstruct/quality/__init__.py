@@ -1,8 +1,6 @@
 """What a row is worth: checks by models and people, and what follows from them.
 
-rubric.py      what a check asks: its questions and its prompt, from a TOML file
-judging.py     what an answer says to each question
-checking.py    the stage: accepted instances in, a file of judgements a round out
+checking.py    a model judges a run that is there; what it is asked and what its answers say is `steps`' to know
 sheets.py      people's sheets, read, and kept as checks of their own
 findings.py    all checks of a run together, in numbers, and what a usable row cost
 only.py        rows by an expression over their columns and a check's judgements; settings.py: its options

@@ -13,11 +13,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from selfinstruct.quality.estimate import Estimate, JudgeFigures, Looked, Usable, estimate, judge_figures, usable
-from selfinstruct.quality.judging import overall
 from selfinstruct.quality.only import Only
-from selfinstruct.quality.rubric import ALL
 from selfinstruct.quality.sample import stratum_of
 from selfinstruct.records import By, Judgement, Table
+from selfinstruct.steps.judging import overall
+from selfinstruct.steps.rubric import ALL
 from selfinstruct.storage.checks import CheckSet, check_sets, listed, the_check
 from selfinstruct.storage.store import RunStore
 

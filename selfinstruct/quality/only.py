@@ -13,9 +13,9 @@ from typing import Any
 from simpleeval import InvalidExpression, SimpleEval
 
 from selfinstruct.errors import InputError
-from selfinstruct.quality.judging import overall
-from selfinstruct.quality.rubric import ALL
 from selfinstruct.records import CHECKS, Judgement, Table
+from selfinstruct.steps.judging import overall
+from selfinstruct.steps.rubric import ALL
 from selfinstruct.storage.checks import the_check
 from selfinstruct.storage.store import RunStore
 

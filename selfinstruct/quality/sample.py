@@ -1,8 +1,8 @@
 """Which rows people and judges look at: drawn by keyed hash, so that anybody draws the same ones again.
 
-There are two ways. A *share* takes a row for its id alone, so it keeps what it has when the run grows. A *count* takes
-equal parts of all strata and moves when the run grows; but for one run and seed a smaller count is always part of a
-larger one, so that the rows for people are among the rows for the judge.
+There are two ways. A *share* (`draws.in_share`) takes a row for its id alone, so it keeps what it has when the run
+grows. A *count* takes equal parts of all strata and moves when the run grows; but for one run and seed a smaller count
+is always part of a larger one, so that the rows for people are among the rows for the judge.
 
 A stratum is one kind of task (classification or not) in one tenth of the run.
 """
@@ -12,22 +12,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from selfinstruct.draws import seed_of
+from selfinstruct.draws import rank_of
 
 TENTHS = 10
 
 _KINDS = {True: "classification", False: "other", None: "unknown"}
-_HASHES = 1 << 63
 
 
 def stratum_of(is_classification: bool | None, position: int, rows: int) -> str:
     """The stratum of the row at a position (from 0) among all `rows` of a run; names sort in the order of the run."""
     return f"{_KINDS[is_classification]}/{position * TENTHS // rows}"
-
-
-def in_share(id: str, share: float, seed: int) -> bool:
-    """Whether a row is in the keyed share (0 to 1) of all rows. A smaller share is part of a larger one."""
-    return _hash(id, seed) < share * _HASHES
 
 
 def draw(ids: Sequence[str], strata: Sequence[str], count: int, seed: int) -> list[str]:
@@ -38,15 +32,10 @@ def draw(ids: Sequence[str], strata: Sequence[str], count: int, seed: int) -> li
     """
     members: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for at, (id, stratum) in enumerate(zip(ids, strata, strict=True)):
-        members[stratum].append((_hash(id, seed), at))
+        members[stratum].append((rank_of(id, seed), at))
     queue = [
         ((rank + 0.5) / len(rows), hash, at)
         for rows in members.values()
         for rank, (hash, at) in enumerate(sorted(rows))
     ]
     return [ids[at] for at in sorted(at for _, _, at in sorted(queue)[:count])]
-
-
-def _hash(id: str, seed: int) -> int:
-    """63 bits. The same for shares and counts, which so have most of their rows in common."""
-    return seed_of("sample", seed, id)

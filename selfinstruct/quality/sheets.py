@@ -18,14 +18,14 @@ from typing import Any
 
 from selfinstruct.errors import InputError
 from selfinstruct.quality.intervals import wilson
-from selfinstruct.quality.judging import overall
-from selfinstruct.quality.rubric import ALL
 from selfinstruct.records import By, CheckRow, Judgement, Table
 from selfinstruct.settings import digest_of
 from selfinstruct.sources.documents import read_document
 from selfinstruct.sources.files import read_text
 from selfinstruct.sources.limits import listed, text_problem
 from selfinstruct.sources.rows import Problems
+from selfinstruct.steps.judging import overall
+from selfinstruct.steps.rubric import ALL
 from selfinstruct.storage.checks import CheckSet
 from selfinstruct.storage.lineage import identity, known_ids, round_of
 from selfinstruct.storage.store import RunStore

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 from selfinstruct.errors import InputError
 from selfinstruct.novelty.rouge import Tokeniser
-from selfinstruct.quality.rubric import ALL
 from selfinstruct.quality.sheets import PAPER, QUESTIONS
 from selfinstruct.report import charts
 from selfinstruct.report.common import mark_common
 from selfinstruct.report.figures import Figures
 from selfinstruct.report.gather import Gathered
 from selfinstruct.report.settings import FigureSettings
+from selfinstruct.steps.rubric import ALL
 from selfinstruct.storage.lineage import Row
 
 if TYPE_CHECKING:

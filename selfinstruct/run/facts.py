@@ -16,6 +16,7 @@ from selfinstruct.records import ImportedTask, SeedTask, Table
 from selfinstruct.run.settings import RunSettings
 from selfinstruct.settings import Facts, differences, digest_of, facts_before, facts_of, with_options
 from selfinstruct.sources.contamination import Contamination
+from selfinstruct.steps.checks import Judge
 from selfinstruct.steps.plugins import plugin_facts
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def gather_facts(
     evaluation: Contamination | None,
     proposer: Mapping[str, str],
     labeller: Mapping[str, str],
+    judge: Judge | None = None,
 ) -> Facts:
     """The facts of a run that begins with these inputs. `proposer` and `labeller` are what `engines.identify` says."""
     return {
@@ -63,7 +65,14 @@ def gather_facts(
         **({"evaluation": evaluation.digest} if evaluation else {}),
         **{f"proposer.{key}": value for key, value in proposer.items()},
         **{f"labeller.{key}": value for key, value in labeller.items()},
+        **(_judge_facts(judge) if judge else {}),
     }
+
+
+def _judge_facts(judge: Judge) -> Facts:
+    """What the run's own check depends on beside its share and the run's seed, so that they name one check."""
+    identity = {f"judge.{key}": value for key, value in judge.identity.items()}
+    return {"check.rubric": judge.rubric.prompts.digest, "judge.name": judge.model, **identity}
 
 
 def word_facts(novelty: NoveltySettings) -> Facts:

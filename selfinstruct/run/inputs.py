@@ -5,7 +5,7 @@ No heavy imports, so that `--help` starts at once.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from selfinstruct.engines import (
     VLLMOptions,
     identify,
     identity_of,
+    name_of,
     pinned,
     traits,
 )
@@ -28,13 +29,15 @@ from selfinstruct.protocols import Engine
 from selfinstruct.records import ImportedTask, SeedTask
 from selfinstruct.run.facts import gather_facts
 from selfinstruct.run.pools import read_pool
-from selfinstruct.run.settings import RunSettings
+from selfinstruct.run.settings import JudgeSettings, RunSettings
 from selfinstruct.settings import Facts, NamedValues, group, option, problems_of
 from selfinstruct.sources import seeds as seed_files
 from selfinstruct.sources.contamination import NGRAM, Contamination
 from selfinstruct.sources.evaluation_sets import read_evaluation
 from selfinstruct.sources.options import named_values
 from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
+from selfinstruct.steps.checks import Judge
+from selfinstruct.steps.rubric import load_rubric
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,19 @@ class LabelSettings:
 
     engine: str | None = None
     model: str | None = None
+
+
+@dataclass(frozen=True)
+class JudgeModelSettings(JudgeSettings):
+    """A check of the run's own, and its model.
+
+    Args:
+        engine: Engine of the judging model (default: that of the model that labels).
+        model: The judging model (default: the one that labels).
+    """
+
+    engine: str | None = option(None, alters_data=False)
+    model: str | None = option(None, alters_data=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +100,7 @@ class InputSettings(RunSettings):
     engine: str = option("transformers", alters_data=False)
     model: str = option(EMBEDDED, alters_data=False)
     label: LabelSettings = group(LabelSettings, alters_data=False)
+    check: JudgeModelSettings = group(JudgeModelSettings, on_command_line=False)
     transformers: TransformersOptions = group(TransformersOptions, alters_data=False)
     template: TemplateOptions = group(TemplateOptions, alters_data=False)
     openai: OpenAIOptions = group(OpenAIOptions, alters_data=False)
@@ -99,6 +116,12 @@ class InputSettings(RunSettings):
         """The engine that classifies and instantiates; equal to the proposer unless told otherwise."""
         return replace(self.proposer, engine=self.label.engine or self.engine, model=self.label.model or self.model)
 
+    @property
+    def judging(self) -> EngineSettings:
+        """The engine that judges; equal to the labeller unless told otherwise."""
+        label = self.labeller
+        return replace(label, engine=self.check.engine or label.engine, model=self.check.model or label.model)
+
 
 @dataclass(frozen=True)
 class Inputs:
@@ -113,6 +136,8 @@ class Inputs:
     facts: Facts
     own: Engine | None = None  # in place of the proposer that the settings name, and of an equal labeller
     notes: tuple[str, ...] = ()  # what of the pool's files is not used
+    judge: Judge | None = None
+    judging: EngineSettings | None = None  # the judge's engine
 
 
 def read_inputs(settings: InputSettings, own: Engine | None = None) -> Inputs:
@@ -135,21 +160,45 @@ def read_inputs(settings: InputSettings, own: Engine | None = None) -> Inputs:
     evaluation = None
     if settings.decontaminate:
         evaluation = Contamination(read_evaluation(settings.decontaminate), settings.novelty, settings.ngram)
-    shared = settings.labeller == settings.proposer
     known = identify(settings.proposer) if own is None else identity_of(own)
-    known_labeller = known if shared else identify(settings.labeller)
     proposer = pinned(settings.proposer, known) if own is None else settings.proposer
+    labeller, known_labeller = proposer, known
+    if settings.labeller != settings.proposer:
+        known_labeller = identify(settings.labeller)
+        labeller = pinned(settings.labeller, known_labeller)
+    judge, judging = _judge(settings, own, {settings.labeller: known_labeller, settings.proposer: known})
     return Inputs(
         seeds=seeds,
         imported=imported,
         prompts=prompts,
         proposer=proposer,
-        labeller=proposer if shared else pinned(settings.labeller, known_labeller),
+        labeller=labeller,
         evaluation=evaluation,
-        facts=gather_facts(settings, seeds, imported, prompts, evaluation, known, known_labeller),
+        facts=gather_facts(settings, seeds, imported, prompts, evaluation, known, known_labeller, judge),
         own=own,
         notes=tuple(notes),
+        judge=judge,
+        judging=judging,
     )
+
+
+def _judge(
+    settings: InputSettings, own: Engine | None, known: Mapping[EngineSettings, Mapping[str, str]]
+) -> tuple[Judge | None, EngineSettings | None]:
+    """Who judges, with what engine; nobody where there is no check.
+
+    Args:
+        known: What is known of the engines that propose and label.
+    """
+    check, engine = settings.check, settings.judging
+    if not check.rubric:
+        return None, None
+    rubric = load_rubric(check.rubric, "check.rubric")
+    if own is not None and engine == settings.proposer:
+        raise InputError("check.rubric: an engine that is open was not told what a check asks; name a check.model")
+    identity = known[engine] if engine in known else identify(engine)
+    judge = Judge(rubric, check.share, settings.seed, name_of(engine), identity)
+    return judge, pinned(engine, identity)
 
 
 def warnings_about(settings: InputSettings, inputs: Inputs) -> list[str]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import TypeAlias
 
-from selfinstruct.records import Completion, Finish, Request, RoundFile, Table
+from selfinstruct.records import CHECKS, Completion, Finish, Request, Table
 from selfinstruct.storage.segments import Answer, Segment, key_of, segment_name
 
 
@@ -52,8 +52,8 @@ class Remove:
 
 Order: TypeAlias = Save | Remove
 
-Place: TypeAlias = tuple[Table, int]
-"""The table and round in which an answer ends."""
+Place: TypeAlias = tuple[str, int]
+"""The table (that of the run's check is `CHECKS`) and the round in which an answer ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,8 @@ def _count(number: int, what: str, which: str = "") -> str:
 def place_of(request_id: str) -> Place:
     """Where the answer to a request goes, by its id (`records`)."""
     head, _, rest = request_id.partition("/")
-    return (Table.LABELS if "/" in rest else Table.PROPOSALS), int(head)
+    table = CHECKS if rest.endswith("/check") else Table.LABELS if "/" in rest else Table.PROPOSALS
+    return table, int(head)
 
 
 @dataclass(slots=True)
@@ -108,7 +109,7 @@ class Keeping:
     """
 
     def __init__(
-        self, driver: str, segments: Sequence[Segment], committed: Mapping[Table, int], pace: Pace = PACE
+        self, driver: str, segments: Sequence[Segment], committed: Mapping[str, int], pace: Pace = PACE
     ) -> None:
         self._driver = driver
         self._pace = pace
@@ -163,10 +164,10 @@ class Keeping:
             self._since = now
         file.unsaved[completion.request_id] = Answer(key, completion.mended())
 
-    def committed(self, file: RoundFile) -> None:
+    def committed(self, table: str, number: int) -> None:
         """A file is in the store: what ends in it is not under way any more."""
-        if file.table in self._committed:
-            self._committed[file.table] = max(file.round, self._committed[file.table])
+        if table in self._committed:
+            self._committed[table] = max(number, self._committed[table])
             for place in [place for place in self._files if not self._is_open(place)]:
                 del self._files[place]
             self._find_useless()

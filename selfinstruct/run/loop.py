@@ -16,13 +16,15 @@ from typing import Any, Protocol
 
 from selfinstruct.errors import CorruptError, HeldError, YieldError
 from selfinstruct.protocols import Engine, PoolIndex
-from selfinstruct.records import Completion, Request, RoundFile, Table
+from selfinstruct.records import CHECKS, CheckRow, Completion, Request, RoundFile, Table
 from selfinstruct.run.barren import advice
+from selfinstruct.run.checking import WriteCheck
 from selfinstruct.run.facts import ORIGIN, check_facts
 from selfinstruct.run.keeping import PACE, Left, Pace
 from selfinstruct.run.pending import Pending
 from selfinstruct.run.rounds import Check, Effect, Insert, Run, Stage, Write
 from selfinstruct.settings import Facts, fingerprint_of
+from selfinstruct.storage.checks import CheckSet
 from selfinstruct.storage.store import RunStore
 
 
@@ -42,6 +44,9 @@ class Watch:
 
     def committed(self, file: RoundFile) -> None:
         """A file was committed."""
+
+    def judged(self, number: int, rows: Sequence[CheckRow]) -> None:
+        """A round's file of the run's own check was committed."""
 
     def completed(self, completion: Completion) -> None:
         """A completion came in."""
@@ -88,6 +93,11 @@ def prepare(store: RunStore, facts: Facts) -> None:
     store.sweep()
 
 
+def check_of(run: Run, store: RunStore) -> CheckSet | None:
+    """The files of the run's own check."""
+    return CheckSet(store, run.judge.facts) if run.judge else None
+
+
 def restore(run: Run, store: RunStore, facts: Facts) -> str:
     """Report the files that are committed already, then begin; returns the run's fingerprint.
 
@@ -99,11 +109,16 @@ def restore(run: Run, store: RunStore, facts: Facts) -> str:
     committed = {table: store.rounds(table) for table in Table}
     if committed[Table.CANDIDATES]:
         check_facts(store, facts)
+    checks = check_of(run, store)
+    judged = set(checks.rounds()) if checks else set()
     for number in committed[Table.CANDIDATES]:
         run.committed(store.read_accepted(Table.CANDIDATES, number))
         if number in committed[Table.INSTANCES]:
-            instances = store.read_accepted(Table.INSTANCES, number) if run.looks_back else None
+            looked_at = run.looks_back or (checks and number > 0 and number not in judged)
+            instances = store.read_accepted(Table.INSTANCES, number) if looked_at else None
             run.committed(instances or RoundFile(Table.INSTANCES, number, ()))
+            if checks and number in judged:
+                run.judged(number, checks.read(number) if run.looks_back else ())
         elif number in committed[Table.LABELS]:
             run.committed(store.read(Table.LABELS, number))
     for number in committed[Table.PROPOSALS]:
@@ -162,8 +177,10 @@ def drive(
         SelfInstructError: as `restore`, `Run.effects`, `RunStore.commit` and the engines do; what is committed stays.
     """
     fingerprint = restore(run, store, facts)
+    if checks := check_of(run, store):
+        checks.begin()
     hands, watch = hands or _Inline(), watch or Watch()
-    pending = Pending(store, facts, hands, pace)
+    pending = Pending(store, facts, hands, pace, run.complete_rounds - 1)
     under_way: deque[tuple[Effect, Future[Any]]] = deque()  # done in order, so the index is fed before it is asked
     with _kept(run, pending, watch):
         while not run.finished:
@@ -174,8 +191,11 @@ def drive(
                 outcome, seconds = future.result()
                 watch.performed(effect, seconds)
                 _report(run, effect, outcome, watch)
-                if isinstance(effect, Write):
-                    pending.committed(outcome)
+                match effect:
+                    case Write(table, number):
+                        pending.committed(table, number)
+                    case WriteCheck(_, number):
+                        pending.committed(CHECKS, number)
             feed(run, completers, pending)
             for completer, _ in completers:
                 completions = completer.step()
@@ -188,6 +208,8 @@ def drive(
             if enough is not None and enough():
                 run.end()
     store.sweep()
+    if checks:
+        checks.sweep()
 
 
 @contextmanager
@@ -236,6 +258,8 @@ def _outcome(effect: Effect, store: RunStore, index: PoolIndex, fingerprint: str
             return index.nearest(size, texts)
         case Write():
             return store.commit(effect.make(), fingerprint)
+        case WriteCheck(facts, number, make):
+            return CheckSet(store, facts).commit(number, make())
 
 
 def _report(run: Run, effect: Effect, outcome: Any, watch: Watch) -> None:
@@ -245,6 +269,9 @@ def _report(run: Run, effect: Effect, outcome: Any, watch: Watch) -> None:
         case Write():
             run.committed(outcome)
             watch.committed(outcome)
+        case WriteCheck(_, number):
+            run.judged(number, outcome)
+            watch.judged(number, outcome)
 
 
 class _Inline(Executor):

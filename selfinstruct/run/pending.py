@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Executor, Future
 
-from selfinstruct.records import Completion, Request, RoundFile, Table
+from selfinstruct.records import CHECKS, Completion, Request, Table
 from selfinstruct.run.keeping import Keeping, Left, Order, Pace, Remove, Save
 from selfinstruct.settings import Facts, fingerprint_of
 from selfinstruct.storage.blobs import Blobs
@@ -19,17 +19,19 @@ class Pending:
     """The answers of rounds under way, in one life of a run.
 
     Args:
+        judged: The newest round up to which the run's own check is committed.
         facts: Of this life. Segments written under others are left alone: a run that was made from stored answers may
             be carried on with another model until it has a round of its own.
         hands: Do one thing after the other.
     """
 
-    def __init__(self, store: RunStore, facts: Facts, hands: Executor, pace: Pace) -> None:
+    def __init__(self, store: RunStore, facts: Facts, hands: Executor, pace: Pace, judged: int = 0) -> None:
         self._blobs = store.blobs
         self._fingerprint = fingerprint_of(facts)
         self._hands = hands
         committed = {table: store.rounds(table)[-1:] for table in (Table.PROPOSALS, Table.LABELS)}
-        newest = {table: last[0] if last else 0 for table, last in committed.items()}
+        newest: dict[str, int] = {table: last[0] if last else 0 for table, last in committed.items()}
+        newest[CHECKS] = judged
         segments = list(read_segments(self._blobs, self._fingerprint))
         self._keeping = Keeping(store.writer.id, segments, newest, pace)
         self._under_way: tuple[Order, Future[bool]] | None = None
@@ -44,9 +46,9 @@ class Pending:
         for completion in completions:
             self._keeping.came(completion, now)
 
-    def committed(self, file: RoundFile) -> None:
+    def committed(self, table: str, number: int) -> None:
         """A file is in the store."""
-        self._keeping.committed(file)
+        self._keeping.committed(table, number)
 
     def work(self) -> None:
         """See to what is under way, and have the next thing done."""

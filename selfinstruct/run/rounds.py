@@ -8,6 +8,7 @@ A round is the paper's loop body, and each arrow is one file of the run:
     classify, instantiate
                         -> labels      what the model answered about each accepted instruction
     parse, filter       -> instances   its inputs and outputs, accepted or with the reason why not
+    judge               -> checks      what a model says of each accepted instance, if the run has a check
 
 `Run` hands out requests, takes completions in any order, and says what is to be done now (`Effect`): write a file,
 ask the index, feed the index. A scheduler does these things and reports back; files committed earlier are reported
@@ -21,23 +22,23 @@ file only once the candidates before it show that the run goes on, so the set of
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
 from typing import Any, TypeAlias, cast
 
-from selfinstruct.errors import FailureError
 from selfinstruct.pool import Pool, Proven
 from selfinstruct.prompts import PromptSet
 from selfinstruct.records import (
     Candidate,
+    CheckRow,
     Completion,
     Dialect,
-    Finish,
     ImportedTask,
     InstanceRow,
+    Judgement,
     Label,
     Neighbour,
     Proposal,
@@ -49,20 +50,25 @@ from selfinstruct.records import (
     round_name,
 )
 from selfinstruct.run.batches import Labelling, Proposing
+from selfinstruct.run.checking import Checking, WriteCheck
+from selfinstruct.run.failures import refuse_failures
 from selfinstruct.run.given import given_instances, imported_candidates, seed_candidates
 from selfinstruct.run.settings import RunSettings
 from selfinstruct.run.verdicts import Criteria, admitted, labelled, screened, survivors
 from selfinstruct.settings import Facts
 from selfinstruct.sources.contamination import Contamination
+from selfinstruct.steps.checks import Judge
+from selfinstruct.steps.judging import overall
 from selfinstruct.steps.readers import Reader, reader_for, reader_of
 from selfinstruct.steps.strategies import Paper, PoolView, Strategy
 
 
 class Stage(StrEnum):
-    """Who a request is for. Both may be served by the same engine."""
+    """Who a request is for. All may be served by the same engine."""
 
     PROPOSE = "propose"
     LABEL = "label"
+    CHECK = "check"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,7 +106,10 @@ class Insert:
     texts: Sequence[str]
 
 
-Effect: TypeAlias = Write | Check | Insert
+Effect: TypeAlias = Write | WriteCheck | Check | Insert
+
+
+_MAX_FAILED = "--rounds.max_failed"
 
 
 class Run:
@@ -108,6 +117,7 @@ class Run:
 
     Args:
         told: What the prompts said to which stored answers were given, if those are not `prompts`.
+        judge: Who judges the accepted instances beside the other stages, if anybody does.
 
     Raises:
         FailureError: from `effects`, when too many requests of a round failed.
@@ -121,10 +131,12 @@ class Run:
         imported: Sequence[ImportedTask] = (),
         evaluation: Contamination | None = None,
         told: Sequence[str] | None = None,
+        judge: Judge | None = None,
     ) -> None:
         self.settings = settings
+        self.judge = judge
         self.pool = Pool()
-        self.labelled = 0  # rounds that are complete, round 0 included
+        self.labelled = 0  # rounds whose instances are committed, round 0 included
         self._proven = Proven() if settings.feedback.proven else None
         self._prompts = prompts
         self._seeds = seeds
@@ -136,8 +148,10 @@ class Run:
         self._proposing: dict[int, Proposing] = {}  # rounds whose proposals are not committed, in order
         self._screened: list[Candidate] = []  # the round whose proposals are committed and candidates are not
         self._labelling: dict[int, Labelling] = {}  # rounds whose labels are not committed, in order
+        self._checking = Checking(judge, settings.rounds.max_failed, _MAX_FAILED) if judge else None
+        self._unproven: dict[int, Sequence[InstanceRow]] = {}  # accepted, of rounds whose checks are not committed
         self._next_round = 0  # the next one to plan
-        self._in_flight: dict[str, Proposing | Labelling] = {}  # by request id
+        self._in_flight: dict[str, Proposing | Labelling] = {}  # by request id; a check has its own
         self._barren = 0  # rounds in a row without an accepted instruction
         self._fact_keeper: tuple[int, Facts] | None = None  # the round beside 0 that keeps facts
         self._ending = False  # the round under way is to be the last one
@@ -170,6 +184,8 @@ class Run:
 
     def requests(self, stage: Stage, most: int) -> list[Request]:
         """Up to `most` requests to be completed now; each is handed out once."""
+        if stage is Stage.CHECK:
+            return self._checking.requests(most) if self._checking else []
         taken = self._take(self._proposing if stage is Stage.PROPOSE else self._labelling, most)
         while stage is Stage.PROPOSE and len(taken) < most and self._may_open_round():
             self._open_round()
@@ -181,11 +197,15 @@ class Run:
         batch = self._in_flight.pop(completion.request_id, None)
         if batch is not None:
             batch.complete(completion.mended())
+        elif self._checking:
+            self._checking.complete(completion)
 
     def effects(self) -> list[Effect]:
         """What is to be done now, in this order; each is handed out once."""
         self._write_proposals()
         self._write_labels()
+        if self._checking:
+            self._effects.extend(self._checking.writes())
         effects = list(self._effects)
         self._effects.clear()
         return effects
@@ -199,8 +219,8 @@ class Run:
     def committed(self, file: RoundFile) -> None:
         """A file that is in the store now: ours, another driver's equal one, or one of an earlier life of this run.
 
-        Of a candidates file only the accepted rows are looked at, of an instances file none, or those if `looks_back`:
-        a reader may leave the others out.
+        Of a candidates file only the accepted rows are looked at, of an instances file none, or those if `looks_back`
+        or if its check is not committed: a reader may leave the others out.
         """
         self._next_round = max(self._next_round, file.round + 1)
         match file.table:
@@ -219,10 +239,23 @@ class Run:
             case Table.INSTANCES:
                 self._labelling.pop(file.round, None)
                 self.labelled += 1
-                if self._proven is not None:
-                    ids = {row.instruction_id for row in cast(Sequence[InstanceRow], file.rows) if row.accepted}
-                    ordinals = self.pool.ordinals_of(ids)
-                    self._proven.add(file.round, [each for each in ordinals if each >= self.pool.seeds])
+                accepted = [row for row in cast(Sequence[InstanceRow], file.rows) if row.accepted]
+                if self._checking and file.round > 0:
+                    self._checking.open(file.round, accepted)
+                    self._unproven[file.round] = accepted if self.looks_back else ()
+                else:
+                    self._prove(file.round, accepted)
+
+    def judged(self, number: int, rows: Sequence[CheckRow]) -> None:
+        """A round's file of the check is in the store, as `committed` has it; its instances were reported before.
+
+        The rows are looked at if `looks_back`: a reader may leave them out otherwise.
+        """
+        if self._checking is None:
+            raise ValueError("this run has no check of its own")
+        self._checking.committed(number)
+        failing = {row.id for row in rows if overall(row.judgements) is not Judgement.YES}
+        self._prove(number, [row for row in self._unproven.pop(number) if row.id not in failing])
 
     def end(self) -> None:
         """Finish the round under way and its labelling, and no other; a later life of the run goes on from there."""
@@ -235,8 +268,14 @@ class Run:
 
     @property
     def looks_back(self) -> bool:
-        """Whether plans depend on instances of earlier rounds."""
+        """Whether plans depend on instances of earlier rounds, and on what the run's check says of them."""
         return self._proven is not None
+
+    @property
+    def complete_rounds(self) -> int:
+        """Rounds whose files are all committed, round 0 included."""
+        behind = self._checking.oldest if self._checking else None
+        return self.labelled if behind is None else behind
 
     @property
     def finished(self) -> bool:
@@ -245,7 +284,7 @@ class Run:
             self.pool.rounds > 0
             and not self.goes_on
             and self._next_round == self.pool.rounds  # no proposals wait for their candidates
-            and self.labelled == self.pool.rounds
+            and self.complete_rounds == self.pool.rounds
         )
 
     @property
@@ -277,22 +316,22 @@ class Run:
             and self.goes_on
             and not self._ending
             and number - rounds.lag < self.pool.rounds
-            and number - self.labelled < rounds.lag + rounds.label_lag
-            and (not self.looks_back or self._judged_for(number) < self.labelled)
+            and number - self.complete_rounds < rounds.lag + rounds.label_lag
+            and (not self.looks_back or self._proven_for(number) < self.complete_rounds)
         )
 
-    def _judged_for(self, number: int) -> int:
-        """The newest round whose instances the plan of a round looks at."""
+    def _proven_for(self, number: int) -> int:
+        """The newest round whose instances, and what a check says of them, the plan of a round looks at."""
         return max(0, number - self.settings.feedback.lookback)
 
     def _open_round(self) -> None:
         """Plan the next round: a pure function of the run's seed, its number, the pool `lag` rounds before, and, where
-        it looks back, the instances `lookback` rounds before."""
+        it looks back, the instances and checks `lookback` rounds before."""
         number, settings = self._next_round, self.settings
         size = self.pool.size_after(max(0, number - settings.rounds.lag))
         bounds = {"least": settings.rounds.least, "most": settings.rounds.most}
         count = min(max(size // 8, bounds["least"]), bounds["most"])
-        proven = None if self._proven is None else self._proven.until(self._judged_for(number))
+        proven = None if self._proven is None else self._proven.until(self._proven_for(number))
         view = PoolView(self.pool, size, proven)
         ids = (f"{round_name(number)}/{position:05d}" for position in range(count))
         self._proposing[number] = Proposing(bounds, [self._strategy.plan(id, view) for id in ids])
@@ -343,6 +382,14 @@ class Run:
         self._refuse_failures(Table.LABELS, number, rows)
         self._write(Table.LABELS, number, lambda: rows)
 
+    # ---- check
+
+    def _prove(self, number: int, rows: Sequence[InstanceRow]) -> None:
+        """The instances of a round that prove their instructions are known."""
+        if self._proven is not None:
+            ordinals = self.pool.ordinals_of({row.instruction_id for row in rows})
+            self._proven.add(number, [each for each in ordinals if each >= self.pool.seeds])
+
     # ---- all stages
 
     def _take(self, batches: dict[int, Proposing] | dict[int, Labelling], most: int) -> list[Request]:
@@ -360,13 +407,5 @@ class Run:
         self._effects.append(Write(table, number, notes or {}, rows))
 
     def _refuse_failures(self, table: Table, number: int, rows: Sequence[Proposal] | Sequence[Label]) -> None:
-        """A round that lost many requests is no sample of the model: better wait than commit it."""
-        errors = Counter(row.error for row in rows if row.finish is Finish.FAILED)
-        failed = errors.total()
-        if failed > max(1, self.settings.rounds.max_failed * len(rows)):
-            allow = f", or allow it with --rounds.max_failed {failed / len(rows):.3f}" if failed < len(rows) else ""
-            raise FailureError(
-                f"round {number}: {failed} of {len(rows)} requests for {table} failed, most often with"
-                f" {errors.most_common(1)[0][0]!r}; nothing of them is committed. Mend the cause and run the same"
-                f" command again{allow}"
-            )
+        most = self.settings.rounds.max_failed
+        refuse_failures(f"round {number}", f"requests for {table}", rows, most, _MAX_FAILED)

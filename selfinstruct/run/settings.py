@@ -22,7 +22,7 @@ class RoundSettings:
         lag: Round r is planned from the pool after round r - lag; 1 means that rounds do not overlap.
         least: Fewest propose requests in a round; a round has an eighth of the pool, within these bounds.
         most: Most propose requests in a round.
-        label_lag: Rounds by which labelling may be behind before proposing waits for it.
+        label_lag: Rounds by which labelling and check may be behind before proposing waits for them.
         patience: Rounds in a row without an accepted instruction after which the run stops.
         max_failed: Share of a round's requests that may fail (one may always); above it nothing is committed.
     """
@@ -68,13 +68,28 @@ class FeedbackSettings:
 
     Args:
         proven: Of what is no seed task, only instructions with an accepted instance are shown as demonstrations, so
-            that a pool does not feed on its own debris.
+            that a pool does not feed on its own debris. Where the run has a check, the instance must have passed: its
+            judgements are yes in all. What a check of a smaller share did not look at counts as without a check.
         lookback: How many rounds back the newest verdicts are that a plan takes. Opening a round waits for them, so
-            labelling may trail by less, and when it ends does not show in the data.
+            labelling and check may trail by less, and when they end does not show in the data.
     """
 
     proven: bool = option(False, before=False)
     lookback: int = option(6, least=1, most=1000, before=6)
+
+
+@dataclass(frozen=True)
+class JudgeSettings:
+    """A check of the run's own: a model judges accepted instances while the run goes on.
+
+    Args:
+        rubric: What is asked: chat or base (the paper's three questions, for a chat model or a base model), or a TOML
+            file with [questions] of your own; empty for no check. What it says is a fact of the run, its name is not.
+        share: Share of the accepted instances that are judged, drawn by the hash of their ids.
+    """
+
+    rubric: str = option("", before="")
+    share: float = option(1.0, above=0, most=1, before=1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +105,7 @@ class RunSettings(StepSettings):
     check_pool: bool = True
     rounds: RoundSettings = group(RoundSettings)
     feedback: FeedbackSettings = group(FeedbackSettings, on_command_line=False)
+    check: JudgeSettings = group(JudgeSettings, on_command_line=False)
 
     def problems(self) -> Iterator[str]:
         """What is wrong with the options together."""

@@ -11,6 +11,7 @@ from selfinstruct.run.budget import Budget, BudgetSettings
 from selfinstruct.run.inputs import Inputs
 from selfinstruct.run.loop import SingleCompleter, check_yield, drive
 from selfinstruct.run.rounds import Run, Stage
+from selfinstruct.run.serving import Served, served
 from selfinstruct.run.settings import RunSettings
 from selfinstruct.run.spending import Spending
 from selfinstruct.run.timings import Timer
@@ -35,7 +36,7 @@ def generate(
     Raises:
         SelfInstructError: see `selfinstruct.errors`; what is committed stays, and another call goes on.
     """
-    run = Run(settings, inputs.prompts, inputs.seeds, inputs.imported, inputs.evaluation)
+    run = Run(settings, inputs.prompts, inputs.seeds, inputs.imported, inputs.evaluation, judge=inputs.judge)
     completers = _completers(inputs, in_flight)
     timer = Timer(store.blobs, lambda: 1)
     gpus = _gpus(inputs.proposer) if inputs.own is None else 0
@@ -59,14 +60,14 @@ def open_completer(engine: EngineSettings, prompts: PromptSet, in_flight: int | 
 
 
 def _completers(inputs: Inputs, in_flight: int | None) -> list[tuple[SingleCompleter, Sequence[Stage]]]:
-    """One for both stages, proposing first in line, or one for each."""
-    if inputs.own is None:
-        completer = open_completer(inputs.proposer, inputs.prompts, in_flight)
-    else:
-        completer = SingleCompleter(checked(inputs.own), in_flight or IN_FLIGHT["cpu"])
-    if inputs.proposer == inputs.labeller:
-        return [(completer, (Stage.PROPOSE, Stage.LABEL))]
-    return [(completer, (Stage.PROPOSE,)), (open_completer(inputs.labeller, inputs.prompts, in_flight), (Stage.LABEL,))]
+    """One for all stages, proposing first in line, or one for each model."""
+    return [(_opened(inputs, each, in_flight), each.stages) for each in served(inputs)]
+
+
+def _opened(inputs: Inputs, line: Served, in_flight: int | None) -> SingleCompleter:
+    if inputs.own is not None and line.engine == inputs.proposer:
+        return SingleCompleter(checked(inputs.own), in_flight or IN_FLIGHT["cpu"])
+    return open_completer(line.engine, line.prompts, in_flight)
 
 
 def _gpus(engine: EngineSettings) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from selfinstruct.records import Completion, RoundFile
+from selfinstruct.records import CheckRow, Completion, RoundFile
 from selfinstruct.run.keeping import Left
 from selfinstruct.run.loop import Watch
 from selfinstruct.run.rounds import Effect, Run
@@ -36,6 +36,11 @@ class Everybody(Watch):
         """Pass it on."""
         for watch in self._watches:
             watch.committed(file)
+
+    def judged(self, number: int, rows: Sequence[CheckRow]) -> None:
+        """Pass it on."""
+        for watch in self._watches:
+            watch.judged(number, rows)
 
     def completed(self, completion: Completion) -> None:
         """Pass it on."""

@@ -69,8 +69,12 @@ class CheckSet:
         """Say that there is such a check, before its first file."""
         data = json.dumps(self.facts, indent=2).encode()
         self.store.blobs.put(f"{CHECKS}/{self.name}.json", data)
-        self.store.blobs.sweep(CHECKS)
-        self.store.blobs.sweep(f"{CHECKS}/{self.name}")
+        self.sweep()
+
+    def sweep(self) -> None:
+        """Remove what killed processes left half-written."""
+        for folder in (CHECKS, f"{CHECKS}/{self.name}"):
+            self.store.blobs.sweep(folder)
 
     def file(self, number: int) -> str:
         """The name of a round's file."""
@@ -124,8 +128,11 @@ class CheckSet:
     def _decode(self, number: int) -> tuple[list[str], tuple[CheckRow, ...]]:
         """What is wrong with a file, and its rows."""
         try:
-            data = pa.BufferReader(self.store.blobs.get(self.file(number)))
-            with pq.ParquetFile(data, page_checksum_verification=True) as file:
+            data = self.store.blobs.get(self.file(number))  # a store that fails is no damage
+        except KeyError:
+            return ["is missing"], ()
+        try:
+            with pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True) as file:
                 footer = _footer(file)
                 check_columns(CHECKS, file.schema_arrow)
                 table = file.read().replace_schema_metadata(None)

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import MISSING, fields
 from enum import StrEnum
-from itertools import starmap
+from itertools import chain, starmap
 from operator import attrgetter
 from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
@@ -112,15 +112,21 @@ def to_rows(table: str, data: Any) -> tuple[Row, ...]:
 def _cells(name: str, kind: Any, cells: list[Any]) -> Iterable[Any]:
     """A column's cells as a field has them."""
     if get_origin(kind) is tuple:
+        item = get_args(kind)[0]
+        if issubclass(item, StrEnum):
+            members = _members(name, item, chain.from_iterable(filter(None, cells)))
+            return (None if cell is None else tuple(map(members.get, cell)) for cell in cells)
         return (None if cell is None else tuple(cell) for cell in cells)
-    if not issubclass(kind, StrEnum):
-        return cells
-    members: dict[Any, Any] = dict.fromkeys({*cells} - {None})  # looked up, since there are few
+    return map(_members(name, kind, cells).get, cells) if issubclass(kind, StrEnum) else cells
+
+
+def _members(name: str, kind: type[StrEnum], values: Iterable[Any]) -> dict[Any, Any]:
+    """The members that a column's values stand for: looked up, since there are few."""
+    members: dict[Any, Any] = dict.fromkeys({*values} - {None})
     try:
-        members |= {cell: kind(cell) for cell in members}
+        return members | {value: kind(value) for value in members}
     except ValueError as error:
         raise NewerRowsError(f"{name} has values that this version does not know ({error})") from None
-    return map(members.get, cells)
 
 
 def content_digest(data: Any) -> str:

@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from jobs.main import main
 from selfinstruct.finetune.examples import read_examples
 from selfinstruct.quality.findings import find
-from selfinstruct.quality.judging import judgements, overall
 from selfinstruct.quality.only import Only
 from selfinstruct.records import CheckRow, Completion, Finish, Judgement, Table
 from selfinstruct.run.timings import Timing
+from selfinstruct.steps.judging import judgements, overall
 from selfinstruct.storage.checks import CheckSet, check_sets
 from selfinstruct.storage.store import RunStore
 from tests.tools.runs import make_run
@@ -456,7 +456,7 @@ def test_judgements_of_other_rows_are_refused(
 def test_too_many_failures_commit_nothing(store: RunStore, capsys: pytest.CaptureFixture[str]) -> None:
     before = check_sets(store)
     assert main(["check", store.blobs.url, *JUDGE, "--template.failure_rate", "0.5"]) == 5
-    assert "requests failed" in capsys.readouterr().err
+    assert "requests for checks failed, most often with 'the template engine was told" in capsys.readouterr().err
     (begun,) = [checks for checks in check_sets(store) if checks.name != before[0].name]
     assert begun.rounds() == []
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfinstruct.quality.sample import draw, in_share, stratum_of
+from selfinstruct.draws import in_share
+from selfinstruct.quality.sample import draw, stratum_of
 
 IDS = [f"000001/{number:05d}/00" for number in range(2000)]
 

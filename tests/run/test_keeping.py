@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfinstruct.records import Completion, Finish, Kind, Request, RoundFile, Table
+from selfinstruct.records import Completion, Finish, Kind, Request, Table
 from selfinstruct.run.keeping import Keeping, Left, Pace, Remove, Save, place_of
 from selfinstruct.storage.segments import Answer, Segment, key_of
 
@@ -25,10 +25,6 @@ def label(number: int) -> Request:
 
 def answer(to: Request, finish: Finish = Finish.STOP) -> Completion:
     return Completion(to.id, "Sing.", finish, 5, 2)
-
-
-def proposals(number: int) -> RoundFile:
-    return RoundFile(Table.PROPOSALS, number, ())
 
 
 def saved(keeping: Keeping, now: float = 0.0) -> Segment:
@@ -112,12 +108,12 @@ def test_a_segment_goes_when_everything_in_it_is_committed() -> None:
     for each in asked:
         keeping.came(answer(each), now=0.0)
     name = saved(keeping).name
-    keeping.committed(proposals(1))
-    keeping.committed(RoundFile(Table.CANDIDATES, 1, ()))
-    keeping.committed(RoundFile(Table.LABELS, 1, ()))
+    keeping.committed(Table.PROPOSALS, 1)
+    keeping.committed(Table.CANDIDATES, 1)
+    keeping.committed(Table.LABELS, 1)
     assert keeping.order(0.0) is None
     assert keeping.left == Left(kept=1)
-    keeping.committed(proposals(2))
+    keeping.committed(Table.PROPOSALS, 2)
     assert keeping.order(0.0) == Remove(name)
     keeping.removed()
     assert keeping.order(0.0) is None
@@ -128,7 +124,7 @@ def test_what_is_committed_before_it_is_written_is_not_written() -> None:
     keeping = Keeping("d", [], BEGUN, Pace(answers=2, seconds=10))
     keeping.asked([request(1)])
     keeping.came(answer(request(1)), now=0.0)
-    keeping.committed(proposals(1))
+    keeping.committed(Table.PROPOSALS, 1)
     assert keeping.order(1e9) is None
     assert _rest(keeping) == []
 
@@ -203,7 +199,7 @@ def test_whatever_happens_an_answer_is_written_once_and_stays_until_its_round_is
                     keeping.came(answer(some, Finish.STOP if what == "answer" else Finish.FAILED), now)
                 case "commit":
                     committed[Table.PROPOSALS] += 1
-                    keeping.committed(proposals(committed[Table.PROPOSALS]))
+                    keeping.committed(Table.PROPOSALS, committed[Table.PROPOSALS])
                 case "work":
                     order = keeping.order(now)
                     if isinstance(order, Save):

@@ -45,8 +45,11 @@ class Rubric:
         return Request(f"{id}/check", Kind.CHECK, suffix, seed_of("check", seed, id))
 
 
-def load_rubric(name_or_file: str) -> Rubric:
+def load_rubric(name_or_file: str, option: str = "--rubric") -> Rubric:
     """A shipped rubric, `chat` or `base`, or a TOML file.
+
+    Args:
+        option: The one that names it, for messages.
 
     Raises:
         InputError: there is no such file, or keys of it are missing, unknown or of the wrong type; all are named.
@@ -54,8 +57,8 @@ def load_rubric(name_or_file: str) -> Rubric:
     shipped = sorted(path.parent.name for path in SHIPPED.glob("*/check.toml"))
     given = name_or_file in shipped
     path = SHIPPED / name_or_file / "check.toml" if given else Path(name_or_file)
-    own = _read(path, name_or_file, shipped)
-    values = own if given else {**_read(SHIPPED / "chat" / "check.toml", "chat", shipped), **own}
+    own = _read(path, name_or_file, shipped, option)
+    values = own if given else {**_read(SHIPPED / "chat" / "check.toml", "chat", shipped, option), **own}
     if problems := list(_problems(values, given)):
         raise InputError(*(f"{path}: {problem}" for problem in problems))
     questions: dict[str, str] = values["questions"]
@@ -72,14 +75,14 @@ def load_rubric(name_or_file: str) -> Rubric:
     return Rubric(questions, PromptSet(name, values["chat"], {Kind.CHECK: prompt}, digest))
 
 
-def _read(path: Path, name: str, shipped: list[str]) -> dict[str, Any]:
+def _read(path: Path, name: str, shipped: list[str], option: str) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, IsADirectoryError):
         there = ", ".join(shipped)
-        raise InputError(f"--rubric: no file {name!r}, and none of that name is shipped (there are: {there})") from None
+        raise InputError(f"{option}: no file {name!r}, and none of that name is shipped (there are: {there})") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise InputError(f"--rubric: {path}: cannot be read: {error}") from error
+        raise InputError(f"{option}: {path}: cannot be read: {error}") from error
 
 
 def _problems(values: Mapping[str, Any], shipped: bool) -> list[str]:
