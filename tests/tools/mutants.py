@@ -140,6 +140,50 @@ MUTANTS = (
         "if not any(map(self._is_open, places))",
         "if not all(map(self._is_open, places))",
     ),
+    Mutant(
+        "checks are written out of order",
+        "run/checking.py",
+        "            if each.missing:\n                break\n",
+        "            if each.missing:\n                continue\n",
+    ),
+    Mutant(
+        "planned before it is checked",
+        "run/rounds.py",
+        "self._proven_for(number) < self.complete_rounds",
+        "self._proven_for(number) < self.labelled",
+    ),
+    Mutant(
+        "answers to the questions in another order",
+        "steps/judging.py",
+        "_judgement(said.get(key)) for key in questions",
+        "_judgement(said.get(key)) for key in reversed(questions)",
+    ),
+    Mutant("all rows are judged", "steps/checks.py", "return in_share(id, self.share, self.seed)", "return True"),
+    Mutant(
+        "a run that goes on hears less of its check",
+        "run/loop.py",
+        "run.judged(number, checks.read(number) if run.looks_back else ())",
+        "run.judged(number, ())",
+    ),
+    Mutant("what did not pass is shown", "run/rounds.py", "if row.id not in failing", "if True"),
+    Mutant(
+        "committed checks are asked again",
+        "run/loop.py",
+        "judged = set(checks.rounds()) if checks else set()",
+        "judged = set[int]()",
+    ),
+    Mutant(
+        "a check's kept answers go with the labels",
+        "run/keeping.py",
+        'CHECKS if rest.endswith("/check") else ',
+        "",
+    ),
+    Mutant(
+        "done before all is checked",
+        "run/rounds.py",
+        "and self.complete_rounds == self.pool.rounds",
+        "and self.labelled == self.pool.rounds",
+    ),
 )
 
 

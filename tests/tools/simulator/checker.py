@@ -10,13 +10,30 @@ from typing import Any
 
 import pyarrow as pa
 
+from selfinstruct.draws import seed_of
 from selfinstruct.novelty.rouge import rouge_l, tokenise
-from selfinstruct.records import Candidate, Finish, Kind, Label, Proposal, RoundFile, Table, round_name
+from selfinstruct.records import (
+    CHECKS,
+    Candidate,
+    CheckRow,
+    Finish,
+    InstanceRow,
+    Judgement,
+    Kind,
+    Label,
+    Proposal,
+    RoundFile,
+    Table,
+    round_name,
+)
 from selfinstruct.run.settings import RunSettings
+from selfinstruct.steps.checks import Judge
 from selfinstruct.storage.blobs import Blobs
+from selfinstruct.storage.checks import check_sets
 from selfinstruct.storage.store import RunStore, decode, encode, name_of
 from selfinstruct.storage.tables import content_digest, to_arrow
 from selfinstruct.storage.verify import verify
+from tests.tools.simulator.parts import JUDGED
 
 
 class Memory:
@@ -53,12 +70,19 @@ class Memory:
     def sweep(self, folder: str) -> None: ...
 
 
+SAID = {"yes": Judgement.YES, "no": Judgement.NO}
+"""What a judge's words mean; others are no judgement."""
+
 Contents = Mapping[str, str]
 """File -> digest of its rows, which `verify` has held against the rows."""
 
 
-def check(blobs: Blobs, settings: RunSettings, expected: Contents | None) -> Contents:
-    """AssertionError, saying what is wrong, unless the run is whole, honest and (if known) what it ought to be."""
+def check(blobs: Blobs, settings: RunSettings, expected: Contents | None, judge: Judge | None = None) -> Contents:
+    """AssertionError, saying what is wrong, unless the run is whole, honest and (if known) what it ought to be.
+
+    Args:
+        judge: Of a run that has a check, and plans by it.
+    """
     store = RunStore(blobs)
     assert verify(store) == [], verify(store)
     decoded = {
@@ -83,6 +107,8 @@ def check(blobs: Blobs, settings: RunSettings, expected: Contents | None) -> Con
     before = sizes[-2] - sizes[0] if len(sizes) > 1 else 0
     assert before < settings.target <= accepted, f"{accepted} are accepted, {before} before the last round"
     contents = {name_of(*key): metadata.content for key, (metadata, _) in decoded.items()}
+    if judge:
+        contents |= _check_judgements(store, files, settings, judge)
     assert expected in (None, contents), "not the run that it is without failures"
     return contents
 
@@ -104,6 +130,42 @@ def _check_accounts(files: Mapping[tuple[Table, int], RoundFile], settings: RunS
             answered = [row.instruction_id for row in file.rows if row.kind is not Kind.CLASSIFY]
             assert asked == accepted, f"labels of round {number} are not those of its instructions"
             assert answered == owed, f"labels of round {number} lack instances"
+
+
+def _check_judgements(
+    store: RunStore, files: Mapping[tuple[Table, int], RoundFile], settings: RunSettings, judge: Judge
+) -> Contents:
+    """Each accepted instance of the share is judged once, as the model said; plans show what passed. Each file's rows
+    by its name."""
+    (checks,) = check_sets(store)
+    assert checks.rounds() == list(store.rounds(Table.INSTANCES))[1:], f"judged are the rounds {checks.rounds()}"
+    proven: dict[str, int] = {}
+    contents = {}
+    for number in store.rounds(Table.INSTANCES):
+        rows = checks.read(number) if number else ()
+        accepted = [row for row in files[Table.INSTANCES, number].rows if isinstance(row, InstanceRow) and row.accepted]
+        owed = [row.id for row in accepted if number and seed_of("sample", judge.seed, row.id) < judge.share * 2**63]
+        assert [row.id for row in rows] == owed, f"judged in round {number} are not those of the share"
+        good = {row.id: all(each is Judgement.YES for each in _said(row)) for row in rows}
+        proven |= {row.instruction_id: number for row in accepted if good.get(row.id, True)}
+        contents[checks.file(number)] = content_digest(to_arrow(CHECKS, rows))
+    for (table, number), file in files.items():
+        for row in file.rows if table is Table.PROPOSALS else ():
+            shown = [id for id in row.demonstrations if not id.startswith("seed/")] if isinstance(row, Proposal) else []
+            late = [id for id in shown if proven.get(id, number) > number - settings.feedback.lookback]
+            assert not late, f"round {number} shows {late}, which had not passed"
+    return contents
+
+
+def _said(row: CheckRow) -> tuple[Judgement, ...]:
+    """What the model's answer says, read here once more; the row must have the same."""
+    if row.finish is Finish.FAILED:
+        said: tuple[Judgement, ...] = (Judgement.NONE,) * len(row.judgements)
+    else:
+        lines = dict(line.split(": ", 1) for line in row.text.splitlines())
+        said = tuple(SAID.get(lines[key], Judgement.UNREADABLE) for key in JUDGED)
+    assert row.judgements == said, f"{row.id} was judged {said}, and its row has {row.judgements}"
+    return said
 
 
 def _check_pairs(pool: list[Candidate], threshold: float) -> None:

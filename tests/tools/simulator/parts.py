@@ -29,6 +29,9 @@ SEEDS = [
     for at in range(4)
 ]
 
+JUDGED = ("task", "input", "output")
+"""What a check asks, in this order."""
+
 
 def model(request: Request, salt: int = 0) -> Completion:
     """The answer to a request, of a small world of instructions in which many are similar; some requests fail."""
@@ -51,6 +54,8 @@ def _answer(request: Request, draw: random.Random) -> str:
         return dialect.numbered(texts, opened)
     if kind is Kind.CLASSIFY:
         return dialect.yes_or_no(draw.random() < 0.3)
+    if kind is Kind.CHECK:
+        return "\n".join(f"{key}: {draw.choice(('yes', 'yes', 'yes', 'no', 'perhaps'))}" for key in JUDGED)
     instances = [Instance(draw.choice(TOPICS), draw.choice(THINGS)) for _ in range(draw.randint(0, 2))]
     if not instances:
         return ""
@@ -69,6 +74,11 @@ def harm(request: Request, salt: int = 0) -> Harm | None:
     if model(request, salt).finish is not Finish.FAILED:
         return None
     return random.Random(request.seed).choice(list(Harm))
+
+
+def folder_of(kind: Kind) -> str:
+    """Where the answers to a kind of requests are committed, of one check at most."""
+    return {Kind.PROPOSE: "proposals", Kind.CHECK: "checks"}.get(kind, "labels")
 
 
 class Hands(Executor):
@@ -115,9 +125,9 @@ class Replicas:
 
     def add(self, requests: Sequence[Request]) -> None:
         for request in requests:
-            table = "proposals" if request.kind is Kind.PROPOSE else "labels"
-            if f"{table}/{request.id[:6]}" in self._paid:
-                raise Violation(f"{request.id} is asked again, though its {table} were committed before")
+            folder = folder_of(request.kind)
+            if f"{folder}/{request.id[:6]}" in self._paid:
+                raise Violation(f"{request.id} is asked again, though its {folder} were committed before")
             if key_of(request) in self._paid:
                 raise Violation(f"{request.id} is asked again, though its answer was kept")
         self._asked |= {request.id: request for request in requests}

@@ -16,18 +16,19 @@ from tests.tools.simulator.world import Crash, CrashAt
 
 
 @cache
-def operations(remote: bool, slow: bool = False) -> int:
+def operations(remote: bool, checked: bool = True) -> int:
     """Store operations of a run that is never interrupted."""
-    return simulate(Plan(seed=0, remote=remote, slow=slow)).world.operations
+    return simulate(Plan(seed=0, remote=remote, checked=checked)).world.operations
 
 
 def crash_once(number: int) -> Plan:
-    """A crash at one operation: every kill on the disk, every loss of power there, every kill with the bucket."""
+    """A crash at one operation of a run with a check: every kill on the disk, every loss of power there, and every kill
+    with the bucket."""
     each = operations(remote=False)
     remote = number >= 2 * each
     operation = number - 2 * each if remote else number % each
     how = Crash.POWER if not remote and number >= each else Crash.KILL
-    return Plan(seed=number, remote=remote, crashes=(CrashAt(operation + 1, how),))
+    return Plan(seed=number, remote=remote, crashes=(CrashAt(operation + 1, how),), checked=True)
 
 
 def single_crashes() -> int:
@@ -39,13 +40,24 @@ def crash_twice(seed: int) -> Plan:
     """Two crashes anywhere; the second one often soon after the first, while the run is taken up."""
     draw = random.Random(f"pair {seed}")
     remote = draw.random() < 0.4
-    first = draw.randrange(1, operations(remote))
-    second = first + (draw.randrange(1, 20) if draw.random() < 0.5 else draw.randrange(1, operations(remote)))
+    checked = draw.random() < 0.5
+    most = operations(remote, checked)
+    first = draw.randrange(1, most)
+    second = first + (draw.randrange(1, 20) if draw.random() < 0.5 else draw.randrange(1, most))
     hows = [Crash.KILL] if remote else list(Crash)
     crashes = (CrashAt(first, draw.choice(hows)), CrashAt(second, draw.choice(hows)))
     trouble = Trouble({Mishap.DEATH: 0.05}, delay=0.2, double=0.1)
     slow, meddled = draw.random() < 0.5, 0.3 if draw.random() < 0.5 else 0.0
-    return Plan(seed, remote, slow=slow, crashes=crashes, trouble=trouble, index_trouble=0.1, meddled=meddled)
+    return Plan(
+        seed,
+        remote,
+        slow=slow,
+        crashes=crashes,
+        trouble=trouble,
+        index_trouble=0.1,
+        meddled=meddled,
+        checked=checked,
+    )
 
 
 def anything(seed: int) -> Plan:
@@ -71,6 +83,7 @@ def anything(seed: int) -> Plan:
         errors=0.0 if remote else rate(0.01),
         index_trouble=rate(0.3),
         meddled=rate(0.5),
+        checked=draw.random() < 0.5,
     )
 
 

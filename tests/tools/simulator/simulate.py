@@ -9,27 +9,27 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
 from selfinstruct.errors import FailureError, HeldError, InputError
-from selfinstruct.records import Completion, Finish, RoundFile, Table, round_name
-from selfinstruct.run.keeping import Left, Pace, place_of
-from selfinstruct.run.loop import drive, prepare
+from selfinstruct.records import CheckRow, Finish, RoundFile, Table, round_name
+from selfinstruct.run.keeping import Pace
+from selfinstruct.run.loop import Watch, drive, prepare
 from selfinstruct.run.rounds import Run
-from selfinstruct.settings import facts_of, fingerprint_of
+from selfinstruct.settings import fingerprint_of
 from selfinstruct.storage.blobs import Blobs
+from selfinstruct.storage.checks import CheckSet
 from selfinstruct.storage.object_blobs import ObjectBlobs
 from selfinstruct.storage.segments import Answer, decode_segment, encode_segment
-from selfinstruct.storage.store import RunStore, name_of
+from selfinstruct.storage.store import RunStore
 from selfinstruct.storage.verify import verify
 from tests.tools.simulator.bucket import Bucket, Faults
 from tests.tools.simulator.checker import Contents, Memory, check, tamper
 from tests.tools.simulator.disk import Disk, SimulatedLocalBlobs
 from tests.tools.simulator.parts import SEEDS, Hands, Index, Replicas
 from tests.tools.simulator.pool import Trouble
-from tests.tools.simulator.whole import BOTH, PROMPTS, settings, whole_run
+from tests.tools.simulator.whole import JUDGE, PROMPTS, STAGES, facts_with, settings, whole_run
 from tests.tools.simulator.world import CrashAt, Killed, Process, Violation, World
 
 pa.set_cpu_count(1)  # files are tiny here: threads would only wait for each other
@@ -54,6 +54,7 @@ class Plan:
         slow: Files are written some time later than they are asked for.
         errors: How often a system call fails, on a disk.
         meddled: How often a segment of answers is exchanged between two lives for one that must not be used.
+        checked: The run has a check, and shows only what passed it.
     """
 
     seed: int
@@ -67,33 +68,32 @@ class Plan:
     errors: float = 0.0
     index_trouble: float = 0.0
     meddled: float = 0.0
+    checked: bool = False
 
 
 @cache
-def uninterrupted() -> Contents:
+def uninterrupted(checked: bool) -> Contents:
     """What the run without failures holds."""
-    store = whole_run(Memory({}))
+    judge = JUDGE if checked else None
+    store = whole_run(Memory({}), judge=judge)
     assert len(store.rounds(Table.CANDIDATES)) == 5, store.rounds(Table.CANDIDATES)
-    return check(store.blobs, settings(), None)
+    return check(store.blobs, settings(proven=checked), None, judge)
 
 
-class _Proposed:
-    """Looks on, and notes which rounds of proposals this driver took for committed."""
+class _Noted(Watch):
+    """Looks on, and notes which rounds of proposals this driver took for committed, and which it took for judged."""
 
     def __init__(self) -> None:
         self.rounds: list[int] = []
+        self.judgements: list[int] = []
 
     def committed(self, file: RoundFile) -> None:
         if file.table is Table.PROPOSALS:
             self.rounds.append(file.round)
 
-    def completed(self, completion: Completion) -> None: ...
-
-    def performed(self, effect: Any, seconds: float) -> None: ...
-
-    def tick(self, run: Run) -> None: ...
-
-    def ended(self, left: Left) -> None: ...
+    def judged(self, number: int, rows: Sequence[CheckRow]) -> None:
+        self.judgements.append(number)
+        assert self.judgements == sorted(self.judgements), f"checks were written in the order {self.judgements}"
 
 
 class Simulation:
@@ -107,8 +107,9 @@ class Simulation:
         self.disk.removing = self.bucket.removing = self._removing
         self._meddling = random.Random(f"meddling {plan.seed}")
         # An exact index where brute force is to agree with texts that are never the same.
-        self.settings = settings("prefix" if plan.salted else "minhash")
-        self.facts = facts_of(self.settings)
+        self.settings = settings("prefix" if plan.salted else "minhash", proven=plan.checked)
+        self.judge = JUDGE if plan.checked else None
+        self.facts = facts_with(self.settings, self.judge)
         self.lives = 0
         self.finished: list[tuple[str, list[int]]] = []  # writers that ended well, and the proposals they committed
 
@@ -121,6 +122,7 @@ class Simulation:
             for error in errors:
                 self._judge(error)
             self._look_at_segments()
+            self._look_at_checks()
             if self.finished and all(error is None or isinstance(error, HeldError) for error in errors):
                 break  # else the same command once more: a driver that failed after another ended leaves traces
         assert self.finished, f"no driver has finished in {LIVES} lives"
@@ -132,14 +134,14 @@ class Simulation:
         plan, world = self.plan, self.world
         store = RunStore(self._blobs(), writer=f"life-{process.number}")
         prepare(store, self.facts)
-        paid = set() if plan.faults.stale else {name.removesuffix(".parquet") for name in self.files()}
+        paid = set() if plan.faults.stale else set(map(_paid_for, self.files()))
         if not plan.two and plan.faults == Faults():  # else a segment may be gone, or not be read
             paid |= {answer.request for _, answers in self._segments() for answer in answers}
-        hands, watch = Hands() if plan.slow else None, _Proposed()
+        hands, watch = Hands() if plan.slow else None, _Noted()
         salt = process.number + 1 if plan.salted else 0
         replicas = Replicas(world, salt, self._trouble, world.draw.randint(1, 3), paid, hands)
         index = Index(world, self.settings.novelty, plan.index_trouble)
-        run, lines = Run(self.settings, PROMPTS, SEEDS), [(replicas, BOTH)]
+        run, lines = Run(self.settings, PROMPTS, SEEDS, judge=self.judge), [(replicas, STAGES)]
         drive(run, store, index, lines, self.facts, hands, watch, pace=PACE)
         self.finished.append((store.writer.id, watch.rounds))
 
@@ -173,6 +175,13 @@ class Simulation:
                 else:
                     self.disk.alter(f"{ROOT}/{name}", data)
 
+    def _look_at_checks(self) -> None:
+        """Between two lives: what is judged are the first of the rounds whose instances are there."""
+        if self.judge and not self.plan.faults.stale:
+            store = RunStore(Memory(self.files()))
+            judged = CheckSet(store, self.judge.facts).rounds()
+            assert judged == list(store.rounds(Table.INSTANCES))[1 : len(judged) + 1], f"judged are {judged}"
+
     def _spoilt(self, answers: Sequence[Answer]) -> bytes:
         """A segment of the same requests that is damaged, or whose answers were given under other facts, or to other
         requests that had the same ids."""
@@ -195,7 +204,7 @@ class Simulation:
         if store.totals()[Table.CANDIDATES]["accepted"] >= self.settings.target:
             return
         for answer in decode_segment(data):
-            if name_of(*place_of(answer.completion.request_id)) not in files:
+            if _place_of(answer.completion.request_id) not in set(map(_paid_for, files)):
                 raise Violation(f"{name} is removed, and {answer.completion.request_id} is not committed")
 
     def _set_faults(self, on: bool) -> None:
@@ -233,8 +242,8 @@ class Simulation:
         if not self.plan.remote:
             self.disk.lose_power()  # what a driver said to be done is there for good
         files = self.files()
-        expected = None if self.plan.salted else uninterrupted()
-        check(Memory(files), self.settings, expected)
+        expected = None if self.plan.salted else uninterrupted(self.plan.checked)
+        check(Memory(files), self.settings, expected, self.judge)
         for writer, rounds in self.finished:
             for number in rounds:
                 metadata = RunStore(Memory(files)).metadata(Table.PROPOSALS, number)
@@ -242,6 +251,17 @@ class Simulation:
         if self.plan.seed % 4 == 0:
             how, damaged = tamper(files, self.world.draw)
             assert verify(RunStore(Memory(damaged))), f"{how}, and verify does not find it"
+
+
+def _place_of(request_id: str) -> str:
+    """The table and round in which the answer to a request ends, in its own words."""
+    number, *rest = request_id.split("/")
+    return f"{'proposals' if len(rest) == 1 else 'checks' if rest[-1] == 'check' else 'labels'}/{number}"
+
+
+def _paid_for(name: str) -> str:
+    """A file by its table and round, whichever check it may be of."""
+    return f"{name.partition('/')[0]}/{name.rpartition('/')[2].removesuffix('.parquet')}"
 
 
 def simulate(plan: Plan) -> Simulation:
