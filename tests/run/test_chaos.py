@@ -38,6 +38,13 @@ def test_kills_amid_long_rounds_cost_a_segment_each_at_most(place: Path) -> None
     assert sum(outcome.lost) <= outcome.kills * (single.LONG.pace.answers + single.IN_FLIGHT)
 
 
+@pytest.mark.parametrize("shape", [single.CHECKED, single.JUDGED], ids=lambda shape: shape.check)
+def test_a_check_that_is_killed_judges_each_instance_once(place: Path, shape: single.Shape) -> None:
+    outcome = single.campaign(place, kills=5, seed=103, shape=shape)
+    assert outcome.failed == []
+    assert outcome.kills >= 5
+
+
 @pytest.mark.parametrize("shape", [single.LONG, single.LOSING], ids=lambda shape: shape.name)
 def test_a_driver_that_is_killed_near_the_end_of_a_round(place: Path, shape: single.Shape) -> None:
     folder, log, context = str(place / "run"), place / "log", single.started()

@@ -32,6 +32,8 @@ def main() -> int:
         lambda place: single.campaign(place, arguments.single, arguments.seed),
         lambda place: single.campaign(place, arguments.long, arguments.seed, single.LONG),
         lambda place: single.campaign(place, arguments.long, arguments.seed, single.LOSING),
+        lambda place: single.campaign(place, arguments.long, arguments.seed, single.CHECKED),
+        lambda place: single.campaign(place, arguments.long, arguments.seed, single.JUDGED),
         lambda place: cluster.campaign(place, arguments.cluster, arguments.seed),
         lambda place: cluster.campaign(place, arguments.faults, arguments.seed, faults=True),
     ]

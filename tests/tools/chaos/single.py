@@ -12,16 +12,19 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from selfinstruct.quality.checking import check
 from selfinstruct.records import Completion, Request
 from selfinstruct.run.keeping import PACE, Pace
+from selfinstruct.run.loop import Completer, SingleCompleter
+from selfinstruct.storage.checks import CheckSet
 from selfinstruct.storage.local_blobs import LocalBlobs
-from selfinstruct.storage.verify import digest
-from tests.tools.chaos.judging import problems
+from selfinstruct.storage.store import RunStore
+from tests.tools.chaos.judging import content, problems
 from tests.tools.chaos.report import ENOUGH, Outcome
 from tests.tools.simulator.parts import model
-from tests.tools.simulator.whole import whole_run
+from tests.tools.simulator.whole import JUDGE, Steady, whole_run
 
 CALLS = ("open", "write", "fsync", "link", "unlink", "mkdir")
 IN_FLIGHT = 4
@@ -29,17 +32,24 @@ IN_FLIGHT = 4
 
 @dataclass(frozen=True)
 class Shape:
-    """A run to be killed: its accepted instructions, the requests of a round, and when answers are kept before that."""
+    """A run to be killed: its accepted instructions, the requests of a round, and when answers are kept before that.
+
+    Its check is made `beside` the other stages, or `after` them: then nothing but the check is killed.
+    """
 
     name: str
     target: int
     least: int
     pace: Pace
+    check: Literal["", "beside", "after"] = ""
 
 
 SHORT = Shape("one process", 12, 2, PACE)
 LONG = Shape("one process, long rounds", 100, 60, Pace(answers=16))
 LOSING = Shape("one process, long rounds, nothing kept", 100, 60, Pace(10**9, math.inf))
+
+CHECKED = Shape("one process, with a check", 12, 2, Pace(answers=4), "beside")
+JUDGED = Shape("one process, a check afterwards", 24, 2, PACE, "after")
 
 
 class KillingSystem:
@@ -112,7 +122,18 @@ def live(
     somebody kills it."""
     system = KillingSystem(call, half_written, Path(f"{log}.call")) if call else os
     line = Slow(Path(log), 0.005, random.Random(seed), most)
-    whole_run(LocalBlobs(Path(folder), system=system), shape.target, line, shape.least, shape.pace)
+    carry_on(LocalBlobs(Path(folder), system=system), shape, line)
+
+
+def carry_on(place: str | LocalBlobs, shape: Shape, line: Completer | None = None) -> RunStore:
+    """Take what is to be killed to its end."""
+    if shape.check != "after":
+        judge = JUDGE if shape.check else None
+        return whole_run(place, shape.target, line, shape.least, shape.pace, judge)
+    checks = CheckSet(RunStore(place), JUDGE.facts)
+    checks.begin()
+    check(checks, JUDGE, line or SingleCompleter(Steady(), 50), 1.0, lambda completions: None)
+    return checks.store
 
 
 def started() -> ForkServerContext:
@@ -127,17 +148,24 @@ def started() -> ForkServerContext:
 def campaign(place: Path, kills: int, seed: int, shape: Shape = SHORT) -> Outcome:
     """Runs in folders under `place`, killed until there were so many kills: half at random times, half at calls."""
     context, draw, outcome = started(), random.Random(seed), Outcome(shape.name)
-    expected = digest(whole_run(str(place / "expected"), shape.target, least=shape.least))
+    expected = content(carry_on(_begun(place / "expected", shape), shape))
     runs = 0
     while outcome.kills < kills and len(outcome.failed) < ENOUGH:
         runs += 1
-        folder, log = place / f"run{runs}", place / f"log{runs}"
+        folder, log = Path(_begun(place / f"run{runs}", shape)), place / f"log{runs}"
         while not _one_life(context, shape, folder, log, draw, outcome):
             pass
         outcome.runs += 1
         outcome.judge(f"run {runs} of seed {seed}", *problems(folder, expected))
         outcome.lost.append(asked_again(log))
     return outcome
+
+
+def _begun(folder: Path, shape: Shape) -> str:
+    """A folder with what is there before anything is killed."""
+    if shape.check == "after":
+        whole_run(str(folder), shape.target, least=shape.least)
+    return str(folder)
 
 
 def _one_life(
