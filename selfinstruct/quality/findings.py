@@ -48,6 +48,7 @@ class Findings:
 
     questions: Sequence[Finding]
     rows: int  # accepted rows that these are about
+    chosen: bool  # whether an expression chose them
     tokens: int  # read and written to propose, to label, and by the judge
     usable: Usable | None  # with these tokens; None where nobody answered all questions
     by: str  # "people", "the author", or both: who stands behind the verdicts that are not a model's
@@ -83,14 +84,15 @@ class Findings:
         """How many rows are usable, and what one of them took, beside an accepted one; empty if nobody can tell."""
         if self.usable is None:
             return ""
-        tokens = f"an accepted row took {self.tokens / self.rows:,.0f} tokens"
+        of = "chosen" if self.chosen else "accepted"
+        tokens = f"{'a' if self.chosen else 'an'} {of} row took {self.tokens / self.rows:,.0f} tokens"
         tokens += f", one of these {self.usable.span}" if self.usable.span else ""
         tokens += ", checking included" if any(each.tokens for each in self.tallies) else ""
         about = f"about {self.usable.rows:,.0f}"
         if self.usable.by == "judge":
-            return f"the judge says: {about} of {self.rows:,} accepted rows are right in all; {tokens}"
+            return f"the judge says: {about} of {self.rows:,} {of} rows are right in all; {tokens}"
         between = f"({self.usable.low:,.0f} to {self.usable.high:,.0f})"
-        return f"usable rows: {about} {between} of {self.rows:,} accepted; {tokens}"
+        return f"usable rows: {about} {between} of {self.rows:,} {of}; {tokens}"
 
     def usable_at(self, spent: float) -> Usable | None:
         """The same rows, if all of them took `spent` of something, as money."""
@@ -116,7 +118,8 @@ def find(store: RunStore, check: str | None = None, only: Only | None = None) ->
         InputError: there is no such check; or as `Only.ids`.
         CorruptError: a file is damaged.
     """
-    panel = _panel(store, check, only.check if only else None)
+    chooser = only.check if only else None
+    panel = _panel(store, check, chooser)
     read = [_read(each) for each in panel.seated]
     people, judged = _first(read[: len(panel.people)]), _first(read[len(panel.people) :])
     if not people and not judged:
@@ -136,12 +139,14 @@ def find(store: RunStore, check: str | None = None, only: Only | None = None) ->
     totals = store.totals()
     tokens = sum(totals[table][f"tokens.{way}"] for table in (Table.PROPOSALS, Table.LABELS) for way in _WAYS)
     tokens += sum(each.tokens for each in tallies)
-    if only and only.check:
-        tokens += _read(only.check)[0].tokens
+    if chooser:
+        tokens += _read(chooser)[0].tokens
     rows_made = sum(population.values())
     whole = usable(found[-1].share, rows_made, tokens) if found[-1].question == ALL else None
     by = dict.fromkeys("people" if each.facts["by"] == By.PEOPLE else "the author" for each in panel.people)
-    return Findings(found, rows_made, tokens, whole, " and ".join(by) or "people", tallies, list(panel.notes(store)))
+    notes = [*([f"the rows were chosen by check {listed([chooser])}"] if chooser else []), *panel.notes(store)]
+    by_whom = " and ".join(by) or "people"
+    return Findings(found, rows_made, only is not None, tokens, whole, by_whom, tallies, notes)
 
 
 _WAYS = ("prompt", "completion")

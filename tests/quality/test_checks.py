@@ -181,6 +181,8 @@ def test_what_people_say_of_the_chosen_rows_is_said_of_those(
     assert "Only rows for which `checks.all == yes` holds were taken." in card
     assert f"that were chosen and are right in all (task, input, output): {share.text}." in card
     assert f"Usable rows: about {share.share * found.rows:.0f} " in card
+    assert f" of {found.rows} chosen; a chosen row took {found.tokens / found.rows:,.0f} tokens" in card
+    assert f"The rows were chosen by check {checks.name}" in card
 
 
 def sheet_of(store: RunStore, tmp_path: Path, answer: Callable[[tuple[Judgement, ...]], bool]) -> Path:

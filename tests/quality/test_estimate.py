@@ -277,6 +277,8 @@ def test_usable_rows_and_their_cost_carry_the_interval() -> None:
     assert (found.low, found.high) == pytest.approx([10_000 * bound for bound in wilson(54, 100)])
     assert found.span == "370 (315 to 452)"
     assert usable(share, 10_000, 2.7).span == "0.0005 (0.000426 to 0.00061)"
+    assert usable(share, 10_000, 0.27).span == "0.00005 (0.00004256 to 0.000061)"
+    assert usable(share, 10_000, 0).span == "0 (0 to 0)"
 
 
 def test_where_nothing_is_right_the_cost_has_no_bound() -> None:
