@@ -26,7 +26,7 @@ HOUSES = ("selfinstruct", "cluster", "jobs")
 
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("records", "errors", "settings", "draws", "protocols", "pool", "version", "loading"),
-    ("novelty", "prompts"),
+    ("novelty", "prompts", "semantic"),
     ("sources", "steps", "storage"),
     ("tiny",),
     ("engines",),
