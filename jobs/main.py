@@ -15,6 +15,7 @@ COMMANDS = {
     "sample": ("jobs.sample", "accepted tasks of a run, or rejected ones with their reasons"),
     "show": ("jobs.show", "one row with its lineage: demonstrations, prompt, raw texts, neighbour, instances"),
     "check": ("jobs.check", "accepted instances judged by a model or by people, question by question"),
+    "select": ("jobs.select", "the instructions of a run, or texts of a file, that are worth what comes next"),
     "report": ("jobs.report", "a run as one HTML page: figures beside the paper's, rows to browse, a quality review"),
     "dedup": ("jobs.dedup", "the screen and novelty check over instruction sets that exist already"),
     "evaluate": ("jobs.evaluate", "a model's answers to a benchmark or to users' tasks, and their scores"),

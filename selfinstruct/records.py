@@ -25,6 +25,7 @@ class Kind(StrEnum):
     OUTPUT_FIRST = "output_first"
     INSTANTIATE = "instantiate"
     CHECK = "check"  # of an instance that is there; no run asks it, `selfinstruct check` does
+    SELECT = "select"  # which of some instructions are the best; `selfinstruct select` asks it
 
 
 class Finish(StrEnum):

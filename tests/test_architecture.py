@@ -32,7 +32,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("engines",),
     ("run",),
     ("quality",),
-    ("reuse", "export", "report", "evaluation", "finetune", "recipes"),
+    ("reuse", "export", "report", "evaluation", "finetune", "recipes", "selection"),
     ("face",),
 )
 """The floors of `selfinstruct`, from the ground up: a module imports its own part and the floors below, and none beside

@@ -73,6 +73,7 @@ class TemplateEngine:
             Kind.OUTPUT_FIRST: self._output_first,
             Kind.INSTANTIATE: self._instantiate,
             Kind.CHECK: self._check,
+            Kind.SELECT: self._select,
         }
 
     def add(self, requests: Sequence[Request]) -> None:
@@ -126,6 +127,15 @@ class TemplateEngine:
         if not source.below(DIRTY):
             return "I would have to see more of it."
         return "\n".join(f"{key}: {'yes' if source.below(4) else 'no'}" for key in ("task", "input", "output"))
+
+    def _select(self, suffix: str, source: _Stream) -> str:
+        if not source.below(DIRTY):
+            return "They are all very good."
+        shown = suffix.count("\n[") + 1
+        before, _, after = self._prompts[Kind.SELECT].suffix.partition("{number}")
+        picks = int(suffix.removesuffix(after).rpartition(before.rpartition("}")[2])[2])
+        first = source.below(shown)
+        return ", ".join(f"[{(first + at) % shown + 1}]" for at in range(picks))
 
     def _classify(self, suffix: str, source: _Stream) -> str:
         instruction = _instruction(self._prompts[Kind.CLASSIFY], suffix)

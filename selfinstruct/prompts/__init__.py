@@ -28,6 +28,7 @@ PLACEHOLDERS = {
     Kind.INPUT_FIRST: ("{instruction}",),
     Kind.OUTPUT_FIRST: ("{instruction}",),
     Kind.INSTANTIATE: ("{instruction}",),
+    Kind.SELECT: ("{candidates}", "{number}"),
 }
 TWO_STEPS = (Kind.PROPOSE, Kind.CLASSIFY, Kind.INPUT_FIRST, Kind.OUTPUT_FIRST)
 ONE_STEP = (Kind.PROPOSE, Kind.INSTANTIATE)
@@ -164,10 +165,13 @@ class PromptSet:
         return replace(self, prompts=prompts, changed=changed)
 
 
-def load_prompts(name_or_folder: str) -> PromptSet:
+def load_prompts(name_or_folder: str, kinds: Sequence[Kind] = ()) -> PromptSet:
     """Load a shipped prompt set by name, or a folder of `set.toml` and one TOML file per kind.
 
     A folder with an instantiate.toml needs no classify, input_first and output_first.
+
+    Args:
+        kinds: Those that are wanted (default: those of a run).
 
     Raises:
         InputError: the folder, a file, a key or a placeholder is missing, unknown or of the wrong type.
@@ -182,7 +186,7 @@ def load_prompts(name_or_folder: str) -> PromptSet:
     problems: list[str] = []
     digest = hashlib.sha256()
     header = _read(folder / "set.toml", digest, problems)
-    kinds = ONE_STEP if (folder / f"{Kind.INSTANTIATE}.toml").exists() else TWO_STEPS
+    kinds = kinds or (ONE_STEP if (folder / f"{Kind.INSTANTIATE}.toml").exists() else TWO_STEPS)
     prompts = {kind: _prompt(kind, folder / f"{kind}.toml", digest, problems) for kind in kinds}
     problems += _problems_of_header(header, folder / "set.toml")
     if problems:

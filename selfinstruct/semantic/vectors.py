@@ -64,3 +64,12 @@ def squares(vectors: Vectors) -> NDArray[np.int32]:
     wide = vectors.astype(np.int32)
     found: NDArray[np.int32] = np.einsum("ij,ij->i", wide, wide)
     return found
+
+
+def from_mean(vectors: Vectors) -> NDArray[np.int64]:
+    """How far each row is from the mean of all, exact: the square times the number of rows, less what all have."""
+    total = vectors.sum(axis=0, dtype=np.int64)
+    found = len(vectors) * squares(vectors).astype(np.int64)
+    for at in range(0, len(vectors), _BLOCK):
+        found[at : at + _BLOCK] -= 2 * (vectors[at : at + _BLOCK].astype(np.int64) @ total)
+    return found
