@@ -15,6 +15,7 @@ BENCHES = {
     "engine": ("jobs.bench.engine", "the transformers engine against plain generation, by kind and in whole rounds"),
     "estimate": ("jobs.bench.estimate", "the estimate of quality: how often its intervals hold, and how wide they are"),
     "rules": ("jobs.bench.rules", "the rules for rows: what each finds in sets of tasks, and how long it takes"),
+    "select": ("jobs.bench.select", "choosing by vectors: time a row of each way, and how each covers what there was"),
     "scale": ("jobs.bench.scale", "a whole run without a model: rate, memory and time as the pool grows"),
 }
 

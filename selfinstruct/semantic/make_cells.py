@@ -29,14 +29,24 @@ def make_cells(
     table: StaticTable, seeds: Sequence[str], texts: int = TEXTS, cells: int = CELLS, turns: int = TURNS
 ) -> Vectors:
     """Centres of so many cells, from so many made-up texts."""
-    draws = Draws("cells")
-    words = _words(table)
-    made = []
-    for _ in range(texts):
-        drawn = [words[draws.below(len(words))] for _ in range(LEAST_WORDS + draws.below(MOST_WORDS - LEAST_WORDS + 1))]
-        made.append(" ".join([seeds[draws.below(len(seeds))], *drawn]))
-    vectors = table.embed(made)
-    return k_means(vectors, vectors[draws.sample(range(texts), cells)], turns)
+    vectors = table.embed(made_up(table, seeds, texts, "cells"))
+    return k_means(vectors, vectors[Draws("cells", "first").sample(range(texts), cells)], turns)
+
+
+def made_up(table: StaticTable, seeds: Sequence[str], number: int, key: str) -> list[str]:
+    """So many texts, each of a seed task and a few words, drawn under a key."""
+    words, draws = _words(table), Draws("made up", key)
+
+    def text() -> str:
+        more = LEAST_WORDS + draws.below(MOST_WORDS - LEAST_WORDS + 1)
+        return " ".join([seeds[draws.below(len(seeds))], *(words[draws.below(len(words))] for _ in range(more))])
+
+    return [text() for _ in range(number)]
+
+
+def shipped_seeds() -> list[str]:
+    """The instructions of the shipped seed tasks."""
+    return [json.loads(line)["instruction"] for line in SEEDS.read_text(encoding="utf-8").splitlines()]
 
 
 def k_means(vectors: Vectors, centres: Vectors, turns: int) -> Vectors:
@@ -59,9 +69,8 @@ def _words(table: StaticTable) -> list[str]:
 
 def main(out: str) -> None:
     """Write the file."""
-    seeds = [json.loads(line)["instruction"] for line in SEEDS.read_text(encoding="utf-8").splitlines()]
     with Path(out).open("wb") as file:
-        np.save(file, make_cells(shipped_table(), seeds), allow_pickle=False)
+        np.save(file, make_cells(shipped_table(), shipped_seeds()), allow_pickle=False)
 
 
 if __name__ == "__main__":
