@@ -93,6 +93,7 @@ class Reason(StrEnum):
     ASKS_NOTHING = "asks_nothing"  # an instruction that is a statement
     # a run made from stored answers
     NOT_ASKED = "not_asked"  # the run was made from stored answers, and there is none about this instruction
+    NOT_SELECTED = "not_selected"  # others were chosen to be labelled
 
     @classmethod
     def _missing_(cls, value: object) -> Reason | None:

@@ -59,7 +59,7 @@ class Only:
         file, expression = _parts(text)
         self.expression = text if file is None else text.replace(file, PurePath(file).name)
         self._file = file
-        self._chosen = _ids(file) if file is not None else None
+        self._chosen = read_ids(file) if file is not None else None
         self._rest = expression
         self._parsed = _parsed(expression)
         names, keys = _names(self._parsed)
@@ -125,8 +125,12 @@ def _parts(text: str) -> tuple[str | None, str]:
     return (found[1], found[2] or "true") if found else (None, text)
 
 
-def _ids(file: str) -> dict[str, str]:
-    """The ids of a file, with the texts that it has for them."""
+def read_ids(file: str) -> dict[str, str]:
+    """The ids of a file (.parquet, .jsonl, .json), with the texts that it has for them, empty where it has none.
+
+    Raises:
+        InputError: it cannot be read or holds no ids.
+    """
 
     def entry(values: Mapping[str, Any]) -> tuple[str, str]:
         return required_text(values, "id"), optional_text(values, "text")

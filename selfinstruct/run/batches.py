@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 
 from selfinstruct.draws import seed_of
@@ -60,8 +60,16 @@ class Labelling:
     A prompt set of one step has no question; the answer that holds the instances says what it would have told.
     """
 
-    def __init__(self, seed: int, prompts: PromptSet, reader: Reader, instructions: Sequence[Candidate]) -> None:
+    def __init__(
+        self,
+        seed: int,
+        prompts: PromptSet,
+        reader: Reader,
+        instructions: Sequence[Candidate],
+        chosen: Collection[str] | None = None,
+    ) -> None:
         self.instructions = instructions
+        self._chosen = chosen
         self.written = False
         self._seed = seed
         self._prompts = prompts
@@ -73,7 +81,8 @@ class Labelling:
     def queue(self) -> deque[Request]:
         """Requests to hand out; made on first sight, since rounds that were labelled long ago need none."""
         first = kind_for(None) if self._prompts.one_step else Kind.CLASSIFY
-        return deque(self._request(instruction, first) for instruction in self.instructions)
+        asked = (each for each in self.instructions if self._chosen is None or each.id in self._chosen)
+        return deque(self._request(instruction, first) for instruction in asked)
 
     def _request(self, instruction: Candidate, kind: Kind) -> Request:
         id = f"{instruction.id}/{'classify' if kind is Kind.CLASSIFY else 'instances'}"

@@ -23,7 +23,7 @@ file only once the candidates before it show that the run goes on, so the set of
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
@@ -118,6 +118,7 @@ class Run:
     Args:
         told: What the prompts said to which stored answers were given, if those are not `prompts`.
         judge: Who judges the accepted instances beside the other stages, if anybody does.
+        chosen: Ids of the instructions that are labelled (default: all).
 
     Raises:
         FailureError: from `effects`, when too many requests of a round failed.
@@ -132,6 +133,7 @@ class Run:
         evaluation: Contamination | None = None,
         told: Sequence[str] | None = None,
         judge: Judge | None = None,
+        chosen: Collection[str] | None = None,
     ) -> None:
         self.settings = settings
         self.judge = judge
@@ -141,6 +143,7 @@ class Run:
         self._prompts = prompts
         self._seeds = seeds
         self._imported = imported
+        self._chosen = chosen
         self._strategy: Strategy = Paper(settings.propose, settings.seed, prompts)
         self._reader = reader_of(prompts, settings.reading)
         self._criteria = Criteria.of(settings, prompts.texts if told is None else told, evaluation)
@@ -234,7 +237,7 @@ class Run:
             case Table.LABELS:
                 instructions = self._labelling.pop(file.round).instructions
                 labels = cast(Sequence[Label], file.rows)
-                rows = partial(labelled, instructions, labels, self._reader_of(file), self._criteria)
+                rows = partial(labelled, instructions, labels, self._reader_of(file), self._criteria, self._chosen)
                 self._write(Table.INSTANCES, file.round, rows)
             case Table.INSTANCES:
                 self._labelling.pop(file.round, None)
@@ -364,7 +367,7 @@ class Run:
         self._screened = []
         if number > 0:
             self._barren = 0 if accepted else self._barren + 1
-            self._labelling[number] = Labelling(self.settings.seed, self._prompts, self._reader, accepted)
+            self._labelling[number] = Labelling(self.settings.seed, self._prompts, self._reader, accepted, self._chosen)
         self._ended = self._ending
         if not self.goes_on:  # rounds begun ahead are not wanted any more
             self._proposing.clear()

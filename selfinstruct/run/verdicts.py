@@ -161,11 +161,22 @@ def admitted(
 
 
 def labelled(
-    instructions: Sequence[Candidate], labels: Sequence[Label], reader: Reader, criteria: Criteria
+    instructions: Sequence[Candidate],
+    labels: Sequence[Label],
+    reader: Reader,
+    criteria: Criteria,
+    chosen: Collection[str] | None = None,
 ) -> Iterator[InstanceRow]:
-    """Every instance of a round with its verdict, and one row for each instruction that gave none."""
+    """Every instance of a round with its verdict, and one row for each instruction that gave none.
+
+    Args:
+        chosen: Ids of the instructions that are labelled (default: all).
+    """
     answers = {(label.instruction_id, label.kind is Kind.CLASSIFY): label for label in labels}
     for instruction in instructions:
+        if chosen is not None and instruction.id not in chosen:
+            yield instance_row(instruction, None, None, Instance("", ""), Reason.NOT_SELECTED)
+            continue
         question = answers.get((instruction.id, True))  # None where one request asks for all
         yield from _instances(instruction, question, answers.get((instruction.id, False)), reader, criteria)
 

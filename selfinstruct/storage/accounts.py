@@ -95,7 +95,14 @@ def _tells_nothing(row: InstanceRow) -> bool:
     return row.is_classification is None and row.reason not in _UNTOLD
 
 
-_UNTOLD = (Reason.FAILED, Reason.NOT_ASKED, Reason.NOTHING_PARSED, Reason.CUT_BY_LENGTH, Reason.REPETITION)
+_UNTOLD = (
+    Reason.FAILED,
+    Reason.NOT_ASKED,
+    Reason.NOT_SELECTED,
+    Reason.NOTHING_PARSED,
+    Reason.CUT_BY_LENGTH,
+    Reason.REPETITION,
+)
 """Why there is nothing that could tell."""
 
 

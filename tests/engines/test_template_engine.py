@@ -149,7 +149,14 @@ def test_every_reason_occurs() -> None:
             verdicts = filter_instances(found, InstanceSettings(), 1, done.request_id)
             seen.update(reason for _, reason in verdicts if reason is not None)
     # these need evaluation sets, a run that is parsed again, what models do to the form of an answer, and poor models
-    asked_for = {Reason.CONTAMINATED, Reason.NOT_ASKED, Reason.LEAKED_MARKER, Reason.REPETITION, *RULES}
+    asked_for = {
+        Reason.CONTAMINATED,
+        Reason.NOT_ASKED,
+        Reason.NOT_SELECTED,
+        Reason.LEAKED_MARKER,
+        Reason.REPETITION,
+        *RULES,
+    }
     assert {reason for reason in Reason if not seen[reason]} == asked_for
 
 
