@@ -12,7 +12,8 @@ class OnlySettings:
     """Which rows of a run are taken (`quality.only`).
 
     Args:
-        only: Of what a run's model wrote, rows that this expression lets pass, as "checks.all == yes".
+        only: Of what a run's model wrote, rows that this expression lets pass, as "checks.all == yes"; or those of a
+            file of ids (see `selfinstruct select`), or both: FILE and EXPRESSION.
         check: Name of the check that is meant, where a run has several (see `selfinstruct check`).
     """
 
