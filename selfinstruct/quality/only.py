@@ -19,9 +19,9 @@ from simpleeval import InvalidExpression, SimpleEval
 
 from selfinstruct.errors import InputError
 from selfinstruct.records import CHECKS, Judgement, Table
+from selfinstruct.sources.texts import optional_text, read_rows, required_text
 from selfinstruct.steps.judging import overall
 from selfinstruct.steps.rubric import ALL
-from selfinstruct.sources.texts import optional_text, read_rows, required_text
 from selfinstruct.storage.checks import the_check
 from selfinstruct.storage.store import RunStore
 

@@ -78,7 +78,8 @@ def labelled_facts(
     begun = source.metadata(Table.CANDIDATES, 0)
     facts = filled(begun.facts)
     _check_same(source.blobs.url, facts, evaluation, plugins)
-    kept = {key: fact for key, fact in facts.items() if not key.startswith("labeller.") and key != CHOSEN}
+    kept = {key: fact for key, fact in facts.items() if not key.startswith(("labeller.", "judge.")) and key != CHOSEN}
+    kept["check.rubric"] = ""  # its instances are others, and a check of its own would be another
     if kept.get(_FORM) == _NONE:
         kept[_FORM] = _TASK
     rounds = len(source.rounds(Table.CANDIDATES)) - 1

@@ -20,11 +20,11 @@ from tokenizers.pre_tokenizers import Whitespace
 
 from jobs.main import main
 from selfinstruct.finetune.examples import read_examples
-from selfinstruct.steps.judging import overall
 from selfinstruct.records import Judgement, Table
 from selfinstruct.selection.candidates import of_run
 from selfinstruct.selection.ways import by_draw, by_k_centre
 from selfinstruct.semantic.table import shipped_table
+from selfinstruct.steps.judging import overall
 from selfinstruct.storage.checks import check_sets
 from selfinstruct.storage.store import RunStore
 from tests.tools.runs import make_run
