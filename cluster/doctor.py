@@ -18,6 +18,7 @@ from cluster.settings import GenerateSettings
 from selfinstruct.engines import open_engine
 from selfinstruct.errors import InputError, SelfInstructError
 from selfinstruct.run.inputs import Inputs, read_inputs
+from selfinstruct.run.serving import served
 from selfinstruct.storage.blobs import open_blobs
 
 PACKAGES = ("selfinstruct", "ray", "torch", "transformers", "pyarrow", "datasketch", "numba")
@@ -219,9 +220,11 @@ def _doors(settings: GenerateSettings, nodes: list[Node], dashboard: str) -> Ite
 def _model(settings: GenerateSettings, inputs: Inputs) -> Finding:
     """Load the model where a replica would; opening it checks that its context holds the prompts."""
 
+    first = served(inputs)[0]
+
     def load() -> str | None:
         try:
-            open_engine(inputs.proposer, inputs.prompts)
+            open_engine(first.engine, first.prompts)
         except SelfInstructError as error:
             return str(error)
         return None

@@ -1,7 +1,8 @@
 """What flows through a run: frozen values, the reasons for dropping one, and the ids that name them.
 
 Ids are readable paths and are never reused: request `000012/00345`, candidate `000012/00345/03`,
-labelling request `000012/00345/03/classify`, instance `000012/00345/03/0`; a seed task is `seed/<its id>`.
+labelling request `000012/00345/03/classify`, instance `000012/00345/03/0`, the request to judge it
+`000012/00345/03/0/check`; a seed task is `seed/<its id>`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class Kind(StrEnum):
     INPUT_FIRST = "input_first"
     OUTPUT_FIRST = "output_first"
     INSTANTIATE = "instantiate"
-    CHECK = "check"  # of an instance that is there; no run asks it, `selfinstruct check` does
+    CHECK = "check"  # of an instance that is there; asked by rubrics, not by prompt sets
     SELECT = "select"  # which of some instructions are the best; `selfinstruct select` asks it
 
 

@@ -130,6 +130,8 @@ def test_what_decides_has_no_clock_and_calls_nobody() -> None:
     """The run, the roster, and what the roster is made of."""
     machines = [
         "selfinstruct.run.rounds",
+        "selfinstruct.run.checking",
+        "selfinstruct.run.keeping",
         *(f"cluster.{name}" for name in ("roster", "blame", "seats", "news", "events")),
     ]
     outside = {

@@ -25,6 +25,7 @@ from selfinstruct.errors import InputError
 from selfinstruct.prompts import SHIPPED, TWO_STEPS, Prompt, PromptSet, Sampling
 from selfinstruct.records import Completion, Finish, Kind, Request
 from selfinstruct.steps.readers.ends import AT_THE_END, without_end
+from selfinstruct.steps.rubric import load_rubric
 from tests.tools.random_models import make_model, make_tokenizer
 
 TURNS = "{% for m in messages %}<|start|>{{ m.role }}\n{{ m.content | trim }}<|end|>\n{% endfor %}"
@@ -54,6 +55,17 @@ def prompt_of(template: str, prompts: PromptSet) -> str:
 
 def warnings_in(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+@pytest.mark.parametrize("chat", [True, False])
+@pytest.mark.parametrize("rubric", ["chat", "base"])
+def test_a_set_beside_another_is_shown_in_its_own_form(chat: bool, rubric: str) -> None:
+    tokenizer, prompts, guest = make_tokenizer(), prompt_set(chat=chat), load_rubric(rubric).prompts
+    tokenizer.chat_template = SHOWS
+    together = PromptEncoder(tokenizer, prompts.beside(guest))
+    for each in (prompts, guest):
+        alone = PromptEncoder(tokenizer, each)
+        assert {kind: together.frame(kind) for kind in each.kinds} == {kind: alone.frame(kind) for kind in each.kinds}
 
 
 # ---- the system message

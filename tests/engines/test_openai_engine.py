@@ -27,6 +27,7 @@ from selfinstruct.errors import FailureError, InputError
 from selfinstruct.prompts import Prompt, PromptSet, Sampling, load_prompts
 from selfinstruct.protocols import Engine
 from selfinstruct.records import Completion, Finish, Kind, Request
+from selfinstruct.steps.rubric import load_rubric
 from tests.tools.server import Handler, Server, Trick, choice, error, saying, serving, text_for
 
 KEY = "sk-very-secret-0123456789"
@@ -294,6 +295,28 @@ def test_a_server_in_trouble_is_not_taken_for_one_without_system_messages(server
     server.tricks["number"] = [error(503, "The system is overloaded"), saying({"error": "overloaded"})]
     complete(server, make_requests(3, Kind.INSTANTIATE), INSTRUCT, concurrency=1)
     assert all(body["messages"][0]["role"] == "system" for body in server.bodies)
+
+
+@pytest.mark.parametrize(("prompts", "rubric"), [(INSTRUCT, "chat"), (BASE, "chat"), (CHAT, "base")])
+def test_a_set_beside_another_is_asked_in_its_own_form(server: Server, prompts: PromptSet, rubric: str) -> None:
+    guest, kind = load_rubric(rubric).prompts, prompts.kinds[-1]
+
+    def bodies(prompts: PromptSet, *kinds: Kind) -> dict[int, dict[str, Any]]:
+        server.bodies.clear()
+        complete(server, [request for kind in kinds for request in make_requests(2, kind)], prompts)
+        return {body["seed"]: body for body in server.bodies}
+
+    apart = bodies(prompts, kind) | bodies(guest, Kind.CHECK)
+    assert bodies(prompts.beside(guest), Kind.CHECK, kind) == apart
+    assert len(apart) == 4
+
+
+def test_who_has_no_system_message_tells_nothing_of_one_that_is_refused(server: Server) -> None:
+    refused = error(400, NO_SYSTEM)
+    server.always = lambda body: refused if body["messages"][0]["role"] == "system" else None
+    requests = [*make_requests(3, Kind.CHECK), *make_requests(3, Kind.INSTANTIATE)]
+    done = complete(server, requests, INSTRUCT.beside(load_rubric("chat").prompts), concurrency=1)
+    assert {completion.finish for completion in done.values()} == {Finish.STOP}
 
 
 @pytest.mark.parametrize(("endpoint", "prompts"), [("chat", BASE), ("completions", CHAT)])

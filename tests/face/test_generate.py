@@ -19,6 +19,7 @@ from cluster.settings import GenerateSettings
 from jobs.main import main
 from selfinstruct.records import Table
 from selfinstruct.run.inputs import read_inputs
+from selfinstruct.storage.checks import check_sets
 from selfinstruct.storage.store import RunStore
 from selfinstruct.storage.verify import digest, verify
 
@@ -235,12 +236,21 @@ def test_another_engine_may_label(tmp_path: Path) -> None:
     assert run.accepted().num_rows > 0
 
 
+def test_another_engine_may_judge(tmp_path: Path) -> None:
+    judge = {"rubric": "base", "engine": "template"}
+    run = si.generate(tmp_path, engine=make_babble(), target=10, prompts="tiny", check=judge)
+    (checks,) = check_sets(RunStore(run.url))
+    judged = [row.id for number in checks.rounds() for row in checks.read(number)]
+    assert len(judged) == len(set(judged)) == run.accepted().num_rows > 0
+
+
 @pytest.mark.parametrize(
     ("engine", "options", "problem"),
     [
         (make_babble(), {"replicas": 2}, "with replicas=0"),
         (object(), {}, "engine: builtins:object: has no add and no step"),
         (Babble, {}, "is a class; give an object of it"),
+        (make_babble(), {"check": {"rubric": "base"}}, "check.rubric: an engine that is open was not told"),
     ],
 )
 def test_what_is_no_open_engine(tmp_path: Path, engine: Any, options: dict[str, Any], problem: str) -> None:

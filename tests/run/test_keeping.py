@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfinstruct.records import Completion, Finish, Kind, Request, Table
+from selfinstruct.records import CHECKS, Completion, Finish, Kind, Request, Table
 from selfinstruct.run.keeping import Keeping, Left, Pace, Remove, Save, place_of
 from selfinstruct.storage.segments import Answer, Segment, key_of
 
@@ -47,6 +47,19 @@ def test_a_segment_is_due_when_enough_came_or_time_passed() -> None:
     assert [each.completion.request_id for each in saved(keeping, 111.0).answers] == [asked[1].id, asked[2].id]
     assert keeping.order(200.0) is None
     assert keeping.left == Left(kept=3, in_flight=1)
+
+
+@pytest.mark.parametrize(
+    ("request_id", "table"),
+    [
+        ("000012/00345", Table.PROPOSALS),
+        ("000012/00345/03/classify", Table.LABELS),
+        ("000012/00345/03/instances", Table.LABELS),
+        ("000012/00345/03/0/check", CHECKS),
+    ],
+)
+def test_an_answer_ends_in_the_table_of_its_stage(request_id: str, table: str) -> None:
+    assert place_of(request_id) == (table, 12)
 
 
 def test_one_thing_is_done_at_a_time_and_no_segment_is_larger_than_it_may_be() -> None:
