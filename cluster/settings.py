@@ -45,15 +45,16 @@ class TimeoutSettings:
 
 @dataclass(frozen=True)
 class LabelPoolSettings(LabelSettings):
-    """Another model for classifying and instantiating.
+    """How instructions are labelled, and by which model.
 
     Args:
+        as_: task (inputs and outputs, as the paper asks for them) or none (instructions alone: a run of two tables).
         engine: Engine of the labelling model (default: that of --engine).
         model: The labelling model (default: that of --model; then both stages share the replicas).
         replicas: Replicas of the labelling model, if it is another one.
     """
 
-    replicas: int = option(1, least=1, most=MOST_ACTORS)
+    replicas: int = option(1, least=1, most=MOST_ACTORS, alters_data=False)
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class GenerateSettings(InputSettings):
     shards: int = option(2, least=1, most=MOST_ACTORS, alters_data=False)
     in_flight: int | None = option(None, least=1, alters_data=False)
     wait_for_space: float = option(600.0, least=0, alters_data=False)
-    label: LabelPoolSettings = group(LabelPoolSettings, alters_data=False)
+    label: LabelPoolSettings = group(LabelPoolSettings)
     check: JudgePoolSettings = group(JudgePoolSettings, on_command_line=False)
     ray: RaySettings = group(RaySettings, alters_data=False)
     timeouts: TimeoutSettings = group(TimeoutSettings, alters_data=False)

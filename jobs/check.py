@@ -72,10 +72,12 @@ def _by_model(settings: CheckSettings) -> CheckSet:
     from selfinstruct.steps.checks import Judge
     from selfinstruct.steps.rubric import load_rubric
     from selfinstruct.storage.checks import CheckSet
+    from selfinstruct.storage.history import check_labelled
     from selfinstruct.storage.store import open_run
 
     prompts = (rubric := load_rubric(settings.rubric)).prompts
     store = open_run(settings.run)
+    check_labelled(store)
     store.blobs.check_writable()
     engine = settings.engine_settings
     judge = Judge(rubric, settings.share, settings.seed, name_of(engine), identity := identify(engine))

@@ -19,7 +19,7 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 import tyro
 
 from selfinstruct.errors import UNUSABLE, InputError, SelfInstructError
-from selfinstruct.settings import problems_of, with_options
+from selfinstruct.settings import name_of, problems_of, with_options
 from selfinstruct.sources.options import Kind, holds_names, kinds_of, read_options
 from selfinstruct.sources.yaml_files import read_yaml, shortened
 
@@ -165,7 +165,7 @@ def _parse(name: str, settings: type[T], arguments: list[str], recipe: str | Non
     rest, by_name = _by_name(rest, kinds_of(settings))
     _refuse_off_line(rest, settings)
     command = _command(settings, recipe)
-    begun = with_options(_blank(command), _given(settings, files, recipe))
+    begun: Any = _shaped(command, with_options(_blank(command), _given(settings, files, recipe)))
     with _in_one_line():
         parsed = tyro.cli(
             command,
@@ -178,7 +178,7 @@ def _parse(name: str, settings: type[T], arguments: list[str], recipe: str | Non
     parsed = with_options(
         parsed, {option: _over(attrgetter(option)(parsed), given) for option, given in by_name.items()}
     )
-    return settings(**{name: getattr(parsed, name) for name in _names(settings)})
+    return _shaped(settings, parsed)
 
 
 @contextmanager
@@ -255,18 +255,25 @@ def _by_name(arguments: list[str], kinds: Mapping[str, Kind]) -> tuple[list[str]
     return rest, given
 
 
-def _off_line(settings: type) -> dict[str, Any]:
-    """The groups of options that are not on the command line: name -> dataclass."""
+def _off_line(settings: type, prefix: str = "") -> Iterator[str]:
+    """The options that are not on the command line, by dotted key; of a whole group its key and a dot."""
     hints = get_type_hints(settings)
-    fields = dataclasses.fields(settings)
-    return {each.name: hints[each.name] for each in fields if not each.metadata.get("on_command_line", True)}
+    for each in dataclasses.fields(settings):
+        is_group, key = dataclasses.is_dataclass(hints[each.name]), prefix + name_of(each)
+        if not each.metadata.get("on_command_line", True):
+            yield f"{key}." if is_group else key
+        elif is_group:
+            yield from _off_line(hints[each.name], f"{key}.")
 
 
 def _refuse_off_line(arguments: Sequence[str], settings: type) -> None:
-    """InputError for `--GROUP.NAME` of a group that is not on the command line."""
-    for group in _off_line(settings):
+    """InputError for an option that is not on the command line."""
+    for key in _off_line(settings):
         for argument in arguments:
-            if argument.startswith((f"--{group}.", f"--no_{group}.")):
+            name = argument.partition("=")[0]
+            if name in (f"--{key}", f"--no_{key}") or (
+                key.endswith(".") and name.startswith((f"--{key}", f"--no_{key}"))
+            ):
                 raise InputError(f"{argument}: is no option here; it stands in a recipe or a --config file")
 
 
@@ -304,21 +311,43 @@ def _command(settings: type, recipe: str | None) -> type:
         )
         for name, metavar, text in files
     ]
-    fields += [
-        (
-            name,
-            Annotated[kind, tyro.conf.Fixed, tyro.conf.Suppress],
-            dataclasses.field(default_factory=kind, kw_only=True),
-        )
-        for name, kind in _off_line(settings).items()
-    ]
+    return _derived(settings, [*fields, *_on_line(settings)])
+
+
+def _on_line(settings: type) -> Iterator[tuple[str, Any, Any]]:
+    """The fields of which the parser is told more: what it leaves alone, what has another name, and groups of those."""
+    hints = get_type_hints(settings, include_extras=True)
+    for each in dataclasses.fields(settings):
+        hint = hints[each.name]
+        marks: tuple[Any, ...] = ()
+        if not each.metadata.get("on_command_line", True):
+            marks = (tyro.conf.Fixed, tyro.conf.Suppress)
+        elif name_of(each) != each.name:
+            marks = (tyro.conf.arg(name=name_of(each)),)
+        elif dataclasses.is_dataclass(hint) and (inner := list(_on_line(hint))):  # type: ignore[arg-type]
+            hint = _derived(hint, inner)  # type: ignore[arg-type]
+            yield each.name, hint, dataclasses.field(default_factory=hint, kw_only=True)
+        if marks:
+            if each.default_factory is not dataclasses.MISSING:
+                default = dataclasses.field(default_factory=each.default_factory, kw_only=True)
+            else:
+                default = dataclasses.field(default=each.default, kw_only=True)
+            yield each.name, Annotated[(hint, *marks)], default
+
+
+def _derived(settings: type, fields: Sequence[tuple[str, Any, Any]]) -> type:
+    """The dataclass with these fields besides, or in place of its own of the same names."""
     return dataclasses.make_dataclass(
         settings.__name__, fields, bases=(settings,), frozen=True, namespace={"__doc__": settings.__doc__}
     )
 
 
-def _names(settings: type) -> list[str]:
-    return [field.name for field in dataclasses.fields(settings)]
+def _shaped(settings: type[T], value: Any) -> T:
+    """The values of one settings dataclass as another has them that is derived from it, or that it is derived from."""
+    hints = get_type_hints(settings)
+    given = {each.name: getattr(value, each.name) for each in dataclasses.fields(settings)}  # type: ignore[arg-type]
+    groups = {name: _shaped(hints[name], each) for name, each in given.items() if dataclasses.is_dataclass(hints[name])}
+    return settings(**{**given, **groups})
 
 
 def _blank(settings: type) -> Any:

@@ -43,6 +43,7 @@ class Display(RunWatch):
         self._pools: Sequence[ReplicaPool] = ()
         self._spending: Spending | None = None
         self._rounds = "none yet"
+        self._labels = True
         self.left = Left()
         self._last = ""
 
@@ -77,7 +78,9 @@ class Display(RunWatch):
 
     def tick(self, run: Run) -> None:
         """Show, if it is time to."""
-        done = {"proposed": run.pool.rounds, "labelled": run.labelled}
+        self._labels = run.settings.labels
+        done = {"proposed": run.pool.rounds}
+        done |= {"labelled": run.labelled} if self._labels else {}
         done |= {"checked": run.complete_rounds} if run.judge else {}
         self._rounds = ", ".join(f"{max(0, rounds - 1)} {what}" for what, rounds in done.items())
         now = time.monotonic()
@@ -185,7 +188,7 @@ class Display(RunWatch):
         missing = self._target - self._totals[Table.CANDIDATES]["accepted"]
         rate = _rate(self._accepted, self._begun)
         if missing <= 0:
-            return "target reached, labelling the rest"
+            return "target reached, labelling the rest" if self._labels else "target reached"
         if rate == 0:
             return f"running for {time.monotonic() - self._begun:.0f} s"
         return f"about {_span(missing / rate)} left"

@@ -49,8 +49,10 @@ def generate(settings: GenerateSettings) -> int:
         _note(f"warning: {line}")
     print("\nA few of the accepted tasks:\n")
     show(store, number=5)
-    print(f"{finished.pool.generated} accepted instructions and their instances lie in")
-    for table in ("candidates", "instances", "proposals", "labels"):
+    tables = ("candidates", "instances", "proposals", "labels") if settings.labels else ("candidates", "proposals")
+    with_instances = " and their instances" if settings.labels else ""
+    print(f"{finished.pool.generated} accepted instructions{with_instances} lie in")
+    for table in tables:
         print(f"  {settings.out.rstrip('/')}/{table}/*.parquet")
     if inputs.judge:
         check = CheckSet(store, inputs.judge.facts).name

@@ -40,6 +40,7 @@ def merge_runs(settings: MergeSettings) -> int:
     """Write the new run."""
     from selfinstruct.records import Table
     from selfinstruct.reuse.merge import merge
+    from selfinstruct.storage.history import check_labelled
     from selfinstruct.storage.store import RunStore, open_run
 
     sources = [open_run(url) for url in settings.runs]
@@ -47,6 +48,8 @@ def merge_runs(settings: MergeSettings) -> int:
         raise InputError("merge: name at least two runs, each of them once")
     if unfinished := [source.blobs.url for source in sources if not source.rounds(Table.INSTANCES)]:
         raise InputError(*(f"{url}: has no complete round; let it begin first" for url in unfinished))
+    for source in sources:
+        check_labelled(source)
     out = RunStore(settings.out)
     out.blobs.check_writable()
     merge(sources, out, settings.novelty)

@@ -49,12 +49,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def sample(settings: SampleSettings) -> int:
     """Show accepted tasks, or rejected candidates."""
+    from selfinstruct.storage.history import is_labelled
     from selfinstruct.storage.store import open_run
 
     reason = None if settings.reason is None else _reason(settings.reason)
     store = open_run(settings.run)
     rejected = settings.rejected or reason is not None
-    table = Table.CANDIDATES if rejected else Table.INSTANCES
+    table = Table.CANDIDATES if rejected or not is_labelled(store) else Table.INSTANCES
     shown = 0
     while True:
         rounds = [number for number in store.rounds(table) if number > 0 and number >= shown]
@@ -76,9 +77,17 @@ def _reason(text: str) -> Reason:
 
 
 def show(store: RunStore, number: int, seed: int = 0, rounds: Sequence[int] | None = None) -> None:
-    """Print random accepted tasks with their accepted instances, of the given rounds or of all generated ones."""
-    from selfinstruct.storage.sample import sample_tasks
+    """Print random accepted tasks with their accepted instances, of the given rounds or of all generated ones.
 
+    Of a run without labels the instructions.
+    """
+    from selfinstruct.storage.history import is_labelled
+    from selfinstruct.storage.sample import sample_instructions, sample_tasks
+
+    if not is_labelled(store):
+        for row in sample_instructions(store, number, seed, rounds):
+            print(f"[{row['id']}] {plain(row['text'])}")
+        return
     tasks = sample_tasks(store, number, seed, rounds)
     if not tasks and number:
         print("(no instruction has a valid instance yet)\n")

@@ -42,6 +42,7 @@ def status(settings: StatusSettings) -> int:
     from selfinstruct.quality.findings import find
     from selfinstruct.storage.accounts import one_sided
     from selfinstruct.storage.checks import check_sets
+    from selfinstruct.storage.history import is_labelled
     from selfinstruct.storage.store import RunStore, open_run
 
     store = RunStore(settings.run)
@@ -63,6 +64,8 @@ def status(settings: StatusSettings) -> int:
         f"{settings.run}: {accepted} of {accepted + rejected} candidates accepted ({share}),"
         f" {totals[Table.INSTANCES]['instances.accepted']} instances, {max(0, rounds[Table.CANDIDATES] - 1)} rounds"
     )
+    if rounds[Table.CANDIDATES] and not is_labelled(store):
+        print("nothing is labelled in this run (label.as none)")
     for line in lines(live) if live else ():
         print(line)
     if sided := one_sided(totals):

@@ -11,7 +11,7 @@ import json
 import math
 import operator
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, field, fields, is_dataclass, replace
+from dataclasses import MISSING, Field, field, fields, is_dataclass, replace
 from typing import Annotated, Any, TypeAlias, TypeVar
 
 from selfinstruct.errors import CorruptError
@@ -46,6 +46,7 @@ def option(
     below: float | None = None,
     alters_data: bool = True,
     before: Any = MISSING,
+    on_command_line: bool = True,
 ) -> T:
     """A dataclass field that is an option of a command.
 
@@ -57,12 +58,14 @@ def option(
         alters_data: Whether its value may change what a run writes.
         before: What a run begun before there was this option is taken to have been told: a run is carried on with
             this value, and refused with another. Every option added to a run's settings says it.
+        on_command_line: Whether commands take it as an option. Others stand in recipes and config files alone.
     """
     if most is None and below is None and (least is not None or above is not None):
         most = MOST
     bounds = {"at least": least, "above": above, "at most": most, "below": below}
     told = {word: bound for word, bound in bounds.items() if bound is not None}
-    return field(default=default, metadata={"bounds": told, "alters_data": alters_data, "before": before})
+    metadata = {"bounds": told, "alters_data": alters_data, "before": before, "on_command_line": on_command_line}
+    return field(default=default, metadata=metadata)
 
 
 def group(settings: type[T], *, alters_data: bool = True, on_command_line: bool = True) -> T:
@@ -74,6 +77,11 @@ def group(settings: type[T], *, alters_data: bool = True, on_command_line: bool 
     return field(default_factory=settings, metadata={"alters_data": alters_data, "on_command_line": on_command_line})
 
 
+def name_of(field: Field[Any]) -> str:
+    """An option's name: that of its field, without the mark behind one that is a word of Python (`as_`)."""
+    return field.name.removesuffix("_")
+
+
 def problems_of(settings: Any, prefix: str = "") -> list[str]:
     """One line for each option of a (nested) settings dataclass that is out of its bounds or no finite number.
 
@@ -82,7 +90,7 @@ def problems_of(settings: Any, prefix: str = "") -> list[str]:
     """
     problems = []
     for each in fields(settings):
-        value, key = getattr(settings, each.name), f"{prefix}{each.name}"
+        value, key = getattr(settings, each.name), f"{prefix}{name_of(each)}"
         if is_dataclass(value):
             problems += problems_of(value, f"{key}.")
         else:
@@ -124,7 +132,7 @@ def facts_of(settings: Any, prefix: str = "") -> dict[str, Any]:
         if is_dataclass(value):
             facts |= facts_of(value, f"{prefix}{each.name}.")
         else:
-            facts[prefix + each.name] = _fact(value)
+            facts[prefix + name_of(each)] = _fact(value)
     return facts
 
 
@@ -136,7 +144,7 @@ def facts_before(settings: Any, prefix: str = "") -> dict[str, Any]:
         if is_dataclass(value):
             facts |= facts_before(value, f"{prefix}{each.name}.")
         elif before is not MISSING:
-            facts[prefix + each.name] = _fact(before)
+            facts[prefix + name_of(each)] = _fact(before)
     return facts
 
 
@@ -172,7 +180,7 @@ def with_options(settings: T, options: Mapping[str, Any], prefix: str = "") -> T
     """The settings with other values for some options, by dotted key; keys that are no options have no effect."""
     values: dict[str, Any] = {}
     for each in fields(settings):  # type: ignore[arg-type]
-        value, key = getattr(settings, each.name), prefix + each.name
+        value, key = getattr(settings, each.name), prefix + name_of(each)
         if is_dataclass(value):
             values[each.name] = with_options(value, options, f"{key}.")
         elif key in options:

@@ -79,12 +79,12 @@ class TemplateOptions:
     """
 
     latency: float = option(0.0, least=0)
-    token_latency: float = option(0.0, least=0)
+    token_latency: float = option(0.0, least=0, on_command_line=False)
     batch: int = option(32, least=1)
     failure_rate: float = option(0.0, least=0, most=1)
     cut_rate: float = option(0.0, least=0, most=1)
     words: int = option(0, least=0, most=MOST_WORDS)
-    diversity: float = option(12.0, above=0, most=300)
+    diversity: float = option(12.0, above=0, most=300, on_command_line=False)
 
     def problems(self) -> Iterator[str]:
         """What is wrong with the options together."""

@@ -25,6 +25,7 @@ from selfinstruct.records import Table
 from selfinstruct.settings import Facts, with_facts
 from selfinstruct.sources.contamination import Contamination
 from selfinstruct.sources.evaluation_sets import read_evaluation
+from selfinstruct.storage.history import check_labelled, complete_rounds
 from selfinstruct.storage.store import RunStore
 from selfinstruct.version import __version__
 
@@ -66,6 +67,7 @@ def export(
         if TRAIN not in rows:
             there = ", ".join(settings.origins)
             options = "--origins, --only and --validation" if only else "--origins and --validation"
+            check_labelled(store)
             raise InputError(f"{store.blobs.url}: there are no rows of origin {there}; see {options}")
         write_shards(folder, shuffled, rows, shard_size)
         edition = _edition(folder / "default")
@@ -78,7 +80,7 @@ def export(
             licences=known,
             facts=facts,
             totals=totals,
-            finished_rounds=len(store.rounds(Table.INSTANCES)) - 1,
+            finished_rounds=len(complete_rounds(store)),
             seed=settings.seed,
             validation=settings.validation,
             quality=_quality(store, only, settings.check),

@@ -19,6 +19,7 @@ from selfinstruct.quality.only import Only, only_where
 from selfinstruct.records import Table
 from selfinstruct.sources.rows import is_readable
 from selfinstruct.sources.texts import read_tasks
+from selfinstruct.storage.history import check_labelled
 from selfinstruct.storage.store import RunStore, name_of, open_run
 
 
@@ -76,6 +77,7 @@ def read_examples(
             digest = _digest_of(own)
         else:
             store = open_run(name)
+            check_labelled(store)
             own = list(_of_run(store, seeds, only_where(only, store, check)))
             digest = run_digest(store)
         if all(example.id.startswith("seed/") for example in own):

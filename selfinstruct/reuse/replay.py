@@ -47,7 +47,7 @@ def replay(run: Run, store: RunStore, index: PoolIndex, facts: Facts, rounds: It
         if each.number not in store.rounds(Table.PROPOSALS):
             _commit(run, store, fingerprint, RoundFile(Table.PROPOSALS, each.number, tuple(each.proposals), each.notes))
         settle(run, store, index, fingerprint)
-        if each.number not in store.rounds(Table.LABELS):
+        if run.settings.labels and each.number not in store.rounds(Table.LABELS):
             accepted = cast(Sequence[Candidate], store.read_accepted(Table.CANDIDATES, each.number).rows)
             notes = {"dialect": each.notes["dialect"]}
             _commit(run, store, fingerprint, RoundFile(Table.LABELS, each.number, tuple(each.labels(accepted)), notes))

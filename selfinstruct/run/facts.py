@@ -118,9 +118,11 @@ def check_facts(store: RunStore, facts: Facts) -> None:
     Where a run was made from stored answers, the first round generated after them settles what those left open: model
     and prompts, for instance. A fact from after the run's beginning is as it was then.
     """
+    from selfinstruct.storage.history import complete_rounds  # late: it brings pyarrow
+
     begun: Facts = store.metadata(Table.CANDIDATES, 0).facts
     if (origin := begun.get(ORIGIN)) and ORIGIN not in facts:
-        if len(store.rounds(Table.INSTANCES)) <= origin["rounds"]:
+        if len(complete_rounds(store)) < origin["rounds"] or not store.rounds(Table.INSTANCES):
             raise InputError(
                 f"{store.blobs.url}: `selfinstruct {origin['command']}` has not finished it; give that command again"
             )

@@ -5,7 +5,7 @@ No heavy imports, so that `--help` starts at once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,7 +29,7 @@ from selfinstruct.protocols import Engine
 from selfinstruct.records import ImportedTask, SeedTask
 from selfinstruct.run.facts import gather_facts
 from selfinstruct.run.pools import read_pool
-from selfinstruct.run.settings import JudgeSettings, RunSettings
+from selfinstruct.run.settings import FormSettings, JudgeSettings, RunSettings
 from selfinstruct.settings import Facts, NamedValues, group, option, problems_of
 from selfinstruct.sources import seeds as seed_files
 from selfinstruct.sources.contamination import NGRAM, Contamination
@@ -41,16 +41,22 @@ from selfinstruct.steps.rubric import load_rubric
 
 
 @dataclass(frozen=True)
-class LabelSettings:
-    """Another model for classifying and instantiating.
+class LabelSettings(FormSettings):
+    """How instructions are labelled, and by which model.
 
     Args:
+        as_: task (inputs and outputs, as the paper asks for them) or none (instructions alone: a run of two tables).
         engine: Engine of the labelling model (default: that of --engine).
         model: The labelling model (default: that of --model).
     """
 
-    engine: str | None = None
-    model: str | None = None
+    engine: str | None = option(None, alters_data=False)
+    model: str | None = option(None, alters_data=False)
+
+    def problems(self) -> Iterator[str]:
+        """What is wrong with the options together."""
+        if self.as_ == "none" and (self.engine or self.model):
+            yield f"{'model' if self.model else 'engine'}: with --label.as none nothing is labelled; leave it out"
 
 
 @dataclass(frozen=True)
@@ -99,7 +105,7 @@ class InputSettings(RunSettings):
     chat_template_kwargs: NamedValues = option((), alters_data=False)
     engine: str = option("transformers", alters_data=False)
     model: str = option(EMBEDDED, alters_data=False)
-    label: LabelSettings = group(LabelSettings, alters_data=False)
+    label: LabelSettings = group(LabelSettings)
     check: JudgeModelSettings = group(JudgeModelSettings, on_command_line=False)
     transformers: TransformersOptions = group(TransformersOptions, alters_data=False)
     template: TemplateOptions = group(TemplateOptions, alters_data=False)

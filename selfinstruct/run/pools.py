@@ -52,9 +52,12 @@ def _tasks(name: str, notes: list[str] | None) -> Iterator[ImportedTask]:
 
 def _accepted(store: RunStore) -> Iterator[ImportedTask]:
     """The accepted tasks of a run's complete rounds with their accepted instances, without its seed tasks."""
-    for number in store.rounds(Table.INSTANCES):
+    from selfinstruct.storage.history import complete_rounds
+
+    for number in (0, *complete_rounds(store)) if store.rounds(Table.INSTANCES) else ():
         instances: defaultdict[str, list[InstanceRow]] = defaultdict(list)
-        for row in cast(Sequence[InstanceRow], store.read(Table.INSTANCES, number).rows):
+        labelled = store.read(Table.INSTANCES, number).rows if number in store.rounds(Table.INSTANCES) else ()
+        for row in cast(Sequence[InstanceRow], labelled):
             instances[row.instruction_id].append(row)
         for candidate in cast(Sequence[Candidate], store.read(Table.CANDIDATES, number).rows):
             if candidate.accepted and candidate.origin is not Origin.SEED:

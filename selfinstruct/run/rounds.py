@@ -138,7 +138,8 @@ class Run:
         self.settings = settings
         self.judge = judge
         self.pool = Pool()
-        self.labelled = 0  # rounds whose instances are committed, round 0 included
+        self.labelled = 0  # rounds whose instances are committed, round 0 included; without labels, whose candidates are
+        self._begun = False  # round 0 is committed
         self._proven = Proven() if settings.feedback.proven else None
         self._prompts = prompts
         self._seeds = seeds
@@ -170,7 +171,7 @@ class Run:
                 `facts` too, since it is the first whose requests this program made.
         """
         self._fact_keeper = None if given_rounds is None else (given_rounds + 1, facts)
-        if self.labelled == 0:
+        if not self._begun:
             waiting, self._effects = self._effects, deque()
             check = self.settings.check_pool
             screen = self._criteria.of_given if check else None
@@ -241,6 +242,7 @@ class Run:
                 self._write(Table.INSTANCES, file.round, rows)
             case Table.INSTANCES:
                 self._labelling.pop(file.round, None)
+                self._begun = True
                 self.labelled += 1
                 accepted = [row for row in cast(Sequence[InstanceRow], file.rows) if row.accepted]
                 if self._checking and file.round > 0:
@@ -367,7 +369,11 @@ class Run:
         self._screened = []
         if number > 0:
             self._barren = 0 if accepted else self._barren + 1
-            self._labelling[number] = Labelling(self.settings.seed, self._prompts, self._reader, accepted, self._chosen)
+            if self.settings.labels:
+                labelling = Labelling(self.settings.seed, self._prompts, self._reader, accepted, self._chosen)
+                self._labelling[number] = labelling
+            else:
+                self.labelled += 1
         self._ended = self._ending
         if not self.goes_on:  # rounds begun ahead are not wanted any more
             self._proposing.clear()

@@ -92,6 +92,17 @@ class JudgeSettings:
     share: float = option(1.0, above=0, most=1, before=1.0)
 
 
+@dataclass(frozen=True)
+class FormSettings:
+    """In which form instructions are labelled.
+
+    Args:
+        as_: task (inputs and outputs, as the paper asks for them) or none (instructions alone: a run of two tables).
+    """
+
+    as_: Literal["task", "none"] = option("task", before="task")
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunSettings(StepSettings):
     """The options of the algorithm; those of engines and cluster are elsewhere.
@@ -105,9 +116,19 @@ class RunSettings(StepSettings):
     check_pool: bool = True
     rounds: RoundSettings = group(RoundSettings)
     feedback: FeedbackSettings = group(FeedbackSettings, on_command_line=False)
+    label: FormSettings = group(FormSettings)
     check: JudgeSettings = group(JudgeSettings, on_command_line=False)
+
+    @property
+    def labels(self) -> bool:
+        """Whether instructions are labelled at all."""
+        return self.label.as_ != "none"
 
     def problems(self) -> Iterator[str]:
         """What is wrong with the options together."""
+        if self.feedback.proven and not self.labels:
+            yield "feedback.proven: asks for accepted instances, and with label.as none there are none"
+        if self.check.rubric and not self.labels:
+            yield "check.rubric: asks about accepted instances, and with label.as none there are none"
         if self.feedback.lookback < self.rounds.lag:
             yield f"feedback.lookback: is {self.feedback.lookback}, must be at least rounds.lag ({self.rounds.lag})"

@@ -12,7 +12,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from selfinstruct.errors import InputError
-from selfinstruct.settings import NAMED, out_of_bounds
+from selfinstruct.settings import NAMED, name_of, out_of_bounds
 from selfinstruct.sources.yaml_files import Node, parse_yaml, shortened
 
 _TAKES = {bool: "true or false", int: "one whole number", float: "one number", str: "a text", Path: "a text"}
@@ -35,7 +35,7 @@ def kinds_of(settings: type, prefix: str = "") -> dict[str, Kind]:
         if dataclasses.is_dataclass(hint):
             kinds |= kinds_of(hint, f"{prefix}{field.name}.")  # type: ignore[arg-type]
         else:
-            kinds[prefix + field.name] = Kind(hint, field.metadata)
+            kinds[prefix + name_of(field)] = Kind(hint, field.metadata)
     return kinds
 
 

@@ -35,6 +35,7 @@ from selfinstruct.records import (
     Candidate,
     Finish,
     InstanceRow,
+    Kind,
     Label,
     Origin,
     Proposal,
@@ -109,7 +110,9 @@ _UNTOLD = (
 def one_sided(totals: Mapping[Table, Counter[str]]) -> str | None:
     """A line for a run that has never met one of the two kinds of task, though it has met many; else None."""
     instructions = totals[Table.CANDIDATES]["accepted"]
-    instances = totals[Table.INSTANCES]
+    instances, labels = totals[Table.INSTANCES], totals[Table.LABELS]
+    if not any(labels[f"{kind}.requests"] for kind in (Kind.CLASSIFY, Kind.INSTANTIATE)):
+        return None  # nobody was asked
     told = instructions - instances["unreadable"]
     if instructions < MANY or 0 < instances["classification"] < told:
         return None

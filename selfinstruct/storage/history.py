@@ -32,8 +32,27 @@ def facts_by_round(store: RunStore) -> Iterator[tuple[int, Facts]]:
 
 
 def complete_rounds(store: RunStore) -> range:
-    """The rounds after round 0 whose instances are there."""
-    return range(1, len(store.rounds(Table.INSTANCES)))
+    """The rounds after round 0 whose instances are there; where nothing is labelled, those with candidates."""
+    last = Table.INSTANCES if is_labelled(store) else Table.CANDIDATES
+    return range(1, len(store.rounds(last)))
+
+
+def is_labelled(store: RunStore) -> bool:
+    """Whether instructions get instances in this run; where they do not, it ends with its candidates."""
+    facts: Facts = store.metadata(Table.CANDIDATES, 0).notes.get("facts", {})
+    return facts.get(FORM) != "none"
+
+
+def check_labelled(store: RunStore) -> None:
+    """InputError for a run in which nothing is labelled."""
+    if not is_labelled(store):
+        raise InputError(
+            f"{store.blobs.url}: nothing is labelled in this run (label.as none): its instructions have no outputs"
+        )
+
+
+FORM = "label.as"
+"""The fact that says in which form a run's instructions are labelled."""
 
 
 def prompts_name(facts: Facts) -> str:

@@ -35,6 +35,15 @@ def sample_tasks(store: RunStore, number: int, seed: int = 0, rounds: Sequence[i
     ]
 
 
+def sample_instructions(store: RunStore, number: int, seed: int = 0, rounds: Sequence[int] | None = None) -> list[Row]:
+    """Up to so many accepted instructions, id and text, of the given rounds or of all but round 0.
+
+    Raises:
+        CorruptError: a file is damaged or missing.
+    """
+    return _drawn(list(_rows(store, Table.CANDIDATES, rounds, ["id", "text"], accepted_only=True)), number, seed)
+
+
 def sample_rejected(
     store: RunStore, number: int, seed: int = 0, rounds: Sequence[int] | None = None, reason: Reason | None = None
 ) -> list[Row]:
