@@ -48,7 +48,9 @@ class LabelPoolSettings(LabelSettings):
     """How instructions are labelled, and by which model.
 
     Args:
-        as_: task (inputs and outputs, as the paper asks for them) or none (instructions alone: a run of two tables).
+        as_: task (inputs and outputs, as the paper asks for them), answer (each instruction is a user's turn, and the
+            output what a chat model says to it) or none (instructions alone: a run of two tables).
+        samples: With answer: how many answers each instruction gets.
         engine: Engine of the labelling model (default: that of --engine).
         model: The labelling model (default: that of --model; then both stages share the replicas).
         replicas: Replicas of the labelling model, if it is another one.

@@ -177,7 +177,13 @@ class Display(RunWatch):
         proposals, labels = self._totals[Table.PROPOSALS], self._totals[Table.LABELS]
         if ended := proposals[f"requests.{ending}"]:
             yield f"propose {ended / proposals['requests']:.0%}"
-        for kind in (Kind.INPUT_FIRST, Kind.OUTPUT_FIRST, Kind.INSTANTIATE):  # to classify is cut on purpose
+        for kind in (
+            Kind.INPUT_FIRST,
+            Kind.OUTPUT_FIRST,
+            Kind.INSTANTIATE,
+            Kind.INPUT,
+            Kind.ANSWER,
+        ):  # to classify is cut on purpose
             if ended := labels[f"{kind}.{ending}"]:
                 yield f"{kind} {ended / labels[f'{kind}.requests']:.0%}"
 

@@ -50,6 +50,7 @@ def reparse_run(settings: ReparseSettings) -> int:
     from selfinstruct.records import Table
     from selfinstruct.reuse.reparse import reparse
     from selfinstruct.run.facts import filled
+    from selfinstruct.run.settings import RunSettings
     from selfinstruct.settings import with_facts
     from selfinstruct.sources.contamination import Contamination
     from selfinstruct.sources.evaluation_sets import read_evaluation
@@ -66,7 +67,8 @@ def reparse_run(settings: ReparseSettings) -> int:
     if out.blobs.url == source.blobs.url:
         raise InputError(f"--out: {settings.out} is the run itself; its files are never changed, take another folder")
     out.blobs.check_writable()
-    reparse(source, out, changes, evaluation, load_prompts(settings.prompts) if settings.prompts else None)
+    form = with_facts(RunSettings(), facts).prompt_form
+    reparse(source, out, changes, evaluation, load_prompts(settings.prompts, form) if settings.prompts else None)
     before, after = source.totals(), out.totals()
     for table, key in ((Table.CANDIDATES, "accepted"), (Table.INSTANCES, "instances.accepted")):
         print(f"{key}: {before[table][key]:,} before, {after[table][key]:,} now")

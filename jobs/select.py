@@ -164,7 +164,7 @@ def _by_model(settings: SelectSettings, candidates: Sequence[Candidate], vectors
     from selfinstruct.selection import naming
     from selfinstruct.selection.groups import groups
 
-    prompts = load_prompts(settings.prompts, [Kind.SELECT])
+    prompts = load_prompts(settings.prompts, kinds=[Kind.SELECT])
     all_groups = groups(vectors, settings.number, settings.group, settings.seed)
     once = naming.to_ask(all_groups)
     twice = naming.turned(once, settings.seed)

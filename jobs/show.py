@@ -14,7 +14,7 @@ from selfinstruct.errors import InputError
 from selfinstruct.records import Finish, Kind
 
 if TYPE_CHECKING:
-    from selfinstruct.prompts import PromptSet
+    from selfinstruct.prompts import Form, Prompt, PromptSet
     from selfinstruct.storage.lineage import Lineage, Row
 
 
@@ -47,12 +47,15 @@ def show(settings: ShowSettings) -> int:
     import json
 
     from selfinstruct.records import Table
+    from selfinstruct.run.settings import RunSettings
+    from selfinstruct.settings import with_facts
     from selfinstruct.storage.lineage import trace
     from selfinstruct.storage.store import open_run
 
     store = open_run(settings.run)
     facts = store.metadata(Table.CANDIDATES, 0).notes.get("facts", {})
-    prompts = _prompt_set(settings.prompts, str(facts.get("prompts", "")))
+    form = with_facts(RunSettings(), facts).prompt_form
+    prompts = _prompt_set(settings.prompts, str(facts.get("prompts", "")), form)
     lineages = trace(store, settings.id)
     if settings.json:
         print(json.dumps([asdict(lineage) for lineage in lineages], indent=2))
@@ -65,17 +68,17 @@ def show(settings: ShowSettings) -> int:
     return 0
 
 
-def _prompt_set(folder: str | None, digest: str) -> PromptSet | None:
+def _prompt_set(folder: str | None, digest: str, form: Form) -> PromptSet | None:
     """The run's prompt set: the given one, or the shipped one that it was made with; None if neither is known."""
-    from selfinstruct.prompts import SHIPPED, load_prompts
+    from selfinstruct.prompts import load_prompts
+    from selfinstruct.storage.history import shipped_prompts
 
     if folder is not None:
-        prompts = load_prompts(folder)
+        prompts = load_prompts(folder, form)
         if digest and prompts.digest != digest:
             raise InputError(f"--prompts: {folder} is not the set that this run was made with, or has changed since")
         return prompts
-    shipped = (load_prompts(path.parent.name) for path in sorted(SHIPPED.glob("*/set.toml")))
-    return next((prompts for prompts in shipped if prompts.digest == digest), None)
+    return shipped_prompts().get(digest)
 
 
 def _show_request(lineage: Lineage, proposal: Row, prompts: PromptSet | None, prefixes: bool) -> None:
@@ -101,24 +104,31 @@ def _show_candidate(lineage: Lineage) -> None:
 
 
 def _show_labels(lineage: Lineage, prompts: PromptSet | None, prefixes: bool) -> None:
-    text = lineage.candidate["text"]
     for label in lineage.labels:
         kind = Kind(label["kind"])
         print(f"\n{kind} {_completion(label)}")
-        _show_prompt(prompts, kind, prompts[kind].fill(instruction=text) if prompts else "", prefixes)
+        _show_prompt(prompts, kind, _suffix(prompts[kind], lineage) if prompts else "", prefixes)
         _show_raw(label)
     if lineage.candidate["accepted"] and not lineage.instances:
         print("\n(not labelled yet)")
+    asked = any(label["kind"] in (Kind.CLASSIFY, Kind.INSTANTIATE) for label in lineage.labels)
     for instance in lineage.instances:
         verdict = "accepted" if instance["accepted"] else f"rejected, {instance['reason']}"
-        print(
-            f"\n[{plain(instance['id'])}] {verdict}{_class(instance['is_classification'], asked=bool(lineage.labels))}"
-        )
+        print(f"\n[{plain(instance['id'])}] {verdict}{_class(instance['is_classification'], asked=asked)}")
         if instance["input"]:
             _block("input", instance["input"])
+        if instance["thought"]:
+            _block("thought", instance["thought"])
         if instance["output"]:
             _block("output", instance["output"])
     print()
+
+
+def _suffix(prompt: Prompt, lineage: Lineage) -> str:
+    """That of a labelling request; answers to a task share its input."""
+    text = lineage.candidate["text"]
+    given = next((instance["input"] for instance in lineage.instances), "")
+    return prompt.fill_task(text, given) if "{task}" in prompt.suffix else prompt.fill(instruction=text)
 
 
 def _class(is_classification: bool | None, asked: bool) -> str:

@@ -40,7 +40,7 @@ def status(settings: StatusSettings) -> int:
 
     from cluster.watch.progress import lines, read_progress
     from selfinstruct.quality.findings import find
-    from selfinstruct.storage.accounts import one_sided
+    from selfinstruct.storage.accounts import class_share, one_sided
     from selfinstruct.storage.checks import check_sets
     from selfinstruct.storage.history import is_labelled
     from selfinstruct.storage.store import RunStore, open_run
@@ -70,6 +70,8 @@ def status(settings: StatusSettings) -> int:
         print(line)
     if sided := one_sided(totals):
         print(f"warning: {sided}")
+    if classes := class_share(totals):
+        print(classes)
     for checks in check_sets(store):
         print(f"check {checks.name} ({checks.label}): rounds judged: {len(checks.rounds())}")
     if found:

@@ -1,7 +1,7 @@
 """What flows through a run: frozen values, the reasons for dropping one, and the ids that name them.
 
-Ids are readable paths and are never reused: request `000012/00345`, candidate `000012/00345/03`,
-labelling request `000012/00345/03/classify`, instance `000012/00345/03/0`, the request to judge it
+Ids are readable paths and are never reused: request `000012/00345`, candidate `000012/00345/03`, labelling requests
+`000012/00345/03/classify` and `000012/00345/03/answer/0`, instance `000012/00345/03/0`, the request to judge it
 `000012/00345/03/0/check`; a seed task is `seed/<its id>`.
 """
 
@@ -17,7 +17,8 @@ class Kind(StrEnum):
     """The kinds of request; each has its own prompt (paper, sections 2.2.1 to 2.2.3).
 
     A prompt set asks about an instruction either in the paper's two steps (classify, then input or output first) or in
-    one request (instantiate), whose answer also tells whether the task is classification.
+    one request (instantiate), whose answer also tells whether the task is classification. Instructions that are to be
+    answered as a chat model answers a user get an input first, then any number of answers.
     """
 
     PROPOSE = "propose"
@@ -25,8 +26,14 @@ class Kind(StrEnum):
     INPUT_FIRST = "input_first"
     OUTPUT_FIRST = "output_first"
     INSTANTIATE = "instantiate"
+    INPUT = "input"  # an input for a task that is to be answered, or that it needs none
+    ANSWER = "answer"  # the task as a user's turn; what a chat model says to it
     CHECK = "check"  # of an instance that is there; asked by rubrics, not by prompt sets
     SELECT = "select"  # which of some instructions are the best; `selfinstruct select` asks it
+
+
+ANSWERED = (Kind.ANSWER,)
+"""The kinds whose answers are outputs as they stand. Thoughts that a server tells apart are kept before them."""
 
 
 class Finish(StrEnum):
@@ -261,6 +268,7 @@ class InstanceRow:
     accepted: bool
     reason: Reason | None
     origin: Origin | None = None  # that of the instruction
+    thought: str | None = None  # what the model thought before its output, where it said so
 
 
 class Judgement(StrEnum):

@@ -89,15 +89,17 @@ class PromptEncoder:
     def _rendered(self, prompts: PromptSet) -> list[str]:
         """Each kind's prompt in the chat template. With them it is seen how that ends an answer, and whether it shows a
         system message."""
-        contents = [prompts[kind].prefix + SENTINEL + prompts[kind].tail for kind in prompts.kinds]
+        contents = [
+            (prompts[kind].prefix + SENTINEL + prompts[kind].tail, prompts[kind].bare) for kind in prompts.kinds
+        ]
         asked = {"role": "user", "content": SENTINEL}
         answered, system, *texts = try_chats(
             self._tokenizer,
             [
                 Chat([asked, {"role": "assistant", "content": _ANSWER}]),
                 Chat([{"role": "system", "content": _SYSTEM}, asked], prompting=True),
-                *(Chat(prompts.messages(content), prompting=True) for content in contents),
-                *(Chat(prompts.messages(content, folded=True), prompting=True) for content in contents),
+                *(Chat(prompts.messages(text, bare=bare), prompting=True) for text, bare in contents),
+                *(Chat(prompts.messages(text, folded=True, bare=bare), prompting=True) for text, bare in contents),
             ],
             prompts.template,
         )

@@ -22,9 +22,10 @@ from selfinstruct.engines.server_answers import (
 from selfinstruct.engines.settings import EngineSettings, OpenAIOptions
 from selfinstruct.errors import InputError
 from selfinstruct.prompts import PromptSet, Sampling
-from selfinstruct.records import Completion, Finish, Kind, Request, mended
+from selfinstruct.records import ANSWERED, Completion, Finish, Kind, Request, mended
 from selfinstruct.sources.options import named_values
 from selfinstruct.steps.readers.ends import first_turn
+from selfinstruct.steps.readers.thoughts import thinking
 
 if TYPE_CHECKING:
     import httpx2
@@ -75,7 +76,7 @@ class Api:
 
     def system(self, kind: Kind) -> bool:
         """Whether requests of a kind have a system message."""
-        return self._chat(kind) and bool(self._prompts.of(kind).system)
+        return self._chat(kind) and bool(self._prompts.of(kind).system) and not self._prompts[kind].bare
 
     def url(self, kind: Kind) -> str:
         """Where requests of a kind go."""
@@ -87,17 +88,16 @@ class Api:
         Args:
             folded: Without a system message: its text at the head of the user's.
         """
-        prompt, sampling = self._prompt(request), self._prompts[request.kind].sampling
-        form = self._prompts.of(request.kind)
-        asked: dict[str, Any] = {"prompt": form.messages(prompt, folded=True)[-1]["content"]}
-        if self._chat(request.kind):
-            asked = {"messages": form.messages(prompt, folded=folded)}
-            if form.template:
-                asked["chat_template_kwargs"] = dict(form.template)
-        if self._structured and (schema := self._prompts[request.kind].schema):
-            wanted = {"name": str(request.kind), "strict": True, "schema": json.loads(schema)}
+        prompt, kind = self._prompt(request), self._prompts[request.kind]
+        form, chat = self._prompts.of(request.kind), self._chat(request.kind)
+        messages = form.messages(prompt, folded=folded or not chat, bare=kind.bare)
+        asked: dict[str, Any] = {"messages": messages} if chat else {"prompt": messages[-1]["content"]}
+        if chat and form.template:
+            asked["chat_template_kwargs"] = dict(form.template)
+        if self._structured and kind.schema:
+            wanted = {"name": str(request.kind), "strict": True, "schema": json.loads(kind.schema)}
             asked["response_format"] = {"type": "json_schema", "json_schema": wanted}
-        fields = {"model": self._model, **asked, **_sampling(sampling), "seed": _fold(request.seed), **self._extra}
+        fields = {"model": self._model, **asked, **_sampling(kind.sampling), "seed": _fold(request.seed), **self._extra}
         return {name: value for name, value in fields.items() if value is not None}
 
     def completion(self, request: Request, response: httpx2.Response) -> Completion:
@@ -154,6 +154,8 @@ class Api:
             problem += f" ({words})" * bool(words)
             return Completion(request.id, "", Finish.FAILED, asked, tokens, problem)
         details = usage.get("prompt_tokens_details") if isinstance(usage, dict) else None
+        if first.thought and whole and request.kind in ANSWERED:
+            whole = thinking(mended(first.thought)) + whole
         return Completion(
             request.id,
             whole,

@@ -1,7 +1,7 @@
 """What a server's answer says, in any of the dialects of OpenAI's protocol. Pure functions of JSON values.
 
 A content may be a text, nothing, or a list of parts of which only the texts are the answer; thoughts stand in fields
-and parts of their own, and are not kept. An error may come in place of a completion, whatever the HTTP status is.
+and parts of their own. An error may come in place of a completion, whatever the HTTP status is.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ class Said:
     text: str
     reason: str  # why it ended, as the server says it, in small letters; empty where it does not
     words: str  # what it says in place of a text
+    thought: str = ""  # what the model thought before, where the server tells
 
 
 def said_in(answer: object) -> Said:
@@ -67,7 +68,7 @@ def said_in(answer: object) -> Said:
     parts = list(_parts(content))
     text = "".join(text for kind, text in parts if kind == "text")
     others = {**(message if isinstance(message, dict) else {}), **dict(parts)}
-    return Said(text, reason, "" if text.strip() else _in_place(others, reason))
+    return Said(text, reason, "" if text.strip() else _in_place(others, reason), _thought(others))
 
 
 def _parts(content: object) -> Iterator[tuple[str, str]]:
@@ -84,7 +85,13 @@ def _parts(content: object) -> Iterator[tuple[str, str]]:
         elif kind == "refusal" and isinstance(part.get(kind), str):
             yield kind, part[kind]
         elif kind in THOUGHTS:
-            yield kind, str(part)
+            yield kind, "".join(words for inner, words in _parts(part.get(kind)) if inner == "text") or str(part)
+
+
+def _thought(message: Mapping[str, Any]) -> str:
+    """The first field of thoughts that says any."""
+    found = (message.get(field) for field in THOUGHTS)
+    return next((text for text in found if isinstance(text, str) and text.strip()), "")
 
 
 def _in_place(message: Mapping[str, Any], reason: str) -> str:

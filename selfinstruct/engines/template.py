@@ -74,6 +74,8 @@ class TemplateEngine:
             Kind.INSTANTIATE: self._instantiate,
             Kind.CHECK: self._check,
             Kind.SELECT: self._select,
+            Kind.INPUT: self._input,
+            Kind.ANSWER: self._answer,
         }
 
     def add(self, requests: Sequence[Request]) -> None:
@@ -163,6 +165,19 @@ class TemplateEngine:
             return dialect.json_task(is_classification, instances)
         write = dialect.output_first if is_classification else dialect.input_first
         return write(instances) if instances else _NO_ANSWER
+
+    def _input(self, suffix: str, source: _Stream) -> str:
+        given = self._instances(Kind.INPUT, suffix, source)
+        if not given or not given[0].input:
+            return "" if not source.below(8 * DIRTY) else "NONE"
+        return given[0].input
+
+    def _answer(self, suffix: str, source: _Stream) -> str:
+        thought = "" if source.below(3) else f"<think>\nLet me see: {suffix[:40]}\n</think>\n\n"
+        if not source.below(DIRTY):
+            return f"<think>\n{suffix}" if source.below(2) else f"{thought}{_NO_ANSWER} The answer is:"
+        given = self._instances(Kind.ANSWER, suffix, source)
+        return thought + (given[0].output if given else _NO_ANSWER)
 
     def _instances(self, kind: Kind, suffix: str, source: _Stream) -> list[Instance]:
         if self._wide:
@@ -259,7 +274,10 @@ def _stand_in(kind: Kind, source: _Stream) -> Family:
 
 
 def _instruction(prompt: Prompt, suffix: str) -> str:
-    """The instruction in a suffix of the classify and instance prompts."""
+    """The instruction in a suffix of the prompts about one."""
+    if "{task}" in prompt.suffix:
+        before, _, after = prompt.suffix.partition("{task}")
+        return suffix.removeprefix(before).removesuffix(after).partition("\n\n")[0]
     before, _, after = prompt.suffix.partition("{instruction}")
     return suffix.removeprefix(before).removesuffix(after)
 

@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from selfinstruct.errors import InputError
 from selfinstruct.prompts.sampling import Sampling, by_kind, problems_of, sampling_of, values_of
@@ -29,10 +29,18 @@ PLACEHOLDERS = {
     Kind.OUTPUT_FIRST: ("{instruction}",),
     Kind.INSTANTIATE: ("{instruction}",),
     Kind.SELECT: ("{candidates}", "{number}"),
+    Kind.INPUT: ("{instruction}",),
+    Kind.ANSWER: ("{task}",),
 }
 TWO_STEPS = (Kind.PROPOSE, Kind.CLASSIFY, Kind.INPUT_FIRST, Kind.OUTPUT_FIRST)
 ONE_STEP = (Kind.PROPOSE, Kind.INSTANTIATE)
 """The kinds of a set that has an instantiate.toml; all others ask in the paper's two steps."""
+
+Form: TypeAlias = Literal["task", "answer"]
+"""How instructions are labelled: as tasks with instances, as in the paper, or answered as a chat model's user is."""
+
+FORMS: Mapping[str, tuple[Kind, ...]] = {"answer": (Kind.PROPOSE, Kind.INPUT, Kind.ANSWER)}
+"""The kinds that other forms than the paper's ask."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +53,15 @@ class Prompt:
     sampling: Sampling
     demonstration: str = ""  # propose only: one line of the list
     schema: str = ""  # JSON schema of the answer, as JSON; without it the answer is in the form of the base set
+    bare: bool = False  # the set's system message is left out
 
     def fill(self, **values: str) -> str:
         """The suffix with its placeholders replaced; braces elsewhere are left as they are."""
         return _fill(self.suffix, values)
+
+    def fill_task(self, instruction: str, given: str) -> str:
+        """The suffix with a task in it as a user would write it: the instruction, and the input where there is one."""
+        return self.fill(task=f"{instruction}\n\n{given}" if given else instruction)
 
     def fill_demonstrations(self, instructions: Sequence[str]) -> str:
         """The suffix of a propose request: the demonstrations as items 1 to n, a line each, item n + 1 left open."""
@@ -114,15 +127,17 @@ class PromptSet:
         """Whether one request asks for the instances and whether the task is classification."""
         return Kind.CLASSIFY not in self.prompts
 
-    def messages(self, content: str, *, folded: bool = False) -> list[dict[str, str]]:
+    def messages(self, content: str, *, folded: bool = False, bare: bool = False) -> list[dict[str, str]]:
         """The conversation that asks a chat model for an answer to `content`.
 
         Args:
             folded: The system's text stands at the head of the user's message, for models that know no system message.
+            bare: It is left out.
         """
-        if folded and self.system:
-            return [{"role": "user", "content": f"{self.system}\n\n{content}"}]
-        system = [{"role": "system", "content": self.system}] if self.system else []
+        text = "" if bare else self.system
+        if folded and text:
+            return [{"role": "user", "content": f"{text}\n\n{content}"}]
+        system = [{"role": "system", "content": text}] if text else []
         return [*system, {"role": "user", "content": content}]
 
     def with_template(self, variables: Mapping[str, Any]) -> PromptSet:
@@ -165,16 +180,18 @@ class PromptSet:
         return replace(self, prompts=prompts, changed=changed)
 
 
-def load_prompts(name_or_folder: str, kinds: Sequence[Kind] = ()) -> PromptSet:
+def load_prompts(name_or_folder: str, form: Form = "task", kinds: Sequence[Kind] = ()) -> PromptSet:
     """Load a shipped prompt set by name, or a folder of `set.toml` and one TOML file per kind.
 
     A folder with an instantiate.toml needs no classify, input_first and output_first.
 
     Args:
-        kinds: Those that are wanted (default: those of a run).
+        form: For which the set is to ask; of its folder nothing else is read.
+        kinds: Those that are wanted, in place of a form's.
 
     Raises:
-        InputError: the folder, a file, a key or a placeholder is missing, unknown or of the wrong type.
+        InputError: the set does not ask for this form; or the folder, a file, a key or a placeholder is missing,
+            unknown or of the wrong type.
     """
     shipped = SHIPPED / name_or_folder
     folder = shipped if shipped.is_dir() and "/" not in name_or_folder else Path(name_or_folder)
@@ -186,7 +203,7 @@ def load_prompts(name_or_folder: str, kinds: Sequence[Kind] = ()) -> PromptSet:
     problems: list[str] = []
     digest = hashlib.sha256()
     header = _read(folder / "set.toml", digest, problems)
-    kinds = kinds or (ONE_STEP if (folder / f"{Kind.INSTANTIATE}.toml").exists() else TWO_STEPS)
+    kinds = kinds or _kinds(folder, form, header.get("chat", False))
     prompts = {kind: _prompt(kind, folder / f"{kind}.toml", digest, problems) for kind in kinds}
     problems += _problems_of_header(header, folder / "set.toml")
     if problems:
@@ -200,6 +217,19 @@ def load_prompts(name_or_folder: str, kinds: Sequence[Kind] = ()) -> PromptSet:
         system=header.get("system", ""),
         template=header.get("chat_template_kwargs", {}),
     )
+
+
+def _kinds(folder: Path, form: Form, chat: object) -> tuple[Kind, ...]:
+    """The kinds that a folder asks in a form."""
+    if form not in FORMS:
+        return ONE_STEP if (folder / f"{Kind.INSTANTIATE}.toml").exists() else TWO_STEPS
+    missing = [f"{kind}.toml" for kind in FORMS[form] if not (folder / f"{kind}.toml").exists()]
+    if missing or chat is not True:
+        why = f"has no {' and '.join(missing)}" if missing else "is not for chat models"
+        raise InputError(
+            f"--prompts: {folder.name!r} {why}, and --label.as {form} asks chat models; take --prompts chat or instruct"
+        )
+    return FORMS[form]
 
 
 def _fill(template: str, values: Mapping[str, str]) -> str:
@@ -255,7 +285,9 @@ def _prompt(kind: Kind, path: Path, digest: Any, problems: list[str]) -> Prompt 
     if not isinstance(sampling, dict):
         sampling = {}
     problems += [f"{path}: {problem}" for problem in problems_of(sampling, "sampling.")]
-    for unknown in data.keys() - {*texts, "schema", "sampling"}:
+    if not isinstance(data.get("system", True), bool):
+        problems.append(f"{path}: 'system' must be true, or false to leave the set's system message out")
+    for unknown in data.keys() - {*texts, "schema", "sampling", "system"}:
         problems.append(f"{path}: unknown key {unknown!r}")
     if len(problems) > before:
         return None
@@ -276,6 +308,7 @@ def _prompt(kind: Kind, path: Path, digest: Any, problems: list[str]) -> Prompt 
         sampling=sampling_of(sampling),
         demonstration=data.get("demonstration", ""),
         schema=data.get("schema", ""),
+        bare=not data.get("system", True),
     )
 
 

@@ -238,11 +238,12 @@ def make_figures(
 def table_1(gathered: Gathered) -> list[TableRow]:
     """The paper's Table 1. Means are over accepted instructions and valid instances."""
     words, classes = gathered.words, gathered.classes
+    unknown = "classification or not: nobody asked" if gathered.tokens[Kind.INPUT] else "question failed"
     return [
         TableRow("Instructions", gathered.instructions, 52_445),
         TableRow("classification", classes[True], 11_584, part=True),
         TableRow("not classification", classes[False], 40_861, part=True),
-        *([TableRow("question failed", classes[None], None, part=True)] if classes[None] else []),
+        *([TableRow(unknown, classes[None], None, part=True)] if classes[None] else []),
         *(
             [TableRow("not labelled yet", waiting, None, part=True)]
             if (waiting := gathered.instructions - classes.total()) > 0
@@ -311,7 +312,7 @@ def _by(counts: Counter[str]) -> dict[str, int]:
 def cut_figures(gathered: Gathered) -> list[CutFigures]:
     """Answers that did not end by themselves, by kind; those to the classification question are cut on purpose."""
     figures = [_cut(gathered, Table.PROPOSALS, Kind.PROPOSE, "requests", "requests")]
-    for kind in (Kind.INPUT_FIRST, Kind.OUTPUT_FIRST, Kind.INSTANTIATE):
+    for kind in (Kind.INPUT_FIRST, Kind.OUTPUT_FIRST, Kind.INSTANTIATE, Kind.INPUT, Kind.ANSWER):
         figures.append(_cut(gathered, Table.LABELS, kind, f"{kind}.requests", kind))
     return [each for each in figures if each.requests]
 

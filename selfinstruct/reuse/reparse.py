@@ -68,7 +68,8 @@ def reparse(
         told = [text for each in sets for text in each.texts]
         if (digests := [each.digest for each in sets]) != [facts.get("prompts")]:
             facts = {**facts, RULED_BY: digests}
-    run = Run(settings, load_prompts("base"), seeds, imported, evaluation, told)
+    own = load_prompts("base") if settings.prompt_form == "task" else load_prompts("chat", settings.prompt_form)
+    run = Run(settings, own, seeds, imported, evaluation, told)
     replay(run, out, make_index(settings.novelty), facts, _rounds(source))
 
 

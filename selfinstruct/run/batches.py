@@ -12,6 +12,7 @@ from selfinstruct.prompts import PromptSet
 from selfinstruct.records import Candidate, Completion, Finish, Kind, Label, Proposal, Request
 from selfinstruct.steps.instantiate import kind_for
 from selfinstruct.steps.readers import Reader
+from selfinstruct.steps.readers.answers import input_of
 from selfinstruct.steps.strategies import PlannedRequest
 
 
@@ -103,23 +104,74 @@ class Labelling:
 
     def rows(self, number: int) -> list[Label]:
         """The rows of the labels file: for each instruction the question, then the instances."""
-        rows = []
-        for instruction in self.instructions:
-            for is_question in (True, False):
-                if (instruction.id, is_question) not in self._answers:
-                    continue
-                kind, completion = self._answers[instruction.id, is_question]
-                rows.append(
-                    Label(
-                        request_id=completion.request_id,
-                        round=number,
-                        instruction_id=instruction.id,
-                        kind=kind,
-                        text=completion.text,
-                        finish=completion.finish,
-                        prompt_tokens=completion.prompt_tokens,
-                        completion_tokens=completion.completion_tokens,
-                        error=completion.error,
-                    )
-                )
-        return rows
+        keys = ((instruction.id, is_question) for instruction in self.instructions for is_question in (True, False))
+        return [label_row(number, key[0], *self._answers[key]) for key in keys if key in self._answers]
+
+
+class Answering:
+    """The same where instructions are answered as a user is: an input for each, or none, then so many answers."""
+
+    def __init__(
+        self,
+        seed: int,
+        prompts: PromptSet,
+        samples: int,
+        instructions: Sequence[Candidate],
+        chosen: Collection[str] | None = None,
+    ) -> None:
+        self.instructions = instructions
+        self._chosen = chosen
+        self.written = False
+        self._seed = seed
+        self._prompts = prompts
+        self._samples = samples
+        self._waiting: dict[str, tuple[Candidate, Kind]] = {}  # by request id
+        self._answers: dict[str, tuple[Kind, Completion]] = {}  # by request id
+
+    @cached_property
+    def queue(self) -> deque[Request]:
+        """Requests to hand out, as of `Labelling`."""
+        return deque(
+            self._request(f"{each.id}/input", each, Kind.INPUT, self._prompts[Kind.INPUT].fill(instruction=each.text))
+            for each in self.instructions
+            if self._chosen is None or each.id in self._chosen
+        )
+
+    def _request(self, id: str, instruction: Candidate, kind: Kind, suffix: str) -> Request:
+        self._waiting[id] = instruction, kind
+        return Request(id, kind, suffix, seed_of("request", self._seed, id))
+
+    def complete(self, completion: Completion) -> None:
+        instruction, kind = self._waiting.pop(completion.request_id)
+        self._answers[completion.request_id] = kind, completion
+        given = input_of(completion) if kind is Kind.INPUT else None
+        if given is not None:
+            suffix = self._prompts[Kind.ANSWER].fill_task(instruction.text, given)
+            self.queue.extend(self._request(id, instruction, Kind.ANSWER, suffix) for id in self._ids(instruction))
+
+    def _ids(self, instruction: Candidate) -> list[str]:
+        return [f"{instruction.id}/answer/{sample}" for sample in range(self._samples)]
+
+    @property
+    def missing(self) -> bool:
+        return bool(self.queue or self._waiting)
+
+    def rows(self, number: int) -> list[Label]:
+        """The rows of the labels file: for each instruction the input, then the answers."""
+        ids = ((each.id, id) for each in self.instructions for id in (f"{each.id}/input", *self._ids(each)))
+        return [label_row(number, instruction, *self._answers[id]) for instruction, id in ids if id in self._answers]
+
+
+def label_row(number: int, instruction_id: str, kind: Kind, completion: Completion) -> Label:
+    """The row of a labelling request and its answer."""
+    return Label(
+        request_id=completion.request_id,
+        round=number,
+        instruction_id=instruction_id,
+        kind=kind,
+        text=completion.text,
+        finish=completion.finish,
+        prompt_tokens=completion.prompt_tokens,
+        completion_tokens=completion.completion_tokens,
+        error=completion.error,
+    )

@@ -24,7 +24,7 @@ from selfinstruct.engines import (
 )
 from selfinstruct.errors import InputError
 from selfinstruct.novelty import letters
-from selfinstruct.prompts import PromptSet, load_prompts
+from selfinstruct.prompts import Form, PromptSet, load_prompts
 from selfinstruct.protocols import Engine
 from selfinstruct.records import ImportedTask, SeedTask
 from selfinstruct.run.facts import gather_facts
@@ -45,7 +45,9 @@ class LabelSettings(FormSettings):
     """How instructions are labelled, and by which model.
 
     Args:
-        as_: task (inputs and outputs, as the paper asks for them) or none (instructions alone: a run of two tables).
+        as_: task (inputs and outputs, as the paper asks for them), answer (each instruction is a user's turn, and the
+            output what a chat model says to it) or none (instructions alone: a run of two tables).
+        samples: With answer: how many answers each instruction gets.
         engine: Engine of the labelling model (default: that of --engine).
         model: The labelling model (default: that of --model).
     """
@@ -55,6 +57,7 @@ class LabelSettings(FormSettings):
 
     def problems(self) -> Iterator[str]:
         """What is wrong with the options together."""
+        yield from super().problems()
         if self.as_ == "none" and (self.engine or self.model):
             yield f"{'model' if self.model else 'engine'}: with --label.as none nothing is labelled; leave it out"
 
@@ -161,7 +164,11 @@ def read_inputs(settings: InputSettings, own: Engine | None = None) -> Inputs:
     notes: list[str] = []
     imported = read_pool(settings.pool, notes)
     prompts = prompts_with(
-        _prompt_set(settings, own), settings.chat_template_kwargs, settings.sampling, settings.stop_repetition
+        _prompt_set(settings, own),
+        settings.chat_template_kwargs,
+        settings.sampling,
+        settings.stop_repetition,
+        settings.prompt_form,
     )
     evaluation = None
     if settings.decontaminate:
@@ -229,14 +236,18 @@ def _prompt_set(settings: InputSettings, own: Engine | None) -> str:
 
 
 def prompts_with(
-    name: str, chat_template_kwargs: Sequence[str], sampling: Sequence[str], stop_repetition: bool
+    name: str,
+    chat_template_kwargs: Sequence[str],
+    sampling: Sequence[str],
+    stop_repetition: bool,
+    form: Form = "task",
 ) -> PromptSet:
     """A prompt set as the options of these names want it.
 
     Raises:
         InputError: there is no such set, or an option does not fit it.
     """
-    prompts = load_prompts(name).with_template(named_values("chat_template_kwargs", chat_template_kwargs))
+    prompts = load_prompts(name, form).with_template(named_values("chat_template_kwargs", chat_template_kwargs))
     return replace(
         prompts.with_sampling(named_values("sampling", sampling)),
         stop_repetition=stop_repetition,

@@ -5,7 +5,7 @@ A round is the paper's loop body, and each arrow is one file of the run:
     plan -> propose     -> proposals   what the model answered to 6 + 2 demonstrations
     parse, screen, novelty, admit
                         -> candidates  every proposed instruction, accepted or with the reason why not
-    classify, instantiate
+    classify, instantiate (or answer)
                         -> labels      what the model answered about each accepted instruction
     parse, filter       -> instances   its inputs and outputs, accepted or with the reason why not
     judge               -> checks      what a model says of each accepted instance, if the run has a check
@@ -39,6 +39,7 @@ from selfinstruct.records import (
     ImportedTask,
     InstanceRow,
     Judgement,
+    Kind,
     Label,
     Neighbour,
     Proposal,
@@ -49,7 +50,7 @@ from selfinstruct.records import (
     Table,
     round_name,
 )
-from selfinstruct.run.batches import Labelling, Proposing
+from selfinstruct.run.batches import Answering, Labelling, Proposing
 from selfinstruct.run.checking import Checking, WriteCheck
 from selfinstruct.run.failures import refuse_failures
 from selfinstruct.run.given import given_instances, imported_candidates, seed_candidates
@@ -138,7 +139,7 @@ class Run:
         self.settings = settings
         self.judge = judge
         self.pool = Pool()
-        self.labelled = 0  # rounds whose instances are committed, round 0 included; without labels, whose candidates are
+        self.labelled = 0  # rounds whose instances (without labels, candidates) are committed, round 0 included
         self._begun = False  # round 0 is committed
         self._proven = Proven() if settings.feedback.proven else None
         self._prompts = prompts
@@ -151,11 +152,11 @@ class Run:
         self._effects: deque[Effect] = deque()
         self._proposing: dict[int, Proposing] = {}  # rounds whose proposals are not committed, in order
         self._screened: list[Candidate] = []  # the round whose proposals are committed and candidates are not
-        self._labelling: dict[int, Labelling] = {}  # rounds whose labels are not committed, in order
+        self._labelling: dict[int, Labelling | Answering] = {}  # rounds whose labels are not committed, in order
         self._checking = Checking(judge, settings.rounds.max_failed, _MAX_FAILED) if judge else None
         self._unproven: dict[int, Sequence[InstanceRow]] = {}  # accepted, of rounds whose checks are not committed
         self._next_round = 0  # the next one to plan
-        self._in_flight: dict[str, Proposing | Labelling] = {}  # by request id; a check has its own
+        self._in_flight: dict[str, Proposing | Labelling | Answering] = {}  # by request id; a check has its own
         self._barren = 0  # rounds in a row without an accepted instruction
         self._fact_keeper: tuple[int, Facts] | None = None  # the round beside 0 that keeps facts
         self._ending = False  # the round under way is to be the last one
@@ -239,7 +240,8 @@ class Run:
                 instructions = self._labelling.pop(file.round).instructions
                 labels = cast(Sequence[Label], file.rows)
                 rows = partial(labelled, instructions, labels, self._reader_of(file), self._criteria, self._chosen)
-                self._write(Table.INSTANCES, file.round, rows)
+                answered = any(label.kind is Kind.INPUT for label in labels)
+                self._write(Table.INSTANCES, file.round, rows, {"form": "answer"} if answered else None)
             case Table.INSTANCES:
                 self._labelling.pop(file.round, None)
                 self._begun = True
@@ -370,8 +372,7 @@ class Run:
         if number > 0:
             self._barren = 0 if accepted else self._barren + 1
             if self.settings.labels:
-                labelling = Labelling(self.settings.seed, self._prompts, self._reader, accepted, self._chosen)
-                self._labelling[number] = labelling
+                self._labelling[number] = self._batch(accepted)
             else:
                 self.labelled += 1
         self._ended = self._ending
@@ -380,6 +381,12 @@ class Run:
             self._next_round = self.pool.rounds
 
     # ---- classify, instantiate, filter
+
+    def _batch(self, accepted: Sequence[Candidate]) -> Labelling | Answering:
+        seed, label = self.settings.seed, self.settings.label
+        if label.as_ == "answer":
+            return Answering(seed, self._prompts, label.samples, accepted, self._chosen)
+        return Labelling(seed, self._prompts, self._reader, accepted, self._chosen)
 
     def _write_labels(self) -> None:
         """The next labels, once they are all there."""
@@ -401,7 +408,7 @@ class Run:
 
     # ---- all stages
 
-    def _take(self, batches: dict[int, Proposing] | dict[int, Labelling], most: int) -> list[Request]:
+    def _take(self, batches: dict[int, Proposing] | dict[int, Labelling | Answering], most: int) -> list[Request]:
         taken: list[Request] = []
         for batch in batches.values():
             while batch.queue and len(taken) < most:

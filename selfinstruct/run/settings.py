@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from selfinstruct.novelty.index import NoveltySettings
+from selfinstruct.prompts import Form
 from selfinstruct.settings import SEEDS, group, option
 from selfinstruct.steps.instantiate import InstanceSettings
 from selfinstruct.steps.rules import RuleSettings
@@ -78,6 +79,10 @@ class FeedbackSettings:
     lookback: int = option(6, least=1, most=1000, before=6)
 
 
+MOST_SAMPLES = 1000
+"""Answers to one instruction."""
+
+
 @dataclass(frozen=True)
 class JudgeSettings:
     """A check of the run's own: a model judges accepted instances while the run goes on.
@@ -97,10 +102,18 @@ class FormSettings:
     """In which form instructions are labelled.
 
     Args:
-        as_: task (inputs and outputs, as the paper asks for them) or none (instructions alone: a run of two tables).
+        as_: task (inputs and outputs, as the paper asks for them), answer (each instruction is a user's turn, and the
+            output what a chat model says to it) or none (instructions alone: a run of two tables).
+        samples: With answer: how many answers each instruction gets.
     """
 
-    as_: Literal["task", "none"] = option("task", before="task")
+    as_: Literal["task", "answer", "none"] = option("task", before="task")
+    samples: int = option(1, least=1, most=MOST_SAMPLES, before=1)
+
+    def problems(self) -> Iterator[str]:
+        """What is wrong with the options together."""
+        if self.samples > 1 and self.as_ != "answer":
+            yield f"samples: is {self.samples}, and only with --label.as answer there are several"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +131,11 @@ class RunSettings(StepSettings):
     feedback: FeedbackSettings = group(FeedbackSettings, on_command_line=False)
     label: FormSettings = group(FormSettings)
     check: JudgeSettings = group(JudgeSettings, on_command_line=False)
+
+    @property
+    def prompt_form(self) -> Form:
+        """The form in which the prompt set is to ask."""
+        return "answer" if self.label.as_ == "answer" else "task"
 
     @property
     def labels(self) -> bool:

@@ -6,6 +6,7 @@ another thread, since nothing that they read is changed while they run.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -28,6 +29,7 @@ from selfinstruct.run.settings import StepSettings
 from selfinstruct.sources.contamination import Contamination
 from selfinstruct.steps.instantiate import InstanceSettings, filter_instances, instance_row
 from selfinstruct.steps.readers import Reader
+from selfinstruct.steps.readers.answers import answer_of, input_of
 from selfinstruct.steps.rules import Rules
 from selfinstruct.steps.screen import Screen
 
@@ -173,9 +175,17 @@ def labelled(
         chosen: Ids of the instructions that are labelled (default: all).
     """
     answers = {(label.instruction_id, label.kind is Kind.CLASSIFY): label for label in labels}
+    inputs = {label.instruction_id: label for label in labels if label.kind is Kind.INPUT}
+    samples = defaultdict(list)
+    for label in labels:
+        if label.kind is Kind.ANSWER:
+            samples[label.instruction_id].append(label)
     for instruction in instructions:
         if chosen is not None and instruction.id not in chosen:
             yield instance_row(instruction, None, None, Instance("", ""), Reason.NOT_SELECTED)
+            continue
+        if instruction.id in inputs:
+            yield from _answers(instruction, inputs[instruction.id], samples[instruction.id], criteria)
             continue
         question = answers.get((instruction.id, True))  # None where one request asks for all
         yield from _instances(instruction, question, answers.get((instruction.id, False)), reader, criteria)
@@ -204,6 +214,24 @@ def _instances(
         yield instance_row(instruction, is_classification, None, Instance("", ""), silence)
     for position, (instance, reason) in enumerate(verdicts):
         yield instance_row(instruction, is_classification, position, instance, _told(reason, answer.finish))
+
+
+def _answers(
+    instruction: Candidate, given: Label, samples: Sequence[Label], criteria: Criteria
+) -> Iterator[InstanceRow]:
+    """A row for each answer to an instruction; one, without an output, where its input cannot be read."""
+    text = input_of(given)
+    if text is None or not samples:
+        lost = _LOST.get(given.finish, Reason.NOTHING_PARSED) if text is None else Reason.NOT_ASKED
+        yield instance_row(instruction, None, None, Instance("", ""), lost)
+        return
+    read = [answer_of(sample) for sample in samples]
+    found = [(Instance(text, each.output), each.reason) for each in read]
+    overlaps = criteria.evaluation.overlap if criteria.evaluation else None
+    judge = partial(criteria.of_instance, instruction.text)
+    verdicts = filter_instances(found, criteria.instances, criteria.seed, instruction.id, overlaps, judge, samples=True)
+    for position, ((instance, reason), each) in enumerate(zip(verdicts, read, strict=True)):
+        yield instance_row(instruction, None, position, instance, reason, each.thought)
 
 
 def _told(reason: Reason | None, finish: Finish) -> Reason | None:

@@ -41,6 +41,7 @@ def filter_instances(
     instruction_id: str,
     contaminated: Callable[[str], object] | None = None,
     judge: Callable[[Instance], Reason | None] | None = None,
+    samples: bool = False,
 ) -> list[Verdict]:
     """Each instance with the reason why it is dropped, or None.
 
@@ -50,6 +51,7 @@ def filter_instances(
         found: What a reader found, with its reasons.
         contaminated: Says of a text whether it overlaps with an evaluation set.
         judge: Says why the user's own filters or the rules drop an instance, or None.
+        samples: They are answers to one and the same input, so that several of them are wanted, and differ.
     """
     instances = [instance for instance, _ in found]
     reasons = [reason or _own_fault(instance) or (judge and judge(instance)) for instance, reason in found]
@@ -58,7 +60,7 @@ def filter_instances(
             if reasons[i] is None and (contaminated(instance.input) or contaminated(instance.output)):
                 reasons[i] = Reason.CONTAMINATED
     valid = [i for i, reason in enumerate(reasons) if reason is None]
-    if _conflicting([instances[i] for i in valid]):
+    if not samples and _conflicting([instances[i] for i in valid]):
         for i in valid:
             reasons[i] = Reason.CONFLICTING
         return list(zip(instances, reasons, strict=True))
@@ -66,6 +68,8 @@ def filter_instances(
     for i in valid:
         if first_seen.setdefault(instances[i], i) != i:
             reasons[i] = Reason.DUPLICATE
+    if samples:
+        return list(zip(instances, reasons, strict=True))
     kept = Draws("instances", run_seed, instruction_id).sample(list(first_seen.values()), settings.most)
     for i in set(first_seen.values()) - set(kept):
         reasons[i] = Reason.SURPLUS
@@ -97,6 +101,7 @@ def instance_row(
     position: int | None,
     instance: Instance,
     reason: Reason | None,
+    thought: str | None = None,
 ) -> InstanceRow:
     """The row of an instance, accepted unless there is a reason why not. Without one, `position` is None."""
     return InstanceRow(
@@ -110,4 +115,5 @@ def instance_row(
         accepted=reason is None,
         reason=reason,
         origin=instruction.origin,
+        thought=thought,
     )

@@ -49,7 +49,10 @@ ENDINGS = {Finish.FAILED: "failed", Finish.LENGTH: "cut_by_length", Finish.REPET
 
 def tally(file: RoundFile) -> Counter[str]:
     """The counts of one file, by the keys above."""
-    return _TALLIES[file.table](file.rows)
+    counts = _TALLIES[file.table](file.rows)
+    if file.notes.get("form") == "answer":
+        del counts["unreadable"]  # nobody is asked
+    return counts
 
 
 def _proposals(rows: Iterable[Proposal]) -> Counter[str]:
@@ -120,6 +123,19 @@ def one_sided(totals: Mapping[Table, Counter[str]]) -> str | None:
     return (
         f"of {instructions:,} instructions {what} was taken for classification; `selfinstruct try` shows what the model"
         " answers when it is asked"
+    )
+
+
+def class_share(totals: Mapping[Table, Counter[str]]) -> str | None:
+    """A line on how many of the labelled instructions are classification, in the form that asked; None before any."""
+    instances, labels = totals[Table.INSTANCES], totals[Table.LABELS]
+    if labels[f"{Kind.INPUT}.requests"]:
+        return "classification: nobody is asked (label.as answer)"
+    asked = labels[f"{Kind.CLASSIFY}.requests"] or labels[f"{Kind.INSTANTIATE}.requests"]
+    if not asked:
+        return None
+    return (
+        f"classification: {instances['classification'] / asked:.0%} of {asked:,} labelled instructions (label.as task)"
     )
 
 

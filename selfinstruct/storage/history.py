@@ -11,7 +11,7 @@ from functools import cache
 
 from selfinstruct.errors import InputError
 from selfinstruct.prompts import SHIPPED, PromptSet, load_prompts
-from selfinstruct.records import Dialect, RoundFile, Table
+from selfinstruct.records import Dialect, Kind, RoundFile, Table
 from selfinstruct.settings import Facts
 from selfinstruct.storage.store import RunStore
 
@@ -83,5 +83,7 @@ def dialect_of(store: RunStore, proposals: RoundFile) -> Dialect:
 @cache
 def shipped_prompts() -> Mapping[str, PromptSet]:
     """The prompt sets that come with the project, by the digest that a run's facts have."""
-    sets = (load_prompts(path.parent.name) for path in SHIPPED.glob("*/set.toml"))
+    names = [path.parent.name for path in SHIPPED.glob("*/set.toml")]
+    sets = [load_prompts(name) for name in names]
+    sets += [load_prompts(name, "answer") for name in names if (SHIPPED / name / f"{Kind.ANSWER}.toml").exists()]
     return {prompts.digest: prompts for prompts in sets}

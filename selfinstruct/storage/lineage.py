@@ -75,9 +75,10 @@ def trace(store: RunStore, id: str) -> list[Lineage]:
 
 
 def _find_candidates(store: RunStore, id: str) -> list[Row]:
-    """The candidate of this id or of the id without its last part; of a request all its candidates."""
+    """The candidate of this id or of the id without what stands for one of its labels or instances; of a request all
+    its candidates."""
     number = round_of(id)
-    for name in (id, id.rpartition("/")[0]):
+    for name in (id, id.rpartition("/")[0], id.rpartition("/answer/")[0]):
         for column in ("id", "request_id"):
             found = _rows(store, Table.CANDIDATES, number, column, [name])
             if found:

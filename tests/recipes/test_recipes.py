@@ -84,7 +84,7 @@ def test_the_values_make_the_fingerprint_and_the_name_does_not(tmp_path: Path) -
         *("map", "maps", "draw", "plot", "go to"),
         "--screen.plugin",
         *("--novelty.threshold", "0.7", "--novelty.tokeniser", "rouge", "--novelty.index", "minhash"),
-        *("--label.as", "task"),
+        *("--label.as", "task", "--label.samples", "1"),
         *("--novelty.bands", "79", "--novelty.rows", "4", "--novelty.seed", "1"),
     ]
     named = {option.removeprefix("--").removeprefix("no_") for option in by_hand if option.startswith("--")}

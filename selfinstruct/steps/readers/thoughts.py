@@ -1,4 +1,4 @@
-"""What a chat model says, without the thoughts that it wrote down before."""
+"""What a chat model says, and the thoughts that it wrote down before."""
 
 from __future__ import annotations
 
@@ -29,16 +29,27 @@ def spoken(text: str) -> str | None:
 
     The opening mark may be missing, since some chat templates put it at the prompt's end; but JSON may hold a mark.
     """
+    return parted(text)[1]
+
+
+def thinking(thought: str) -> str:
+    """A thought as it stands before an answer, for whoever gets the two apart."""
+    opening, closing = _MARKS[0]
+    return f"{opening}\n{thought.strip()}\n{closing}\n\n"
+
+
+def parted(text: str) -> tuple[str | None, str | None]:
+    """The thoughts of a chat model, None where there are none, and its answer as `spoken` gives it."""
     text = text.lstrip()
     for at, (opening, closing) in enumerate(_MARKS):
-        _, closed, rest = text.rpartition(closing) if at != _BARE else text.partition(closing)
+        thought, closed, rest = text.rpartition(closing) if at != _BARE else text.partition(closing)
         if at == _BARE and not text.startswith(opening):
             continue
         if closed and (text.startswith(opening) or text[:1] not in ("{", "[")):
-            return _unwrapped(rest)
+            return thought.removeprefix(opening).strip() or None, _unwrapped(rest)
         if text.startswith(opening) and at != _BARE:
-            return None
-    return _unwrapped(text)
+            return text.removeprefix(opening).strip() or None, None
+    return None, _unwrapped(text)
 
 
 def _unwrapped(text: str) -> str:
