@@ -47,6 +47,9 @@ def export_run(settings: ExportSettings) -> int:
         check_name(settings.push_to_hub)
     exported = export(open_run(settings.run), settings.out, settings, name=settings.push_to_hub)
     print(f"{settings.out}: " + ", ".join(f"{rows:,} rows for {split}" for split, rows in exported.rows.items()))
+    if exported.pairs:
+        pairs = ", ".join(f"{rows:,} pairs for {split}" for split, rows in exported.pairs.rows.items())
+        print(f"{settings.out}: {pairs}; {exported.pairs.without:,} instructions have none")
     if settings.push_to_hub is not None:
         print(push(exported.folder, settings.push_to_hub, settings.private))
     return 0

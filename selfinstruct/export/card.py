@@ -8,17 +8,26 @@ from __future__ import annotations
 import json
 import shlex
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
-from selfinstruct.export.forms import FORMS, ORIGINAL
+from selfinstruct.export.forms import FORMS, ORIGINAL, PREFERENCE
 from selfinstruct.export.provenance import Licences, Makers
+from selfinstruct.export.rows import PASS_RATE, THOUGHT
 from selfinstruct.records import Table
 from selfinstruct.settings import Facts
 from selfinstruct.version import __version__
+
+
+@dataclass(frozen=True, slots=True)
+class PairCounts:
+    """Pairs for preference tuning by split, and how many instructions have none."""
+
+    rows: Mapping[str, int]
+    without: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +47,10 @@ class Contents:
     validation: float
     quality: str  # what checks say of the run's rows, or that nobody looked
     contamination: Sequence[str]  # what was checked against what, and what was found; empty: nothing was checked
+    pairs: PairCounts | None = None
+    rated: bool = False  # rows say which share of their instruction's rows passes the check
+    thoughts: bool = False  # rows say what the model thought
+    best: bool = False  # there is one row for each instruction
 
     @property
     def local(self) -> str:
@@ -72,13 +85,18 @@ def front_matter(contents: Contents) -> dict[str, Any]:
             {
                 "config_name": form,
                 "description": f"edition {contents.edition}",
-                "data_files": [{"split": split, "path": f"{form}/{split}/*.parquet"} for split in contents.rows],
+                "data_files": [{"split": split, "path": f"{form}/{split}/*.parquet"} for split in splits],
                 **({"default": True} if form == "default" else {}),
             }
-            for form in FORMS
-            if form != ORIGINAL
+            for form, splits in _configs_with_splits(contents)
         ],
     }
+
+
+def _configs_with_splits(contents: Contents) -> Iterator[tuple[str, Mapping[str, int]]]:
+    yield from ((form, contents.rows) for form in FORMS if form != ORIGINAL)
+    if contents.pairs:
+        yield PREFERENCE, contents.pairs.rows
 
 
 def _size(rows: int) -> str:
@@ -138,7 +156,7 @@ def _body(contents: Contents) -> str:
     sections = [
         f"# {contents.short}\n\n{_summary(contents)}",
         f"## Opening it\n\n{_opening(contents)}",
-        f"## What is in it\n\n{_configs(contents)}\n\n{_COLUMNS}",
+        f"## What is in it\n\n{_configs(contents)}\n\n{_COLUMNS}{_more_columns(contents)}",
         f"## How it was made\n\n{_making(contents)}",
         f"## What was dropped\n\n{_dropped(contents)}",
         f"## Overlap with evaluation sets\n\n{_contamination(contents)}",
@@ -194,8 +212,33 @@ def _configs(contents: Contents) -> str:
         "\n".join(["| config | columns |", "|---|---|", *lines])
         + f"\n\nRows: {splits}. All configs hold the same rows in the same order, shuffled under seed {contents.seed}."
         f" {contents.validation:.3g} of the instructions, by a hash of their ids, are set aside for validation; no"
-        " instruction is in two splits."
+        " instruction is in two splits." + _of_samples(contents)
     )
+
+
+def _of_samples(contents: Contents) -> str:
+    text = " Of several answers to an instruction there is the best one alone." if contents.best else ""
+    if contents.pairs is None:
+        return text
+    pairs, without = sum(contents.pairs.rows.values()), contents.pairs.without
+    return text + (
+        f"\n\nThe config `{PREFERENCE}` has other rows: {pairs:,} pairs of answers to one instruction, of which"
+        f" `chosen` passed a check and `rejected` failed it; {without:,} instructions have none. `prompt`, `chosen` and"
+        " `rejected` are lists of messages, as TRL's `DPOTrainer` reads them; the other columns are those of the chosen"
+        " row, and `rejected_id`."
+    )
+
+
+def _more_columns(contents: Contents) -> str:
+    lines = [
+        f"\n| `{name}` | {what} |"
+        for name, what, there in (
+            (PASS_RATE, "the share of the instruction's judged rows that pass the check", contents.rated),
+            (THOUGHT, "what the model thought before its output; `reasoning_content` of messages", contents.thoughts),
+        )
+        if there
+    ]
+    return "".join(lines)
 
 
 _COLUMNS = """Every row of every Parquet config says where it comes from:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from selfinstruct.errors import InputError
-from selfinstruct.export.card import Contents, axolotl, card, llama_factory
+from selfinstruct.export.card import Contents, PairCounts, axolotl, card, llama_factory
 from selfinstruct.export.folder import MARK, replaced
-from selfinstruct.export.forms import FORMS
-from selfinstruct.export.provenance import licences, makers_by_round
+from selfinstruct.export.forms import FORMS, PREFERENCE
+from selfinstruct.export.provenance import Makers, licences, makers_by_round
 from selfinstruct.export.rows import rows_of_run
+from selfinstruct.export.samples import Pairs, Passing, best, passing
 from selfinstruct.export.settings import DatasetSettings
 from selfinstruct.export.shards import SIZE, Shards
-from selfinstruct.export.shuffle import TRAIN, VALIDATION, Shuffled
+from selfinstruct.export.shuffle import BUCKET, TRAIN, VALIDATION, Shuffled
 from selfinstruct.export.sieve import Sieve, generation_summary
 from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.quality.findings import find
@@ -36,6 +39,7 @@ class Exported:
 
     folder: Path
     rows: dict[str, int]  # by split
+    pairs: PairCounts | None = None
 
 
 def export(
@@ -58,19 +62,24 @@ def export(
     facts, totals = store.metadata(Table.CANDIDATES, 0).facts, store.totals()
     sieve = _sieve(settings, facts)
     only = only_where(settings.only, store, settings.check)
+    judged = passing(store, settings.check, needed=settings.preference)
     expected = sum(totals[Table.INSTANCES][key] for key in ("instances.accepted", "instances.seed"))
     with replaced(out, identity) as folder, TemporaryDirectory(dir=folder) as scratch:
         shuffled = Shuffled(Path(scratch), expected, settings.seed, settings.validation)
-        tables = rows_of_run(store, makers, settings.origins, only)
-        shuffled.spread(sieve(tables) if sieve else tables)
+        tables = _tables(store, makers, settings, only, sieve, judged)
+        shuffled.spread(best(tables, judged) if settings.samples == "best" else tables)
         rows = {split: shuffled.counts[split] for split in (TRAIN, VALIDATION) if shuffled.counts[split]}
         if TRAIN not in rows:
             there = ", ".join(settings.origins)
             options = "--origins, --only and --validation" if only else "--origins and --validation"
             check_labelled(store)
             raise InputError(f"{store.blobs.url}: there are no rows of origin {there}; see {options}")
-        write_shards(folder, shuffled, rows, shard_size)
-        edition = _edition(folder / "default")
+        write_shards(folder, shuffled, rows, shard_size, FORMS)
+        pairs = None
+        if settings.preference and judged:
+            again = _tables(store, makers, settings, only, _sieve(settings, facts), judged)
+            pairs = _write_pairs(folder, Pairs(judged, settings.seed), again, settings, shard_size)
+        edition = _edition(folder / "default", folder / PREFERENCE)
         contents = Contents(
             name=name or out.name,
             edition=edition,
@@ -84,6 +93,10 @@ def export(
             seed=settings.seed,
             validation=settings.validation,
             quality=_quality(store, only, settings.check),
+            pairs=pairs,
+            rated=judged is not None,
+            thoughts=settings.thoughts,
+            best=settings.samples == "best",
             contamination=[
                 text for text in (generation_summary(facts, totals), sieve.summary() if sieve else None) if text
             ],
@@ -104,7 +117,7 @@ def export(
         }
         for file, text in texts.items():
             (folder / file).write_text(text, encoding="utf-8")
-    return Exported(out, rows)
+    return Exported(out, rows, pairs)
 
 
 def _quality(store: RunStore, only: Only | None, check: str | None) -> str:
@@ -126,20 +139,49 @@ def _sieve(settings: DatasetSettings, facts: Facts) -> Sieve | None:
     return Sieve(Contamination(read_evaluation(settings.decontaminate), novelty, settings.ngram))
 
 
-def write_shards(folder: Path, shuffled: Shuffled, rows: dict[str, int], size: int) -> None:
-    """All forms of all splits, from one pass over the buckets."""
+def _tables(
+    store: RunStore,
+    makers: Mapping[int, Makers | None],
+    settings: DatasetSettings,
+    only: Only | None,
+    sieve: Sieve | None,
+    judged: Passing | None,
+) -> Iterable[Any]:
+    """The rows that are exported, round by round."""
+    tables = rows_of_run(store, makers, settings.origins, only, thoughts=settings.thoughts)
+    kept = sieve(tables) if sieve else tables
+    return judged.rated(kept) if judged else kept
+
+
+def _write_pairs(folder: Path, pairs: Pairs, tables: Iterable[Any], settings: DatasetSettings, size: int) -> PairCounts:
+    """The form of pairs. InputError if there is none."""
+    with TemporaryDirectory(dir=folder) as scratch:
+        shuffled = Shuffled(Path(scratch), BUCKET, settings.seed, settings.validation)
+        shuffled.spread(pairs(tables))
+        rows = {split: shuffled.counts[split] for split in (TRAIN, VALIDATION) if shuffled.counts[split]}
+        if TRAIN not in rows:
+            raise InputError(
+                f"--preference: none of {pairs.instructions:,} instructions has an answer that passed the check and one"
+                " that failed; it takes several (generate --label.as answer --label.samples 4), all of them judged"
+            )
+        write_shards(folder, shuffled, rows, size, [PREFERENCE])
+    return PairCounts(rows, pairs.instructions - pairs.count)
+
+
+def write_shards(folder: Path, shuffled: Shuffled, rows: dict[str, int], size: int, forms: Collection[str]) -> None:
+    """These forms of all splits, from one pass over the buckets."""
     shards = {
-        (form, split): Shards(folder, form, split, total, size) for form in FORMS for split, total in rows.items()
+        (form, split): Shards(folder, form, split, total, size) for form in forms for split, total in rows.items()
     }
     for split, table in shuffled.tables():
-        for form in FORMS:
+        for form in forms:
             shards[form, split].write(table)
 
 
-def _edition(folder: Path) -> str:
-    """A digest of the files in a folder."""
+def _edition(*folders: Path) -> str:
+    """A digest of the files in some folders."""
     digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*.*")):
+    for path in (path for folder in folders for path in sorted(folder.rglob("*.*"))):
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()[:16]

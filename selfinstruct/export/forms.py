@@ -9,10 +9,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from selfinstruct.export.rows import PROVENANCE
+from selfinstruct.export.rows import PASS_RATE, PROVENANCE, THOUGHT
 
 ORIGINAL = "original"
 """The form of the original release: JSON lines with instruction, input and output, and nothing else."""
+
+
+REASONING = "reasoning_content"
+"""Where chat templates look for what an assistant thought."""
 
 
 def default(rows: Any) -> Any:
@@ -21,18 +25,41 @@ def default(rows: Any) -> Any:
 
 
 def messages(rows: Any) -> Any:
-    """A conversation of a user, whose words are instruction and input, and an assistant."""
-    asked = _asked(rows, "", "\n\n", "")
+    """A conversation of a user, whose words are instruction and input, and an assistant, with its thoughts if the rows
+    have a column of them."""
     count = len(rows)
-    turns = pa.StructArray.from_arrays(
-        [
-            pa.array(["user", "assistant"] * count, pa.string()),
-            pc.take(pa.concat_arrays([asked, _whole(rows["output"])]), _alternating(count)),
-        ],
-        names=["role", "content"],
-    )
-    conversations = pa.ListArray.from_arrays(pa.array(range(0, 2 * count + 1, 2), pa.int32()), turns)
-    return pa.table({"messages": conversations, **_provenance(rows)})
+    columns = {
+        "role": pa.array(["user", "assistant"] * count, pa.string()),
+        "content": pc.take(pa.concat_arrays([asked(rows), _whole(rows["output"])]), _alternating(count)),
+    }
+    if THOUGHT in rows.column_names:
+        both = pa.concat_arrays([pa.nulls(count, pa.string()), _whole(rows[THOUGHT])])
+        columns[REASONING] = pc.take(both, _alternating(count))
+    return pa.table({"messages": _turns(columns, 2), **_provenance(rows)})
+
+
+def asked(rows: Any) -> Any:
+    """What a user says: the instruction, and after an empty line the input where there is one."""
+    return _asked(rows, "", "\n\n", "")
+
+
+def user(words: Any) -> Any:
+    """Conversations of one turn of a user."""
+    return _turns({"role": pa.array(["user"] * len(words), pa.string()), "content": words}, 1)
+
+
+def assistant(rows: Any) -> Any:
+    """Conversations of one turn of an assistant: the rows' outputs, with thoughts as in `messages`."""
+    columns = {"role": pa.array(["assistant"] * len(rows), pa.string()), "content": _whole(rows["output"])}
+    if THOUGHT in rows.column_names:
+        columns[REASONING] = _whole(rows[THOUGHT])
+    return _turns(columns, 1)
+
+
+def _turns(columns: Mapping[str, Any], each: int) -> Any:
+    """Messages, so many a row, as a list column."""
+    messages = pa.StructArray.from_arrays(list(columns.values()), names=list(columns))
+    return pa.ListArray.from_arrays(pa.array(range(0, len(messages) + 1, each), pa.int32()), messages)
 
 
 def prompt_completion(rows: Any) -> Any:
@@ -51,6 +78,9 @@ def original(rows: Any) -> Any:
     """The three columns of the original release's `all_instances_82K.jsonl`."""
     return rows.select(["instruction", "input", "output"])
 
+
+PREFERENCE = "preference"
+"""The form of pairs (`samples.Pairs`): other rows than those of all other forms."""
 
 FORMS: Mapping[str, Callable[[Any], Any]] = {
     "default": default,
@@ -81,4 +111,4 @@ def _alternating(count: int) -> Any:
 
 
 def _provenance(rows: Any) -> dict[str, Any]:
-    return {name: rows[name] for name in PROVENANCE}
+    return {name: rows[name] for name in (*PROVENANCE, PASS_RATE) if name in rows.column_names}

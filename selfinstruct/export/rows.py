@@ -32,6 +32,12 @@ PROVENANCE = {
 }
 """Where a row comes from; of seed tasks and imported ones there are no models, prompts and demonstrations."""
 
+THOUGHT = "thought"
+"""The column of what the model thought before its output; there where it is asked for."""
+
+PASS_RATE = "pass_rate"
+"""The column that says which share of an instruction's rows passes the check; there where there is a check."""
+
 MAKERS = ("proposer", "proposer_revision", "labeller", "labeller_revision", "prompts")
 """The columns that say who made a row."""
 
@@ -57,15 +63,30 @@ def accepted_rows(store: RunStore, origins: Collection[Origin], only: Only | Non
 
 
 def rows_of_run(
-    store: RunStore, makers: Mapping[int, Makers | None], origins: Collection[Origin], only: Only | None = None
+    store: RunStore,
+    makers: Mapping[int, Makers | None],
+    origins: Collection[Origin],
+    only: Only | None = None,
+    *,
+    thoughts: bool = False,
 ) -> Iterator[Any]:
-    """The same with who made them, a `pa.Table` of `SCHEMA` for each round. Raises as `accepted_rows`."""
+    """The same with who made them, a `pa.Table` of `SCHEMA` for each round. Raises as `accepted_rows`.
+
+    Args:
+        thoughts: Add the column `THOUGHT`.
+    """
     current = None
     for number in store.rounds(Table.INSTANCES):
         current = makers.get(number, current)
         rows = _accepted(store, number, origins, only)
         columns = {name: rows[name] for name in ACCEPTED.names} | _made_by(current if number > 0 else None, len(rows))
-        yield pa.table({name: columns[name] for name in SCHEMA.names}).cast(SCHEMA)
+        table = pa.table({name: columns[name] for name in SCHEMA.names}).cast(SCHEMA)
+        yield table.append_column(THOUGHT, _thoughts(store, number, rows["id"])) if thoughts else table
+
+
+def _thoughts(store: RunStore, number: int, ids: Any) -> Any:
+    known = store.read_columns(Table.INSTANCES, number, ["id", "thought"], accepted_only=True)
+    return _matching(known, "id", ids)["thought"]
 
 
 def _accepted(store: RunStore, number: int, origins: Collection[Origin], only: Only | None) -> Any:

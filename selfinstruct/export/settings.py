@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from selfinstruct.quality.settings import OnlySettings
 from selfinstruct.records import Origin
@@ -42,6 +43,11 @@ class DatasetSettings(LicenceSettings, OnlySettings):
         decontaminate: Evaluation sets that rows are kept clear of: .jsonl, .json, .parquet, or folders of
             natural-instructions tasks.
         ngram: Tokens in a row that a text may not share with an evaluation set.
+        samples: Of several rows of an instruction all, or the best: the first that passes the check in all it asks;
+            without a check, the first.
+        thoughts: Give what the model thought before its outputs, as reasoning_content of the assistant's messages.
+        preference: Write pairs for preference tuning, too: of an instruction a sample that passed the check, and one
+            that failed.
     """
 
     origins: tuple[Origin, ...] = (Origin.MODEL, Origin.IMPORTED)
@@ -49,3 +55,6 @@ class DatasetSettings(LicenceSettings, OnlySettings):
     seed: int = option(0, least=SEEDS[0], most=SEEDS[1])
     decontaminate: tuple[str, ...] = ()
     ngram: int = option(NGRAM, least=2)
+    samples: Literal["all", "best"] = "all"
+    thoughts: bool = False
+    preference: bool = False

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, Protocol
 
 import pyarrow.parquet as pq
 
-from selfinstruct.export.forms import FORMS, ORIGINAL
+from selfinstruct.export.forms import FORMS, ORIGINAL, default
 
 SIZE = 250_000_000
 """Bytes of a file, about; a dataset of less than one and a half of them is one file."""
@@ -50,6 +50,8 @@ class _JsonLines:
 class Shards:
     """The files of one form and split: `FORM/SPLIT/SPLIT-00000-of-00003.parquet`.
 
+    What is of none of the forms here is written as it comes.
+
     Rows come in random order, so the first ones tell how many bytes all will need.
 
     Args:
@@ -60,7 +62,7 @@ class Shards:
 
     def __init__(self, root: Path, form: str, split: str, total: int, size: int = SIZE) -> None:
         self._folder = root / form / split
-        self._form, self._split = FORMS[form], split
+        self._form, self._split = FORMS.get(form, default), split
         self._total, self._size = total, size
         self._ending = "jsonl" if form == ORIGINAL else "parquet"
         self._kind: Callable[[BinaryIO, Any], _Writer] = _JsonLines if form == ORIGINAL else _Parquet
@@ -70,7 +72,7 @@ class Shards:
         self._writer: _Writer | None = None
 
     def write(self, rows: Any) -> None:
-        """The next rows, as `rows.SCHEMA` has them."""
+        """The next rows, as `rows.rows_of_run` gives them."""
         table = self._form(rows)
         if not self._shards:
             self._plan(table)
