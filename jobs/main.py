@@ -26,6 +26,7 @@ COMMANDS = {
     "import": ("jobs.import_run", "a run of the original code's outputs, or of an instruction set"),
     "merge": ("jobs.merge", "several runs as one; of what is similar across them, the first"),
     "reparse": ("jobs.reparse", "parsers, filters and novelty check again over a run's stored completions"),
+    "polish": ("jobs.polish", "a run's outputs written anew by another model, or some of them, as another run"),
     "export": ("jobs.export", "a run as a dataset for the hub, TRL, LLaMA-Factory and axolotl"),
     "plan": ("jobs.plan", "what a run will still take, from its rounds so far"),
     "doctor": ("jobs.doctor", "look over options, store, nodes, access and model before a run"),

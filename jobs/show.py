@@ -107,7 +107,8 @@ def _show_labels(lineage: Lineage, prompts: PromptSet | None, prefixes: bool) ->
     for label in lineage.labels:
         kind = Kind(label["kind"])
         print(f"\n{kind} {_completion(label)}")
-        _show_prompt(prompts, kind, _suffix(prompts[kind], lineage) if prompts else "", prefixes)
+        if kind is not Kind.POLISH:  # its prompts are another run's affair
+            _show_prompt(prompts, kind, _suffix(prompts[kind], lineage) if prompts else "", prefixes)
         _show_raw(label)
     if lineage.candidate["accepted"] and not lineage.instances:
         print("\n(not labelled yet)")

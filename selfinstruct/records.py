@@ -28,11 +28,12 @@ class Kind(StrEnum):
     INSTANTIATE = "instantiate"
     INPUT = "input"  # an input for a task that is to be answered, or that it needs none
     ANSWER = "answer"  # the task as a user's turn; what a chat model says to it
+    POLISH = "polish"  # another answer in place of one that is there; no run asks it, `selfinstruct polish` does
     CHECK = "check"  # of an instance that is there; asked by rubrics, not by prompt sets
     SELECT = "select"  # which of some instructions are the best; `selfinstruct select` asks it
 
 
-ANSWERED = (Kind.ANSWER,)
+ANSWERED = (Kind.ANSWER, Kind.POLISH)
 """The kinds whose answers are outputs as they stand. Thoughts that a server tells apart are kept before them."""
 
 

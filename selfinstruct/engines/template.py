@@ -11,7 +11,7 @@ import hashlib
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 
 from selfinstruct.engines.settings import EngineSettings, TemplateOptions, Traits
 from selfinstruct.engines.wide import WideTasks
@@ -75,7 +75,8 @@ class TemplateEngine:
             Kind.CHECK: self._check,
             Kind.SELECT: self._select,
             Kind.INPUT: self._input,
-            Kind.ANSWER: self._answer,
+            Kind.ANSWER: partial(self._answer, Kind.ANSWER),
+            Kind.POLISH: partial(self._answer, Kind.POLISH),
         }
 
     def add(self, requests: Sequence[Request]) -> None:
@@ -172,11 +173,11 @@ class TemplateEngine:
             return "" if not source.below(8 * DIRTY) else "NONE"
         return given[0].input
 
-    def _answer(self, suffix: str, source: _Stream) -> str:
+    def _answer(self, kind: Kind, suffix: str, source: _Stream) -> str:
         thought = "" if source.below(3) else f"<think>\nLet me see: {suffix[:40]}\n</think>\n\n"
         if not source.below(DIRTY):
             return f"<think>\n{suffix}" if source.below(2) else f"{thought}{_NO_ANSWER} The answer is:"
-        given = self._instances(Kind.ANSWER, suffix, source)
+        given = self._instances(kind, suffix, source)
         return thought + (given[0].output if given else _NO_ANSWER)
 
     def _instances(self, kind: Kind, suffix: str, source: _Stream) -> list[Instance]:

@@ -15,9 +15,9 @@ from typing import Any
 import yaml
 
 from selfinstruct.export.forms import FORMS, ORIGINAL, PREFERENCE
-from selfinstruct.export.provenance import Licences, Makers
+from selfinstruct.export.provenance import Licences, Makers, Model
 from selfinstruct.export.rows import PASS_RATE, THOUGHT
-from selfinstruct.records import Table
+from selfinstruct.records import Kind, Table
 from selfinstruct.settings import Facts
 from selfinstruct.version import __version__
 
@@ -233,6 +233,11 @@ def _more_columns(contents: Contents) -> str:
     lines = [
         f"\n| `{name}` | {what} |"
         for name, what, there in (
+            (
+                "polisher`, `polisher_revision",
+                "the model that wrote the output anew, where one did",
+                any(makers.polisher for makers in contents.makers),
+            ),
             (PASS_RATE, "the share of the instruction's judged rows that pass the check", contents.rated),
             (THOUGHT, "what the model thought before its output; `reasoning_content` of messages", contents.thoughts),
         )
@@ -263,6 +268,8 @@ def _making(contents: Contents) -> str:
                 revision = f", revision `{model.revision}`" if model.revision else ", revision unknown"
                 lines.append(f"- Model {'for everything' if same else 'for ' + role}: `{model.name}`{revision}.")
         lines.append(f"- Prompts: `{makers.prompts}`.")
+        if makers.polisher:
+            lines.append(_of_polishing(makers.polisher, contents))
     if "novelty.threshold" in facts:
         lines.append(
             f"- An instruction was dropped if its ROUGE-L F with an earlier one was above {facts['novelty.threshold']}"
@@ -273,6 +280,13 @@ def _making(contents: Contents) -> str:
     lines.append(f"- Rows of {contents.finished_rounds} rounds, of origin {' or '.join(contents.origins)}.")
     lines.append(f"- Exported by selfinstruct {__version__}, edition `{contents.edition}`.")
     return "\n".join(dict.fromkeys(lines))
+
+
+def _of_polishing(model: Model, contents: Contents) -> str:
+    asked = contents.totals[Table.LABELS][f"{Kind.POLISH}.requests"]
+    draft = "and was shown the old one" if contents.facts.get("polish.draft") else "without seeing the old one"
+    revision = f", revision `{model.revision}`" if model.revision else ", revision unknown"
+    return f"- Model that wrote {asked:,} outputs anew, {draft}: `{model.name}`{revision}."
 
 
 def _dropped(contents: Contents) -> str:

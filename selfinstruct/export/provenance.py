@@ -15,7 +15,7 @@ from selfinstruct.engines.template import WRITER
 from selfinstruct.errors import InputError
 from selfinstruct.export.settings import LicenceSettings
 from selfinstruct.records import Table
-from selfinstruct.run.facts import tasks_digest
+from selfinstruct.run.facts import POLISHER, tasks_digest
 from selfinstruct.settings import Facts
 from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
 from selfinstruct.storage.history import facts_by_round, prompts_name
@@ -46,6 +46,7 @@ class Makers:
     proposer: Model
     labeller: Model
     prompts: str
+    polisher: Model | None = None  # of the rows whose outputs were written anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,12 @@ def makers_by_round(store: RunStore, names: Sequence[str]) -> dict[int, Makers |
         InputError: a model has no name of its own and none is given.
     """
     found = {
-        number: Makers(_model(facts, "proposer"), _model(facts, "labeller"), prompts_name(facts))
+        number: Makers(
+            _model(facts, "proposer"),
+            _model(facts, "labeller"),
+            prompts_name(facts),
+            _model(facts, "polisher") if POLISHER in facts else None,
+        )
         if "proposer.engine" in facts
         else None
         for number, facts in facts_by_round(store)
@@ -110,13 +116,13 @@ def _embedded() -> str:
     return fingerprint(EngineSettings())["weights"]
 
 
-def _models(makers: Makers) -> tuple[Model, Model]:
-    return makers.proposer, makers.labeller
+def _models(makers: Makers) -> tuple[Model, ...]:
+    return makers.proposer, makers.labeller, *([makers.polisher] if makers.polisher else [])
 
 
 def _named(makers: Makers, given: Mapping[str, str]) -> Makers:
-    proposer, labeller = (Model(model.name or given[model.revision], model.revision) for model in _models(makers))
-    return Makers(proposer, labeller, makers.prompts)
+    named = [Model(model.name or given[model.revision], model.revision) for model in _models(makers)]
+    return Makers(named[0], named[1], makers.prompts, *named[2:])
 
 
 def _by_name(values: Sequence[str], names: set[str]) -> dict[str, str]:

@@ -8,9 +8,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from selfinstruct.export.provenance import Makers
+from selfinstruct.export.provenance import Makers, Model
 from selfinstruct.quality.only import Only
 from selfinstruct.records import Origin, Table
+from selfinstruct.storage.history import polished_ids
 from selfinstruct.storage.store import RunStore
 
 TEXTS = {"instruction": pa.string(), "input": pa.string(), "output": pa.string(), "is_classification": pa.bool_()}
@@ -37,6 +38,9 @@ THOUGHT = "thought"
 
 PASS_RATE = "pass_rate"
 """The column that says which share of an instruction's rows passes the check; there where there is a check."""
+
+POLISHER = {"polisher": pa.string(), "polisher_revision": pa.string()}
+"""The columns that say who wrote an output anew; there in runs that were polished."""
 
 MAKERS = ("proposer", "proposer_revision", "labeller", "labeller_revision", "prompts")
 """The columns that say who made a row."""
@@ -81,7 +85,18 @@ def rows_of_run(
         rows = _accepted(store, number, origins, only)
         columns = {name: rows[name] for name in ACCEPTED.names} | _made_by(current if number > 0 else None, len(rows))
         table = pa.table({name: columns[name] for name in SCHEMA.names}).cast(SCHEMA)
+        if any(each and each.polisher for each in makers.values()):
+            table = _with_polisher(table, store, number, current.polisher if current else None)
         yield table.append_column(THOUGHT, _thoughts(store, number, rows["id"])) if thoughts else table
+
+
+def _with_polisher(table: Any, store: RunStore, number: int, polisher: Model | None) -> Any:
+    """The rows with who wrote their outputs anew, null where nobody did."""
+    anew = pc.is_in(table["id"], pa.array(polished_ids(store, number), pa.string()))
+    values = (polisher.name, polisher.revision) if polisher else (None, None)
+    for (name, kind), value in zip(POLISHER.items(), values, strict=True):
+        table = table.append_column(name, pc.if_else(anew, pa.scalar(value, kind), pa.scalar(None, kind)))
+    return table
 
 
 def _thoughts(store: RunStore, number: int, ids: Any) -> Any:

@@ -31,16 +31,23 @@ PLACEHOLDERS = {
     Kind.SELECT: ("{candidates}", "{number}"),
     Kind.INPUT: ("{instruction}",),
     Kind.ANSWER: ("{task}",),
+    Kind.POLISH: ("{task}",),
 }
 TWO_STEPS = (Kind.PROPOSE, Kind.CLASSIFY, Kind.INPUT_FIRST, Kind.OUTPUT_FIRST)
 ONE_STEP = (Kind.PROPOSE, Kind.INSTANTIATE)
 """The kinds of a set that has an instantiate.toml; all others ask in the paper's two steps."""
 
-Form: TypeAlias = Literal["task", "answer"]
-"""How instructions are labelled: as tasks with instances, as in the paper, or answered as a chat model's user is."""
+Form: TypeAlias = Literal["task", "answer", "polish"]
+"""What is asked about instructions: tasks with instances, as in the paper, answers as a chat model's user gets them, or
+other answers in place of those that are there."""
 
-FORMS: Mapping[str, tuple[Kind, ...]] = {"answer": (Kind.PROPOSE, Kind.INPUT, Kind.ANSWER)}
+FORMS: Mapping[str, tuple[Kind, ...]] = {
+    "answer": (Kind.PROPOSE, Kind.INPUT, Kind.ANSWER),
+    "polish": (Kind.POLISH,),
+}
 """The kinds that other forms than the paper's ask."""
+
+_ASKING = {"answer": "--label.as answer", "polish": "polish"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +61,20 @@ class Prompt:
     demonstration: str = ""  # propose only: one line of the list
     schema: str = ""  # JSON schema of the answer, as JSON; without it the answer is in the form of the base set
     bare: bool = False  # the set's system message is left out
+    draft: str = ""  # polish only: what follows on the task where an earlier answer is shown
 
     def fill(self, **values: str) -> str:
         """The suffix with its placeholders replaced; braces elsewhere are left as they are."""
         return _fill(self.suffix, values)
 
-    def fill_task(self, instruction: str, given: str) -> str:
-        """The suffix with a task in it as a user would write it: the instruction, and the input where there is one."""
-        return self.fill(task=f"{instruction}\n\n{given}" if given else instruction)
+    def fill_task(self, instruction: str, given: str, draft: str | None = None) -> str:
+        """The suffix with a task in it as a user would write it: the instruction, and the input where there is one.
+
+        Args:
+            draft: An earlier answer that is shown.
+        """
+        text = self.fill(task=f"{instruction}\n\n{given}" if given else instruction)
+        return text if draft is None else text + _fill(self.draft, {"draft": draft})
 
     def fill_demonstrations(self, instructions: Sequence[str]) -> str:
         """The suffix of a propose request: the demonstrations as items 1 to n, a line each, item n + 1 left open."""
@@ -227,7 +240,7 @@ def _kinds(folder: Path, form: Form, chat: object) -> tuple[Kind, ...]:
     if missing or chat is not True:
         why = f"has no {' and '.join(missing)}" if missing else "is not for chat models"
         raise InputError(
-            f"--prompts: {folder.name!r} {why}, and --label.as {form} asks chat models; take --prompts chat or instruct"
+            f"--prompts: {folder.name!r} {why}, and {_ASKING[form]} asks chat models; take --prompts chat or instruct"
         )
     return FORMS[form]
 
@@ -277,7 +290,7 @@ def _prompt(kind: Kind, path: Path, digest: Any, problems: list[str]) -> Prompt 
     data = _read(path, digest, problems)
     if len(problems) > before:
         return None
-    texts = ["prefix", "suffix", "tail"] + (["demonstration"] if kind is Kind.PROPOSE else [])
+    texts = ["prefix", "suffix", "tail", *_OWN_TEXTS.get(kind, ())]
     for key in texts:
         if not isinstance(data.get(key), str):
             problems.append(f"{path}: {key!r} must be there and be a text")
@@ -297,6 +310,8 @@ def _prompt(kind: Kind, path: Path, digest: Any, problems: list[str]) -> Prompt 
     for placeholder in ("{number}", "{instruction}"):
         if kind is Kind.PROPOSE and placeholder not in data["demonstration"]:
             problems.append(f"{path}: 'demonstration' must hold {placeholder}")
+    if kind is Kind.POLISH and "{draft}" not in data["draft"]:
+        problems.append(f"{path}: 'draft' must hold {{draft}}")
     if not _is_schema(data.get("schema", "{}")):
         problems.append(f"{path}: 'schema' must be a JSON schema, as a text that holds a JSON object")
     if len(problems) > before:
@@ -308,8 +323,13 @@ def _prompt(kind: Kind, path: Path, digest: Any, problems: list[str]) -> Prompt 
         sampling=sampling_of(sampling),
         demonstration=data.get("demonstration", ""),
         schema=data.get("schema", ""),
+        draft=data.get("draft", ""),
         bare=not data.get("system", True),
     )
+
+
+_OWN_TEXTS = {Kind.PROPOSE: ("demonstration",), Kind.POLISH: ("draft",)}
+"""Texts that only the prompt of a kind has."""
 
 
 def _is_schema(text: Any) -> bool:

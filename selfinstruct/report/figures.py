@@ -312,7 +312,7 @@ def _by(counts: Counter[str]) -> dict[str, int]:
 def cut_figures(gathered: Gathered) -> list[CutFigures]:
     """Answers that did not end by themselves, by kind; those to the classification question are cut on purpose."""
     figures = [_cut(gathered, Table.PROPOSALS, Kind.PROPOSE, "requests", "requests")]
-    for kind in (Kind.INPUT_FIRST, Kind.OUTPUT_FIRST, Kind.INSTANTIATE, Kind.INPUT, Kind.ANSWER):
+    for kind in (Kind.INPUT_FIRST, Kind.OUTPUT_FIRST, Kind.INSTANTIATE, Kind.INPUT, Kind.ANSWER, Kind.POLISH):
         figures.append(_cut(gathered, Table.LABELS, kind, f"{kind}.requests", kind))
     return [each for each in figures if each.requests]
 

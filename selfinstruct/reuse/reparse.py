@@ -27,7 +27,7 @@ from selfinstruct.records import (
     Table,
 )
 from selfinstruct.reuse.replay import StoredRound, replay
-from selfinstruct.run.facts import ALGORITHMS, ORIGIN, RULED_BY, TABLES, filled, word_facts
+from selfinstruct.run.facts import ALGORITHMS, ORIGIN, POLISHER, RULED_BY, TABLES, filled, word_facts
 from selfinstruct.run.rounds import Run
 from selfinstruct.run.settings import RunSettings
 from selfinstruct.settings import Facts, with_facts
@@ -76,6 +76,10 @@ def reparse(
 def reparsed_facts(source: RunStore, changes: Mapping[str, Any], evaluation: Contamination | None) -> Facts:
     """The facts of the new run: requests are as they were planned, all else is made by today's code."""
     begun = source.metadata(Table.CANDIDATES, 0)
+    if POLISHER in begun.facts:
+        raise InputError(
+            f"{source.blobs.url}: was made by polish; reparse the run that it was made from, and polish that"
+        )
     facts = {key: fact for key, fact in filled(begun.facts).items() if key not in (PLUGINS, RULED_BY, TABLES)}
     facts |= {**ALGORITHMS, "planner": facts["planner"], **changes, **_plugins(facts[OPTION], changes)}
     facts |= word_facts(with_facts(RunSettings(), facts).novelty)

@@ -38,6 +38,9 @@ RULED_BY = "rules.prompts"
 """The fact that has the digests of the prompt sets whose texts a reparsed run has not as data, where `prompts` does not
 say it."""
 
+POLISHER = "polisher.engine"
+"""The fact by which a run is known whose outputs, or some of them, another model has written anew."""
+
 TABLES = "tables"
 """The fact that says which library, of which version, told letters and scripts; there where any script is compared."""
 

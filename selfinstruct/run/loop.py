@@ -179,7 +179,7 @@ def drive(
     fingerprint = restore(run, store, facts)
     if checks := check_of(run, store):
         checks.begin()
-    hands, watch = hands or _Inline(), watch or Watch()
+    hands, watch = hands or Inline(), watch or Watch()
     pending = Pending(store, facts, hands, pace, run.complete_rounds - 1)
     under_way: deque[tuple[Effect, Future[Any]]] = deque()  # done in order, so the index is fed before it is asked
     with _kept(run, pending, watch):
@@ -274,7 +274,7 @@ def _report(run: Run, effect: Effect, outcome: Any, watch: Watch) -> None:
             watch.judged(number, outcome)
 
 
-class _Inline(Executor):
+class Inline(Executor):
     """Does what it is given at once."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:

@@ -18,7 +18,7 @@ from selfinstruct.storage.store import RunStore
 
 def is_of_makers(key: str) -> bool:
     """Whether a fact is about models or prompts."""
-    return key == "prompts" or key.startswith(("sampling.", "proposer.", "labeller."))
+    return key == "prompts" or key.startswith(("sampling.", "proposer.", "labeller.", "polisher.", "polish."))
 
 
 def facts_by_round(store: RunStore) -> Iterator[tuple[int, Facts]]:
@@ -41,6 +41,18 @@ def is_labelled(store: RunStore) -> bool:
     """Whether instructions get instances in this run; where they do not, it ends with its candidates."""
     facts: Facts = store.metadata(Table.CANDIDATES, 0).notes.get("facts", {})
     return facts.get(FORM) != "none"
+
+
+POLISHED = "/polish"
+"""What follows on an instance's id in the id of the request for another output."""
+
+
+def polished_ids(store: RunStore, number: int) -> list[str]:
+    """The ids of a round's instances whose outputs were written anew."""
+    if number not in store.rounds(Table.LABELS):
+        return []
+    labels = store.read_columns(Table.LABELS, number, ["request_id", "kind"]).to_pylist()
+    return [row["request_id"].removesuffix(POLISHED) for row in labels if row["kind"] == Kind.POLISH]
 
 
 def check_labelled(store: RunStore) -> None:
