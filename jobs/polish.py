@@ -12,6 +12,7 @@ from tyro.conf import Positional
 from jobs.asking import AskedModel, Progress, check_room
 from jobs.command_line import run
 from selfinstruct.errors import InputError
+from selfinstruct.quality.settings import OnlySettings
 from selfinstruct.settings import NamedValues, option
 from selfinstruct.sources.contamination import NGRAM
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PolishSettings(AskedModel):
+class PolishSettings(AskedModel, OnlySettings):
     """Have another model, a stronger one, answer a run's tasks again; instructions and inputs stay as they are.
 
     The new run goes through the same filters. The same command goes on where it was interrupted.
@@ -28,9 +29,9 @@ class PolishSettings(AskedModel):
     Args:
         run: Folder of the run.
         out: Folder of the new run, local or s3://, gs://, az://.
-        only: Of the accepted rows of the model only those that this expression lets pass, as "checks.all == no"; all
-            others are taken as they are.
-        check: Name of the check that it means, where the run has several.
+        only: Of what the run's model wrote, rows that this expression lets pass, as "checks.all == no"; all others are
+            taken as they are.
+        check: Name of the check that is meant, where the run has several (see `selfinstruct check`).
         draft: Show the old output as a draft.
         prompts: A shipped prompt set that has a polish.toml (chat, instruct), or a folder of your own.
         sampling: Other values for the prompt's sampling, as polish.temperature=0.7.
@@ -42,8 +43,6 @@ class PolishSettings(AskedModel):
 
     run: Positional[str]
     out: str
-    only: str | None = None
-    check: str | None = None
     draft: bool = False
     prompts: str = "chat"
     sampling: NamedValues = ()
@@ -63,7 +62,7 @@ def polish_run(settings: PolishSettings) -> int:
     from cluster.completer import opened_completer
     from selfinstruct.engines import identify, pinned, traits
     from selfinstruct.novelty.index import NoveltySettings
-    from selfinstruct.quality.only import Only
+    from selfinstruct.quality.only import only_where
     from selfinstruct.records import Table
     from selfinstruct.reuse.polish import Polish, polish
     from selfinstruct.run.inputs import prompts_with
@@ -83,7 +82,7 @@ def polish_run(settings: PolishSettings) -> int:
         evaluation = Contamination(read_evaluation(settings.decontaminate), novelty, settings.ngram)
     stop = bool(facts.get("stop_repetition", False))
     prompts = prompts_with(settings.prompts, settings.chat_template_kwargs, settings.sampling, stop, "polish")
-    only = Only(settings.only, source, settings.check) if settings.only is not None else None
+    only = only_where(settings.only, source, settings.check)
     plan = Polish(source, prompts, settings.draft, only, settings.plugin, evaluation)
     engine = settings.engine_settings
     identity = identify(engine)
