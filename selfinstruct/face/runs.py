@@ -121,8 +121,9 @@ class StoredRun:
         ['train', 'validation']
 
         Args:
-            options: Those of the command: only, check, origins, validation, seed, decontaminate, ngram, and what the
-                card has to name: license, model_name, model_license, model_outputs, seeds_license, pool_license.
+            options: Those of the command: only, check, samples, thoughts, preference, origins, validation, seed,
+                decontaminate, ngram, and what the card has to name: license, model_name, model_license, model_outputs,
+                seeds_license, pool_license.
 
         Raises:
             InputError: an option is wrong, a licence is missing, or `path` is something else than an export.

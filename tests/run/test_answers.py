@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
+import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -259,3 +262,29 @@ def test_the_task_alone_is_the_user_s_turn_and_the_server_s_thoughts_are_kept(
     assert len(set(seeds)) == 2
     proposals = RunStore(str(run)).read(Table.PROPOSALS, 1).rows
     assert not [row for row in proposals if "weigh" in row.text]  # elsewhere thoughts are left out, as ever
+
+
+def test_killed_again_and_again_it_ends_the_same(tmp_path: Path) -> None:
+    def command(out: Path) -> list[str]:
+        options = ["generate", "--out", str(out), "--engine", "template", "--prompts", "chat", "--replicas", "0"]
+        options += ["--seed", "3", "--target", "60", "--rounds.least", "2", "--rounds.most", "3"]
+        return [*options, "--label.as", "answer", "--label.samples", "3"]
+
+    whole, killed, kills = tmp_path / "whole", tmp_path / "killed", 0
+    assert main(command(whole)) == 0
+    slow = ["--template.latency", "0.1", "--template.batch", "8", "--in_flight", "24"]
+    for files in (3, 7, 10, 14):
+        driver = subprocess.Popen(
+            [sys.executable, "-m", "jobs.main", *command(killed), *slow],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        while driver.poll() is None and len(list(killed.rglob("*.parquet"))) < files:
+            time.sleep(0.02)
+        kills += driver.poll() is None
+        driver.kill()
+        driver.wait()
+    assert kills >= 2
+    assert main(command(killed)) == 0
+    assert verify(RunStore(str(killed))) == []
+    assert digest(RunStore(str(killed))) == digest(RunStore(str(whole)))
