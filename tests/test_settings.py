@@ -5,15 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cluster.settings import GenerateSettings
+from jobs.command_line import run
 from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.run.budget import BudgetSettings
 from selfinstruct.run.settings import RoundSettings, RunSettings
 from selfinstruct.settings import facts_before, facts_of, group, option, problems_of, with_facts
+from selfinstruct.sources.options import kinds_of
 from selfinstruct.steps.screen import ScreenSettings
 
 
@@ -106,3 +109,40 @@ def test_an_option_that_came_later_has_its_old_value_in_runs_begun_before() -> N
     assert with_facts(Outer(), {"number": 4}) == Outer(number=4, later="old", many=())
     assert with_facts(Outer(), facts_of(Outer(later="third"))) == Outer(later="third")
     assert with_facts(RunSettings(), facts_of(RunSettings(seed=3))) == RunSettings(seed=3)
+
+
+@dataclass(frozen=True)
+class Named:
+    as_: str = option("one", before="none")
+    held: int = option(1, least=1, on_command_line=False)
+
+
+@dataclass(frozen=True)
+class Naming:
+    inner: Named = group(Named)
+
+
+def test_an_option_may_be_called_by_a_word_of_python() -> None:
+    settings = Naming(Named(as_="two"))
+    assert facts_of(settings) == {"inner.as": "two", "inner.held": 1}
+    assert facts_before(settings) == {"inner.as": "none"}
+    assert with_facts(Naming(), facts_of(settings)) == settings
+    assert set(kinds_of(Naming)) == {"inner.as", "inner.held"}
+
+
+def test_a_command_takes_it_and_leaves_out_what_stands_in_files_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found: list[Naming] = []
+
+    def parse(*arguments: str) -> int:
+        return run("name", Naming, lambda settings: found.append(settings) or 0, arguments)
+
+    (tmp_path / "held.yaml").write_text("inner: {held: 4}\n")
+    assert parse("--inner.as", "two", "--config", str(tmp_path / "held.yaml")) == 0
+    assert found == [Naming(Named("two", 4))]
+    assert [type(found[0]), type(found[0].inner)] == [Naming, Named]
+    for argument in ("--inner.held", "--inner.held=4"):
+        assert parse(argument, "4") == 2
+        assert "is no option here; it stands in a recipe or a --config file" in capsys.readouterr().err
+    assert parse("--config", str(tmp_path / "held.yaml"), "--inner.as_", "two") == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,14 @@ def test_a_set_without_a_system_message_needs_no_room_for_one(caplog: pytest.Log
     shown = prompt_of(DROPS, prompt_set(system=""))
     assert shown == "<|start|>user\nclassify: Sing. Now!<|end|>\n<|start|>assistant\n"
     assert warnings_in(caplog) == []
+
+
+@pytest.mark.parametrize("template", [SHOWS, REFUSES, DROPS])
+def test_a_kind_that_leaves_the_system_message_out_is_the_user_s_turn_alone(template: str) -> None:
+    whole = prompt_set()
+    bare = {**whole.prompts, Kind.CLASSIFY: Prompt("", "{instruction}", "", SAMPLING, bare=True)}
+    shown = prompt_of(template, replace(whole, prompts=bare)).removeprefix("<|begin|>")
+    assert shown == "<|start|>user\nSing.<|end|>\n<|start|>assistant\n"
 
 
 # ---- ends

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import selfinstruct as si
 from jobs.main import main
 from selfinstruct.records import Kind, Table
 from selfinstruct.storage.store import RunStore
@@ -102,3 +103,10 @@ def test_no_labelling_request_is_made(none: Path) -> None:
     totals = RunStore(str(none)).totals()
     assert not totals[Table.LABELS]
     assert not [key for key in totals[Table.PROPOSALS] if key.startswith(tuple(Kind))]
+
+
+def test_python_says_it_by_the_same_name(tmp_path: Path) -> None:
+    rounds = {"least": 2, "most": 3}
+    run = si.generate(tmp_path / "run", engine="template", target=8, replicas=0, rounds=rounds, label={"as": "none"})
+    assert run.accepted().num_rows == 0
+    assert sum(run.candidates()["accepted"].to_pylist()) > 200
