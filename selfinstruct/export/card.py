@@ -269,7 +269,7 @@ def _making(contents: Contents) -> str:
                 lines.append(f"- Model {'for everything' if same else 'for ' + role}: `{model.name}`{revision}.")
         lines.append(f"- Prompts: `{makers.prompts}`.")
         if makers.polisher:
-            lines.append(_of_polishing(makers.polisher, contents))
+            lines.append(_of_polishing(makers.polisher, makers.drafted, contents))
     if "novelty.threshold" in facts:
         lines.append(
             f"- An instruction was dropped if its ROUGE-L F with an earlier one was above {facts['novelty.threshold']}"
@@ -282,9 +282,9 @@ def _making(contents: Contents) -> str:
     return "\n".join(dict.fromkeys(lines))
 
 
-def _of_polishing(model: Model, contents: Contents) -> str:
+def _of_polishing(model: Model, drafted: bool, contents: Contents) -> str:
     asked = contents.totals[Table.LABELS][f"{Kind.POLISH}.requests"]
-    draft = "and was shown the old one" if contents.facts.get("polish.draft") else "without seeing the old one"
+    draft = "and was shown the old one" if drafted else "without seeing the old one"
     revision = f", revision `{model.revision}`" if model.revision else ", revision unknown"
     return f"- Model that wrote {asked:,} outputs anew, {draft}: `{model.name}`{revision}."
 

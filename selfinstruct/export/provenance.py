@@ -7,7 +7,7 @@ with this project, and have to be given for everything else.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from selfinstruct.engines import ENGINES, EngineSettings, Traits, traits
@@ -47,6 +47,7 @@ class Makers:
     labeller: Model
     prompts: str
     polisher: Model | None = None  # of the rows whose outputs were written anew
+    drafted: bool = False  # it was shown the old ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ def makers_by_round(store: RunStore, names: Sequence[str]) -> dict[int, Makers |
             _model(facts, "labeller"),
             prompts_name(facts),
             _model(facts, "polisher") if POLISHER in facts else None,
+            bool(facts.get("polish.draft")),
         )
         if "proposer.engine" in facts
         else None
@@ -121,8 +123,8 @@ def _models(makers: Makers) -> tuple[Model, ...]:
 
 
 def _named(makers: Makers, given: Mapping[str, str]) -> Makers:
-    named = [Model(model.name or given[model.revision], model.revision) for model in _models(makers)]
-    return Makers(named[0], named[1], makers.prompts, *named[2:])
+    proposer, labeller, *others = (Model(each.name or given[each.revision], each.revision) for each in _models(makers))
+    return replace(makers, proposer=proposer, labeller=labeller, polisher=others[0] if others else None)
 
 
 def _by_name(values: Sequence[str], names: set[str]) -> dict[str, str]:

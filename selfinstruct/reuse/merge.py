@@ -117,8 +117,9 @@ class _Merged:
             self._put(Table.CANDIDATES, at, judged)
             labels = source.read(Table.LABELS, number)
             self._put(Table.LABELS, at, _moved(labels.rows, rename, at), labels.notes)
-            instances = cast(list[InstanceRow], _moved(source.read(Table.INSTANCES, number).rows, rename, at))
-            self._put(Table.INSTANCES, at, _kept(instances, judged))
+            found = source.read(Table.INSTANCES, number)
+            instances = cast(list[InstanceRow], _moved(found.rows, rename, at))
+            self._put(Table.INSTANCES, at, _kept(instances, judged), found.notes)
             self._grow(judged)
 
     def _judged(self, rows: Sequence[Candidate], pool: Sequence[Candidate] = ()) -> list[Candidate]:

@@ -76,9 +76,9 @@ def reparse(
 def reparsed_facts(source: RunStore, changes: Mapping[str, Any], evaluation: Contamination | None) -> Facts:
     """The facts of the new run: requests are as they were planned, all else is made by today's code."""
     begun = source.metadata(Table.CANDIDATES, 0)
-    if POLISHER in begun.facts:
+    if any(POLISHER in facts for _, facts in facts_by_round(source)):
         raise InputError(
-            f"{source.blobs.url}: was made by polish; reparse the run that it was made from, and polish that"
+            f"{source.blobs.url}: has outputs that polish wrote; reparse the run that it was made from, and polish that"
         )
     facts = {key: fact for key, fact in filled(begun.facts).items() if key not in (PLUGINS, RULED_BY, TABLES)}
     facts |= {**ALGORITHMS, "planner": facts["planner"], **changes, **_plugins(facts[OPTION], changes)}

@@ -162,3 +162,24 @@ def test_what_cannot_be_is_refused(
     )
     assert "reparse the run that it was made from" in refused("reparse", str(polished), "--out", out)
     assert not list(Path(out).rglob("*.parquet"))
+
+
+def test_merged_with_another_run_it_is_known_as_polished(
+    run: Path, polished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other, both = tmp_path / "other", tmp_path / "both"
+    command = ["generate", "--out", str(other), "--engine", "template", "--prompts", "chat", "--replicas", "0"]
+    command += ["--target", "20", "--seed", "9", "--rounds.least", "2", "--label.as", "answer"]
+    assert main(command) == main(["merge", str(polished), str(other), "--out", str(both)]) == 0
+    assert not RunStore(str(both)).totals()[Table.INSTANCES]["unreadable"]
+    licences = ["--license", "mit", "--validation", "0"]
+    assert main(["export", str(both), "--out", str(tmp_path / "set"), *licences]) == 0
+    first = len(RunStore(str(run)).rounds(Table.INSTANCES))
+    exported = pq.read_table(tmp_path / "set" / "default").to_pylist()
+    assert {(row["round"] < first, row["polisher"]) for row in exported} == {
+        (True, "selfinstruct-template"),
+        (False, None),
+    }
+    capsys.readouterr()
+    assert main(["reparse", str(both), "--out", str(tmp_path / "again")]) == 2
+    assert "reparse the run that it was made from" in capsys.readouterr().err
