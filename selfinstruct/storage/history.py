@@ -59,7 +59,8 @@ def check_labelled(store: RunStore) -> None:
     """InputError for a run in which nothing is labelled."""
     if not is_labelled(store):
         raise InputError(
-            f"{store.blobs.url}: nothing is labelled in this run (label.as none): its instructions have no outputs"
+            f"{store.blobs.url}: nothing is labelled in this run (label.as none): its instructions have no outputs;"
+            f" `selfinstruct label {store.blobs.url} --out NEW` makes a run in which they have"
         )
 
 
