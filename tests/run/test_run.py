@@ -430,9 +430,11 @@ def test_the_driver_that_loses_a_round_stops_and_the_other_goes_on(tmp_path: Pat
 
 def test_a_run_that_met_one_kind_of_task_alone_says_so() -> None:
     many = {Table.CANDIDATES: Counter(accepted=120), Table.INSTANCES: Counter(classification=0)}
+    many[Table.LABELS] = Counter({"classify.requests": 120})
     assert "no task was taken for classification" in str(one_sided(many))
     many[Table.INSTANCES] = Counter(classification=100, unreadable=20)
     assert "every task was taken for classification" in str(one_sided(many))
     many[Table.INSTANCES] = Counter(classification=20, unreadable=20)
     assert one_sided(many) is None
-    assert one_sided({Table.CANDIDATES: Counter(accepted=12), Table.INSTANCES: Counter()}) is None
+    assert one_sided({**many, Table.CANDIDATES: Counter(accepted=12), Table.INSTANCES: Counter()}) is None
+    assert one_sided({**many, Table.INSTANCES: Counter(), Table.LABELS: Counter()}) is None  # nobody was asked
