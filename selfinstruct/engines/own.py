@@ -1,6 +1,6 @@
 """An engine of the user's own: a class that `--engine package.module:Name` names.
 
-Twenty lines will do; README.md has them. The class
+Twenty lines will do; docs/models.md has them. The class
 
 - is called where a replica runs, with the model's name (what `--model` says, empty where it says nothing) and the
   prompt set; it may load weights there;

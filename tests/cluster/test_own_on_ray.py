@@ -1,4 +1,4 @@
-"""A stranger's engine on a real Ray: README's own lines, the tables of one process, and one line where it is bad."""
+"""A stranger's engine on a real Ray: the documents' own lines, the tables of one process, one line where it is bad."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from selfinstruct.storage.store import RunStore
 from selfinstruct.storage.verify import digest, verify
 
 ROOT = Path(__file__).parents[2]
-SECTION = (ROOT / "README.md").read_text().split("### Your own engine, your own filters")[1].split("\n## ")[0]
+SECTION = (ROOT / "docs/models.md").read_text().split("## Your own engine, your own filters")[1].split("\n## ")[0]
 FILES = dict(re.findall(r"```python\n# (\w+\.py)\n(.*?)```", SECTION, re.DOTALL))
 COMMANDS = re.findall(r"```sh\n(.*?)```", SECTION, re.DOTALL)
 PROMPTS = load_prompts("base")
@@ -65,7 +65,7 @@ def environment(folder: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def modules(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """README's files, and others, where this process and those that it starts look for modules."""
+    """The document's files, and others, where this process and those that it starts look for modules."""
     folder = tmp_path_factory.mktemp("modules")
     for name, text in {**FILES, "others.py": OTHERS}.items():
         (folder / name).write_text(text)

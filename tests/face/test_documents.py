@@ -1,4 +1,4 @@
-"""README's section "From Python", the examples, and the list of names."""
+"""The section "From Python" of docs/index.md, the examples, and the list of names."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ import selfinstruct as si
 from tests.tools.texts import one_by_one, reworded_seeds
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+START = (ROOT / "docs/index.md").read_text(encoding="utf-8")
+MODELS = (ROOT / "docs/models.md").read_text(encoding="utf-8")
 
 
 def blocks(text: str) -> list[str]:
@@ -22,7 +23,7 @@ def blocks(text: str) -> list[str]:
 
 
 def section(name: str) -> str:
-    return README.partition(f"## {name}\n")[2].partition("\n## ")[0]
+    return START.partition(f"## {name}\n")[2].partition("\n## ")[0]
 
 
 def test_what_the_readme_does_from_python(
@@ -30,11 +31,11 @@ def test_what_the_readme_does_from_python(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
-    engine = next(block for block in blocks(README) if block.startswith("# my_engine.py"))
+    engine = next(block for block in blocks(MODELS) if block.startswith("# my_engine.py"))
     (tmp_path / "my_engine.py").write_text(engine)
     names: dict[str, Any] = {}
     for block in blocks(section("From Python")):
-        exec(compile(block, "README.md", "exec"), names)
+        exec(compile(block, "index.md", "exec"), names)
     sys.modules.pop("my_engine")
     shown = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in shown[-3:-1]] == ["True", "False"]

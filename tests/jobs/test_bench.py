@@ -179,9 +179,9 @@ def test_bench_engine_names_bad_settings(capsys: pytest.CaptureFixture[str]) -> 
     assert "--propose_mean: is 0.5, must be at least 1" in complaint
 
 
-def test_the_readme_has_the_figures_of_the_committed_engine_bench() -> None:
+def test_the_documents_has_the_figures_of_the_committed_engine_bench() -> None:
     root = Path(__file__).parents[2]
-    readme = (root / "README.md").read_text(encoding="utf-8")
+    document = (root / "docs/benchmarks.md").read_text(encoding="utf-8")
     figures = json.loads((root / "docs/bench/engine.json").read_text())
     for name, each in {**figures["kinds"], "whole round": figures["round"]}.items():
         plain, engine = each["plain"], each["engine"]
@@ -194,12 +194,12 @@ def test_the_readme_has_the_figures_of_the_committed_engine_bench() -> None:
             *(f"{way['requests'] / way['seconds']:.2f}" for way in (plain, engine)),
             f"{each['times_as_fast']:.1f}",
         )
-        assert "| " + " | ".join(cells) + " |" in readme
+        assert "| " + " | ".join(cells) + " |" in document
 
 
-def test_the_readme_has_the_figures_of_the_committed_bench() -> None:
+def test_the_documents_has_the_figures_of_the_committed_bench() -> None:
     root = Path(__file__).parents[2]
-    readme = (root / "README.md").read_text(encoding="utf-8")
+    document = (root / "docs/benchmarks.md").read_text(encoding="utf-8")
     for size in json.loads((root / "docs/bench/novelty.json").read_text())["sizes"]:
         for name in ("minhash", "prefix"):
             method = size["methods"][name]
@@ -214,15 +214,15 @@ def test_the_readme_has_the_figures_of_the_committed_bench() -> None:
                 f"{method['found']:,} of {size['duplicates']:,} ({method['recall'][1]:.4f})",
                 f"{method['shortlist_mean']:,.0f}, {method['shortlist_p99']:,.0f}",
             )
-            assert f"| {' | '.join(cells)} |" in readme
+            assert f"| {' | '.join(cells)} |" in document
 
 
-def test_the_readme_has_the_overhead_of_the_committed_bench() -> None:
+def test_the_documents_has_the_overhead_of_the_committed_bench() -> None:
     root = Path(__file__).parents[2]
     figures = json.loads((root / "docs/bench/overhead.json").read_text())
     runs = [("uneven", figures["uneven"]), *(("even", each) for each in figures["scaling"])]
     lines = [*HEAD, *(row(name, Figures(**each)) for name, each in runs)]
-    assert "\n".join(lines) in (root / "README.md").read_text(encoding="utf-8")
+    assert "\n".join(lines) in (root / "docs/benchmarks.md").read_text(encoding="utf-8")
 
 
 def test_bench_estimate_measures_every_judge(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -260,26 +260,26 @@ def test_bench_rules_counts_what_each_rule_finds(tmp_path: Path, capsys: pytest.
     assert main(["bench", "rules", str(tmp_path / "none")]) == 2
 
 
-def test_the_readme_has_what_the_committed_bench_says_of_the_rules() -> None:
+def test_the_documents_has_what_the_committed_bench_says_of_the_rules() -> None:
     root = Path(__file__).parents[2]
     lines = json.loads((root / "docs/bench/rules.json").read_text())["lines"]
     assert not any(each["instruction_hits"] or each["instance_hits"] for each in lines)
     rows = {each["name"]: each["instances"] for each in lines if each["rule"] == "echo"}
     by_people = {name: rows.pop(name) for name in ("the seeds", "seed_tasks.jsonl", "user_oriented_instructions.jsonl")}
     assert list(by_people.values()) == [293, 175, 252]
-    readme = " ".join((root / "README.md").read_text(encoding="utf-8").split())
-    assert f"252 user tasks of the release, and {sum(rows.values()):,} rows of GPTeacher" in readme
+    document = " ".join((root / "docs/quality.md").read_text(encoding="utf-8").split())
+    assert f"252 user tasks of the release, and {sum(rows.values()):,} rows of GPTeacher" in document
     on = [each for each in lines if each["rule"] != "statement"]
     for kind, text in (("instruction", "an instruction"), ("instance", "an instance")):
         sums = [
             sum(each[f"{kind}_microseconds"] or 0 for each in on if each["name"] == name)
             for name in (*by_people, *rows)
         ]
-        low, high = re.search(rf"(\d+) to (\d+) µs {text}", readme).groups()  # type: ignore[union-attr]
+        low, high = re.search(rf"(\d+) to (\d+) µs {text}", document).groups()  # type: ignore[union-attr]
         assert (int(low), int(high)) == (round(min(sums)), round(max(sums)))
 
 
-def test_the_document_on_quality_has_the_figures_of_the_committed_bench() -> None:
+def test_the_documents_on_quality_has_the_figures_of_the_committed_bench() -> None:
     docs = Path(__file__).parents[2] / "docs"
     lines = json.loads((docs / "bench/estimate.json").read_text())["lines"]
     assert "\n".join(table([Held(**each) for each in lines])) in (docs / "quality.md").read_text(encoding="utf-8")
