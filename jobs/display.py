@@ -138,7 +138,7 @@ class Display(RunWatch):
         if self._pools:
             grid.add_row("replicas", self._replicas())
         if spent := self._spent():
-            grid.add_row("money", spent)
+            grid.add_row("cost", spent)
         grid.add_row("tokens/s", f"{self._tokens_per_second():,.0f}", self._time_left())
         return Group(grid)
 

@@ -14,11 +14,12 @@ from collections.abc import Callable, Mapping, Sequence
 from ray.util.metrics import Counter, Gauge
 
 from cluster.seats import PoolState
-from selfinstruct.records import Completion, RoundFile, Table
+from selfinstruct.records import CheckRow, Completion, RoundFile, Table
 from selfinstruct.run.checking import WriteCheck
 from selfinstruct.run.loop import Watch
 from selfinstruct.run.rounds import Check, Effect, Insert, Run, Write
 from selfinstruct.run.timings import Timer
+from selfinstruct.steps.judging import overall
 from selfinstruct.storage.accounts import tally
 
 EVERY = 2.0
@@ -27,6 +28,7 @@ EVERY = 2.0
 COUNTERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "candidates": ("Candidates that were accepted, or by the reason for their rejection", ("verdict",)),
     "instances": ("Generated instances", ("verdict",)),
+    "checked": ("Instances that the run's own check judged, by what it says of all questions together", ("verdict",)),
     "completions": ("Completed requests", ("finish",)),
     "tokens": ("Tokens of prompts (read; of those, cached by their prefix) and completions (written)", ("direction",)),
     "steps": ("Steps of the driver", ("step",)),
@@ -78,6 +80,11 @@ class Metrics(Watch):
                 self._sums["instances", "accepted"] += count
             elif key.startswith("instances.rejected."):
                 self._sums["instances", "rejected"] += count
+
+    def judged(self, number: int, rows: Sequence[CheckRow]) -> None:
+        """Count what the judge says of each row."""
+        for row in rows:
+            self._sums["checked", overall(row.judgements)] += 1
 
     def completed(self, completion: Completion) -> None:
         """Count it and its tokens."""

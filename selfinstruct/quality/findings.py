@@ -1,9 +1,9 @@
 """What a run's checks say of it: each check in numbers, people's and one model's judgements together, and what a usable
 row cost.
 
-A row is *usable* if all questions about it are answered with yes (`judging.overall`). Judgements by people go before
-those by the author where both looked at a row. The judge is one check by a model; where there are several and none is
-meant, the one that looked at most of the run, of those that were asked what people were asked.
+A row is *usable* if all questions about it are answered with yes (`steps.judging.overall`). Judgements by people go
+before those by the author where both looked at a row. The judge is one check by a model; where there are several and
+none is meant, the one that looked at most of the run, of those that were asked what people were asked.
 """
 
 from __future__ import annotations

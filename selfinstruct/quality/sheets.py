@@ -62,7 +62,7 @@ class ReviewFigures:
 
 
 def summarise(answers: Iterable[Answers]) -> list[ReviewFigures]:
-    """The figures of each question, then those of all three together (`judging.overall`)."""
+    """The figures of each question, then those of all three together (`steps.judging.overall`)."""
     counts: dict[str, Counter[Judgement]] = defaultdict(Counter)
     for each in answers:
         said = _judgements(each)

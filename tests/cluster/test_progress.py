@@ -14,7 +14,19 @@ import pytest
 
 from cluster.watch.progress import lines, read_progress
 from jobs.status import main
-from selfinstruct.records import Candidate, Origin, Reason, RoundFile, Table
+from selfinstruct.records import (
+    By,
+    Candidate,
+    CheckRow,
+    Completion,
+    Finish,
+    InstanceRow,
+    Judgement,
+    Origin,
+    Reason,
+    RoundFile,
+    Table,
+)
 from selfinstruct.run.spending import Spending
 from selfinstruct.storage.store import RunStore
 from selfinstruct.storage.verify import verify
@@ -42,6 +54,29 @@ def test_money_and_seconds_for_each_accepted_instruction() -> None:
     cheap.committed(accepted(8))
     assert cheap.text() == "spent 0.01: 0.000625 and 4.50 replica-seconds per accepted instruction"
     assert Spending(lambda: 36.0, 1, None).text() == ""
+
+
+def test_tokens_and_money_for_each_row_that_the_judge_passes() -> None:
+    """Ten accepted rows, of which four were judged, half of them right: about five of the ten."""
+    for price, money in ((1.5, ", in money 0.3"), (None, "")):
+        spending = Spending(lambda: 3600, 0, price)
+        spending.completed(Completion("000001/00000", "text", Finish.STOP, 150, 50))
+        spending.committed(RoundFile(Table.INSTANCES, 1, tuple(map(instance, range(10)))))
+        assert "judge" not in spending.text()
+        spending.judged(1, [verdict(n, Judgement.NO) for n in range(2)])
+        assert spending.text().endswith("the judge says: 0% of 2 rows right in all")
+        spending.judged(2, [verdict(n, Judgement.YES) for n in range(2, 4)])
+        told = "the judge says: 50% of 4 rows right in all; an accepted row took 20 tokens, one of these 40"
+        assert spending.text().endswith(told + money)
+
+
+def instance(n: int) -> InstanceRow:
+    id = f"000001/00000/{n:02d}"
+    return InstanceRow(f"{id}/0", 1, id, "Text", False, "", "text", True, None, Origin.MODEL)
+
+
+def verdict(n: int, said: Judgement) -> CheckRow:
+    return CheckRow(f"000001/00000/{n:02d}/0", 1, (Judgement.YES, said), By.MODEL, "", Finish.STOP, 5, 5, None)
 
 
 def test_a_live_run_says_what_its_replicas_are_at(bucket: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -388,6 +388,19 @@ def test_a_sheet_is_read_beside_several_models_checks(
     assert f"{len(ids)} rows by people" in capsys.readouterr().out
 
 
+def test_a_run_that_checks_itself_tells_what_the_judge_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(json.dumps({"version": 1, "check": {"rubric": "base", "share": 0.5}}))
+    options = ["--engine", "template", "--replicas", "0", "--target", "60", "--recipe", str(recipe)]
+    assert main(["generate", "--out", str(tmp_path / "run"), *options]) == 0
+    told = capsys.readouterr().out
+    (checks,) = check_sets(RunStore(str(tmp_path / "run")))
+    rows = len(judged(checks))
+    right = sum(overall(said) is YES for said in judged(checks).values())
+    line = f"the judge says: {right / rows:.0%} of {rows:,} rows right in all; an accepted row took "
+    assert line in told
+
+
 def test_a_card_says_that_nobody_looked(tmp_path: Path) -> None:
     store = make_run(tmp_path / "run", target=20)
     assert main(["export", store.blobs.url, "--out", str(tmp_path / "set")]) == 0
