@@ -100,6 +100,7 @@ class Reason(StrEnum):
     FROM_PROMPT = "from_prompt"  # what the prompt itself told comes back as data
     REPEATS_ITSELF = "repeats_itself"
     ASKS_NOTHING = "asks_nothing"  # an instruction that is a statement
+    BREAKS_CONSTRAINT = "breaks_constraint"  # an output that does not do what its instruction's constraint demands
     # a run made from stored answers
     NOT_ASKED = "not_asked"  # the run was made from stored answers, and there is none about this instruction
     NOT_SELECTED = "not_selected"  # others were chosen to be labelled
@@ -262,7 +263,7 @@ class InstanceRow:
     id: str
     round: int
     instruction_id: str
-    instruction: str
+    instruction: str  # the candidate's, with its constraint if it has one
     is_classification: bool | None  # None when the question itself failed
     input: str
     output: str
@@ -270,6 +271,7 @@ class InstanceRow:
     reason: Reason | None
     origin: Origin | None = None  # that of the instruction
     thought: str | None = None  # what the model thought before its output, where it said so
+    constraint: str | None = None  # what the end of the instruction demands (`constraints.read`); None: nothing
 
 
 class Judgement(StrEnum):

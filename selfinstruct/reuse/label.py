@@ -13,7 +13,7 @@ from dataclasses import replace
 from selfinstruct.errors import InputError
 from selfinstruct.prompts import PromptSet, load_prompts
 from selfinstruct.records import Neighbour, Origin, RoundFile, Table
-from selfinstruct.run.facts import ALGORITHMS, ORIGIN, filled
+from selfinstruct.run.facts import ALGORITHMS, CONSTRAINTS, ORIGIN, constraint_facts, filled
 from selfinstruct.run.loop import Completer, Watch, drive, prepare
 from selfinstruct.run.rounds import Run, Stage
 from selfinstruct.run.settings import RunSettings
@@ -94,6 +94,9 @@ def labelled_facts(
 def _check_same(url: str, facts: Facts, evaluation: Contamination | None, plugins: Sequence[str]) -> None:
     if older := [key for key, number in ALGORITHMS.items() if key != "tokeniser" and facts[key] != number]:
         raise InputError(f"{url}: goes by another {older[0]} than there is here; have its own version label it")
+    constraints = constraint_facts(with_facts(RunSettings(), facts).constraints)
+    if facts.get(CONSTRAINTS) != constraints.get(CONSTRAINTS):
+        raise InputError(f"{url}: draws other constraints than there are here; have its own version label it")
     if facts.get("evaluation") != (evaluation.digest if evaluation else None):
         raise InputError(
             f"--decontaminate: {url} was kept clear of {'other' if 'evaluation' in facts else 'no'} evaluation sets;"

@@ -39,6 +39,7 @@ from selfinstruct.run.settings import RunSettings
 from selfinstruct.run.verdicts import Criteria
 from selfinstruct.settings import Facts, fingerprint_of, with_facts
 from selfinstruct.sources.contamination import Contamination
+from selfinstruct.steps.constraints import asked_as
 from selfinstruct.steps.instantiate import filter_instances
 from selfinstruct.steps.plugins import OPTION
 from selfinstruct.steps.readers.answers import answer_of
@@ -153,7 +154,7 @@ def _polished(row: InstanceRow, label: Label, criteria: Criteria) -> InstanceRow
         criteria.seed,
         row.instruction_id,
         criteria.evaluation.overlap if criteria.evaluation else None,
-        partial(criteria.of_instance, row.instruction),
+        partial(criteria.of_instance, asked_as(row)),
         samples=True,
     )
     return replace(row, output=instance.output, thought=answer.thought, accepted=reason is None, reason=reason)

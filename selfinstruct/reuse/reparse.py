@@ -27,7 +27,17 @@ from selfinstruct.records import (
     Table,
 )
 from selfinstruct.reuse.replay import StoredRound, replay
-from selfinstruct.run.facts import ALGORITHMS, ORIGIN, POLISHER, RULED_BY, TABLES, filled, word_facts
+from selfinstruct.run.facts import (
+    ALGORITHMS,
+    CONSTRAINTS,
+    ORIGIN,
+    POLISHER,
+    RULED_BY,
+    TABLES,
+    constraint_facts,
+    filled,
+    word_facts,
+)
 from selfinstruct.run.rounds import Run
 from selfinstruct.run.settings import RunSettings
 from selfinstruct.settings import Facts, with_facts
@@ -82,7 +92,9 @@ def reparsed_facts(source: RunStore, changes: Mapping[str, Any], evaluation: Con
         )
     facts = {key: fact for key, fact in filled(begun.facts).items() if key not in (PLUGINS, RULED_BY, TABLES)}
     facts |= {**ALGORITHMS, "planner": facts["planner"], **changes, **_plugins(facts[OPTION], changes)}
-    facts |= word_facts(with_facts(RunSettings(), facts).novelty)
+    settings = with_facts(RunSettings(), facts)
+    facts |= word_facts(settings.novelty)
+    _check_constraints(source, settings)
     if evaluation:
         facts["evaluation"] = evaluation.digest
     elif "evaluation" in facts:
@@ -92,6 +104,17 @@ def reparsed_facts(source: RunStore, changes: Mapping[str, Any], evaluation: Con
     rounds = len(complete_rounds(source))
     facts[ORIGIN] = {"command": "reparse", "source": [begun.writer.id, rounds], "rounds": rounds}
     return facts
+
+
+def _check_constraints(source: RunStore, settings: RunSettings) -> None:
+    """InputError unless the constraints that the model was asked for are those that would be drawn now."""
+    if not source.totals()[Table.INSTANCES]["instances.constrained"]:
+        return
+    url, facts = source.blobs.url, source.metadata(Table.CANDIDATES, 0).facts
+    if facts.get(ORIGIN, {}).get("command") == "merge":
+        raise InputError(f"{url}: was merged from runs with constraints; reparse those, and merge what comes of it")
+    if {CONSTRAINTS: facts.get(CONSTRAINTS)} != constraint_facts(settings.constraints):
+        raise InputError(f"{url}: its constraints were drawn by another version; reparse it with that one")
 
 
 def _shipped_sets(source: RunStore) -> list[PromptSet]:

@@ -10,6 +10,8 @@ from selfinstruct.draws import seed_of
 from selfinstruct.pool import Pool
 from selfinstruct.prompts import PromptSet
 from selfinstruct.records import Candidate, Completion, Finish, Kind, Label, Proposal, Request
+from selfinstruct.run.settings import RunSettings, StepSettings
+from selfinstruct.steps.constraints import asked
 from selfinstruct.steps.instantiate import kind_for
 from selfinstruct.steps.readers import Reader
 from selfinstruct.steps.readers.answers import input_of
@@ -63,7 +65,7 @@ class Labelling:
 
     def __init__(
         self,
-        seed: int,
+        settings: StepSettings,
         prompts: PromptSet,
         reader: Reader,
         instructions: Sequence[Candidate],
@@ -72,7 +74,7 @@ class Labelling:
         self.instructions = instructions
         self._chosen = chosen
         self.written = False
-        self._seed = seed
+        self._settings = settings
         self._prompts = prompts
         self._reader = reader
         self._requests: dict[str, tuple[Candidate, Kind]] = {}  # not answered yet
@@ -88,8 +90,9 @@ class Labelling:
     def _request(self, instruction: Candidate, kind: Kind) -> Request:
         id = f"{instruction.id}/{'classify' if kind is Kind.CLASSIFY else 'instances'}"
         self._requests[id] = instruction, kind
-        suffix = self._prompts[kind].fill(instruction=instruction.text)
-        return Request(id, kind, suffix, seed_of("request", self._seed, id))
+        seed = self._settings.seed
+        text = asked(self._settings.constraints, seed, instruction, kind).text
+        return Request(id, kind, self._prompts[kind].fill(instruction=text), seed_of("request", seed, id))
 
     def complete(self, completion: Completion) -> None:
         instruction, kind = self._requests.pop(completion.request_id)
@@ -113,18 +116,16 @@ class Answering:
 
     def __init__(
         self,
-        seed: int,
+        settings: RunSettings,
         prompts: PromptSet,
-        samples: int,
         instructions: Sequence[Candidate],
         chosen: Collection[str] | None = None,
     ) -> None:
         self.instructions = instructions
         self._chosen = chosen
         self.written = False
-        self._seed = seed
+        self._settings = settings
         self._prompts = prompts
-        self._samples = samples
         self._waiting: dict[str, tuple[Candidate, Kind]] = {}  # by request id
         self._answers: dict[str, tuple[Kind, Completion]] = {}  # by request id
 
@@ -139,18 +140,19 @@ class Answering:
 
     def _request(self, id: str, instruction: Candidate, kind: Kind, suffix: str) -> Request:
         self._waiting[id] = instruction, kind
-        return Request(id, kind, suffix, seed_of("request", self._seed, id))
+        return Request(id, kind, suffix, seed_of("request", self._settings.seed, id))
 
     def complete(self, completion: Completion) -> None:
         instruction, kind = self._waiting.pop(completion.request_id)
         self._answers[completion.request_id] = kind, completion
         given = input_of(completion) if kind is Kind.INPUT else None
         if given is not None:
-            suffix = self._prompts[Kind.ANSWER].fill_task(instruction.text, given)
+            told = asked(self._settings.constraints, self._settings.seed, instruction, Kind.ANSWER)
+            suffix = self._prompts[Kind.ANSWER].fill_task(told.text, given)
             self.queue.extend(self._request(id, instruction, Kind.ANSWER, suffix) for id in self._ids(instruction))
 
     def _ids(self, instruction: Candidate) -> list[str]:
-        return [f"{instruction.id}/answer/{sample}" for sample in range(self._samples)]
+        return [f"{instruction.id}/answer/{sample}" for sample in range(self._settings.label.samples)]
 
     @property
     def missing(self) -> bool:

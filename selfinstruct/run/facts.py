@@ -17,6 +17,7 @@ from selfinstruct.run.settings import RunSettings
 from selfinstruct.settings import Facts, differences, digest_of, facts_before, facts_of, with_options
 from selfinstruct.sources.contamination import Contamination
 from selfinstruct.steps.checks import Judge
+from selfinstruct.steps.constraints import ConstraintSettings
 from selfinstruct.steps.plugins import plugin_facts
 
 if TYPE_CHECKING:
@@ -41,6 +42,9 @@ say it."""
 POLISHER = "polisher.engine"
 """The fact by which a run is known whose outputs, or some of them, another model has written anew."""
 
+CONSTRAINTS = "constraints.digest"
+"""The fact that says from what constraints are drawn, and what they mean; there where instructions get any."""
+
 TABLES = "tables"
 """The fact that says which library, of which version, told letters and scripts; there where any script is compared."""
 
@@ -61,6 +65,7 @@ def gather_facts(
         **ALGORITHMS,
         **word_facts(settings.novelty),
         **plugin_facts(settings.screen.plugin),
+        **constraint_facts(settings.constraints),
         "seeds": tasks_digest(seeds),
         "pool": tasks_digest(imported),
         "prompts": prompts.digest,
@@ -85,6 +90,15 @@ def word_facts(novelty: NoveltySettings) -> Facts:
     from selfinstruct.novelty import words  # late: only those who need it pay for the tables
 
     return {"tokeniser": ANY_SCRIPT, TABLES: words.TABLES}
+
+
+def constraint_facts(constraints: ConstraintSettings) -> Facts:
+    """What decides which constraints there are and what they mean, where instructions get any."""
+    if not constraints.share:
+        return {}
+    from selfinstruct.constraints.drawing import digest  # late, as above
+
+    return {CONSTRAINTS: digest()}
 
 
 def filled(facts: Facts) -> Facts:

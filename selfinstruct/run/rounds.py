@@ -383,10 +383,9 @@ class Run:
     # ---- classify, instantiate, filter
 
     def _batch(self, accepted: Sequence[Candidate]) -> Labelling | Answering:
-        seed, label = self.settings.seed, self.settings.label
-        if label.as_ == "answer":
-            return Answering(seed, self._prompts, label.samples, accepted, self._chosen)
-        return Labelling(seed, self._prompts, self._reader, accepted, self._chosen)
+        if self.settings.label.as_ == "answer":
+            return Answering(self.settings, self._prompts, accepted, self._chosen)
+        return Labelling(self.settings, self._prompts, self._reader, accepted, self._chosen)
 
     def _write_labels(self) -> None:
         """The next labels, once they are all there."""

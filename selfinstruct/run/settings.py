@@ -9,6 +9,7 @@ from typing import Literal
 from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.prompts import Form
 from selfinstruct.settings import SEEDS, group, option
+from selfinstruct.steps.constraints import ConstraintSettings
 from selfinstruct.steps.instantiate import InstanceSettings
 from selfinstruct.steps.rules import RuleSettings
 from selfinstruct.steps.screen import ScreenSettings
@@ -61,6 +62,7 @@ class StepSettings:
     novelty: NoveltySettings = group(NoveltySettings)
     instances: InstanceSettings = group(InstanceSettings)
     rules: RuleSettings = group(RuleSettings, on_command_line=False)
+    constraints: ConstraintSettings = group(ConstraintSettings, on_command_line=False)
 
 
 @dataclass(frozen=True)

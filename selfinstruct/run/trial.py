@@ -106,6 +106,7 @@ class Trial:
     def __init__(self, settings: StepSettings, prompts: PromptSet, seeds: Sequence[SeedTask], number: int) -> None:
         """Plan at most `number` requests: a fifth of them propose, one at least, and the others label."""
         self.prompts = prompts
+        self._settings = settings
         self._reader = reader_of(prompts, settings.reading)
         self._criteria = Criteria.of(settings, prompts.texts)
         self._seeds = list(seed_candidates(seeds))
@@ -124,9 +125,8 @@ class Trial:
         for proposing, request, completion in _asked(engine, self._proposing):
             yield Answer(request, completion, None, self._candidates([proposing]))
         new = [candidate for candidate in self._candidates(self._proposing) if candidate.accepted]
-        seed = self._criteria.seed
         instructions = (new or self._seeds)[: self._room]
-        self._labelling = [Labelling(seed, self.prompts, self._reader, [instruction]) for instruction in instructions]
+        self._labelling = [Labelling(self._settings, self.prompts, self._reader, [each]) for each in instructions]
         for labelling, request, completion in _asked(engine, self._labelling):
             is_question = request.kind is Kind.CLASSIFY
             said = self._reader.classification(completion.text) if is_question else None

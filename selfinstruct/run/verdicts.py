@@ -27,6 +27,7 @@ from selfinstruct.records import (
 )
 from selfinstruct.run.settings import StepSettings
 from selfinstruct.sources.contamination import Contamination
+from selfinstruct.steps.constraints import Asked, ConstraintSettings, asked
 from selfinstruct.steps.instantiate import InstanceSettings, filter_instances, instance_row
 from selfinstruct.steps.readers import Reader
 from selfinstruct.steps.readers.answers import answer_of, input_of
@@ -50,21 +51,30 @@ class Criteria:
     screen: Screen
     rules: Rules
     evaluation: Contamination | None
+    constraints: ConstraintSettings
 
     @classmethod
     def of(cls, settings: StepSettings, told: Sequence[str], evaluation: Contamination | None = None) -> Criteria:
         """What these options say, of answers to prompts that told this (`PromptSet.texts`)."""
         screen = Screen(settings.screen, any_script=settings.novelty.any_script)
         rules = Rules(settings.rules, settings.novelty.tokeniser, told)
-        return cls(settings.seed, settings.novelty, settings.instances, screen, rules, evaluation)
+        constraints = settings.constraints
+        return cls(settings.seed, settings.novelty, settings.instances, screen, rules, evaluation, constraints)
 
     def of_instruction(self, text: str, shown: Sequence[str] = ()) -> Reason | None:
         """Why an instruction is dropped for what it is. `shown`: as of `Rules.of_instruction`."""
         return self.screen(" ".join(text.split())) or self.rules.of_instruction(text, shown)
 
-    def of_instance(self, instruction: str, instance: Instance) -> Reason | None:
-        """Why an instance is dropped by the user's own filters or a rule."""
-        return self.screen.of_instance(instruction, instance) or self.rules.of_instance(instruction, instance)
+    def of_instance(self, told: Asked, instance: Instance) -> Reason | None:
+        """Why an instance is dropped by the user's own filters, a rule, or the instruction's constraint.
+
+        A constraint's words must not excuse an echo of the instruction: the rules look at it with them and without.
+        """
+        text = told.text
+        reason = self.screen.of_instance(text, instance) or self.rules.of_instance(text, instance)
+        if reason is None and told.constraints:
+            reason = self.rules.of_instance(told.plain, instance)
+        return reason or (None if told.kept_by(instance.output) else Reason.BREAKS_CONSTRAINT)
 
     def of_given(self, text: str) -> Reason | None:
         """Why an imported instruction is dropped, whatever the pool holds."""
@@ -198,22 +208,23 @@ def _instances(
     is_classification = None
     if question is not None and not (failed and answer is None):
         is_classification = reader.classification(question.text)
-    if answer is None or failed:
+    told = asked(criteria.constraints, criteria.seed, instruction, answer.kind) if answer else None
+    if answer is None or told is None or failed:
         lost = Reason.FAILED if failed else Reason.NOT_ASKED
-        yield instance_row(instruction, is_classification, None, Instance("", ""), lost)
+        yield instance_row(instruction, is_classification, None, Instance("", ""), lost, told)
         return
     cut = answer.finish in _CUT
     instances = reader.instances(answer.kind, answer.text, cut)
     if question is None and instances:  # an answer that cannot be read tells nothing
         is_classification = reader.told(answer.text)
     overlaps = criteria.evaluation.overlap if criteria.evaluation else None
-    judge = partial(criteria.of_instance, instruction.text)
+    judge = partial(criteria.of_instance, told)
     verdicts = filter_instances(instances, criteria.instances, criteria.seed, instruction.id, overlaps, judge)
     if not verdicts:
         silence = _told(reader.silence(answer.text, cut), answer.finish)
-        yield instance_row(instruction, is_classification, None, Instance("", ""), silence)
+        yield instance_row(instruction, is_classification, None, Instance("", ""), silence, told)
     for position, (instance, reason) in enumerate(verdicts):
-        yield instance_row(instruction, is_classification, position, instance, _told(reason, answer.finish))
+        yield instance_row(instruction, is_classification, position, instance, _told(reason, answer.finish), told)
 
 
 def _answers(
@@ -228,10 +239,11 @@ def _answers(
     read = [answer_of(sample) for sample in samples]
     found = [(Instance(text, each.output), each.reason) for each in read]
     overlaps = criteria.evaluation.overlap if criteria.evaluation else None
-    judge = partial(criteria.of_instance, instruction.text)
+    told = asked(criteria.constraints, criteria.seed, instruction, Kind.ANSWER)
+    judge = partial(criteria.of_instance, told)
     verdicts = filter_instances(found, criteria.instances, criteria.seed, instruction.id, overlaps, judge, samples=True)
     for position, ((instance, reason), each) in enumerate(zip(verdicts, read, strict=True)):
-        yield instance_row(instruction, None, position, instance, reason, each.thought)
+        yield instance_row(instruction, None, position, instance, reason, told, each.thought)
 
 
 def _told(reason: Reason | None, finish: Finish) -> Reason | None:

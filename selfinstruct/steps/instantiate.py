@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from selfinstruct.draws import Draws
 from selfinstruct.records import Candidate, Instance, InstanceRow, Kind, Reason
 from selfinstruct.settings import option
+from selfinstruct.steps.constraints import Asked
 from selfinstruct.steps.readers.read import Verdict
 
 
@@ -101,14 +102,19 @@ def instance_row(
     position: int | None,
     instance: Instance,
     reason: Reason | None,
+    told: Asked | None = None,
     thought: str | None = None,
 ) -> InstanceRow:
-    """The row of an instance, accepted unless there is a reason why not. Without one, `position` is None."""
+    """The row of an instance, accepted unless there is a reason why not. Without one, `position` is None.
+
+    Args:
+        told: As what a model was asked it, where one was.
+    """
     return InstanceRow(
         id=instruction.id if position is None else f"{instruction.id}/{position}",
         round=instruction.round,
         instruction_id=instruction.id,
-        instruction=instruction.text,
+        instruction=told.text if told else instruction.text,
         is_classification=is_classification,
         input=instance.input,
         output=instance.output,
@@ -116,4 +122,5 @@ def instance_row(
         reason=reason,
         origin=instruction.origin,
         thought=thought,
+        constraint=told.column if told else None,
     )

@@ -88,6 +88,7 @@ def _candidate(row: Candidate) -> str:
 def _instances(rows: Iterable[InstanceRow]) -> Counter[str]:
     counts = Counter(_instance(row) for row in rows)
     generated = [row for row in rows if row.round > 0]
+    counts["instances.constrained"] = sum(row.constraint is not None for row in rows)
     counts["instances.empty_input"] = sum(row.accepted and not row.input for row in generated)
     counts["classification"] = len({row.instruction_id for row in generated if row.is_classification})
     counts["unreadable"] = len({row.instruction_id for row in generated if _tells_nothing(row)})

@@ -91,7 +91,8 @@ def test_the_values_make_the_fingerprint_and_the_name_does_not(tmp_path: Path) -
     rules = {f"rules.{name}": False for name in ("echo", "prompt", "repetition", "statement")}
     rules |= {"rules.echo_words": 8, "rules.prompt_words": 12, "rules.repeated": 0.5}
     feedback = {"feedback.proven": False, "feedback.lookback": 6, "check.rubric": "", "check.share": 1.0}
-    assert named | rules.keys() | feedback.keys() == ALTERING.keys()
+    constraints = {"constraints.share", "constraints.two"}
+    assert named | rules.keys() | feedback.keys() | constraints == ALTERING.keys()
     config = tmp_path / "rules.yaml"
     config.write_text(json.dumps(rules | feedback))
     ways = [["--recipe", "paper"], [f"--recipe={copy}"], [*by_hand, "--config", str(config)]]
