@@ -27,6 +27,7 @@ HOUSES = ("selfinstruct", "cluster", "jobs")
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("records", "errors", "settings", "draws", "protocols", "pool", "version", "loading"),
     ("novelty", "prompts", "semantic"),
+    ("constraints",),
     ("sources", "steps", "storage"),
     ("tiny",),
     ("engines",),
