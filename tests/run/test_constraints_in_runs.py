@@ -135,3 +135,46 @@ def test_a_merged_run_keeps_its_constraints_and_cannot_be_reparsed(
     capsys.readouterr()
     assert main(["reparse", str(tmp_path / "both"), "--out", str(tmp_path / "no")]) == 2
     assert "was merged from runs with constraints" in capsys.readouterr().err
+
+
+def generated(folder: Path, *arguments: str) -> RunStore:
+    """A run of the template engine under a recipe in which every instruction may have a constraint."""
+    recipe = folder.parent / "mine.yaml"
+    recipe.write_text("version: 1\nconstraints: {share: 1.0}\n")
+    command = ["generate", "--out", str(folder), "--recipe", str(recipe), "--engine", "template", "--replicas", "0"]
+    assert main([*command, "--target", "60", "--rounds.least", "2", "--rounds.most", "4", *arguments]) == 0
+    return RunStore(str(folder))
+
+
+def check_kept(store: RunStore) -> None:
+    assert verify(store) == []
+    constrained = [row for row in rows(store, Table.INSTANCES) if row.constraint]
+    accepted = [row for row in constrained if row.accepted]
+    assert accepted
+    assert all(holds(each, row.output) for row in accepted for each in read(row.constraint))
+    assert any(row.reason is si.Reason.BREAKS_CONSTRAINT for row in constrained)
+
+
+def test_answers_of_a_user_keep_theirs_and_so_does_what_polish_writes(tmp_path: Path) -> None:
+    answered = ("--prompts", "chat", "--label.as", "answer", "--label.samples", "3")
+    store = generated(tmp_path / "run", *answered)
+    check_kept(store)
+    accepted = {row.id: row for row in rows(store, Table.CANDIDATES) if row.accepted}
+    for row in rows(store, Table.INSTANCES):
+        if row.id != row.instruction_id:  # there was an answer
+            told = asked(ConstraintSettings(1.0), 0, accepted[row.instruction_id], Kind.ANSWER)
+            assert (row.instruction, row.constraint) == (told.text, told.column)
+    new = str(tmp_path / "polished")
+    assert main(["polish", store.blobs.url, "--out", new, "--engine", "template", "--replicas", "0"]) == 0
+    check_kept(RunStore(new))
+    before = {row.id: row.constraint for row in rows(store, Table.INSTANCES)}
+    assert {row.id: row.constraint for row in rows(RunStore(new), Table.INSTANCES)} == before
+
+
+def test_labelled_later_the_constraints_are_the_same(tmp_path: Path) -> None:
+    store = generated(tmp_path / "run")
+    bare = generated(tmp_path / "bare", "--label.as", "none")
+    check_kept(store)
+    new = str(tmp_path / "labelled")
+    assert main(["label", bare.blobs.url, "--out", new, "--engine", "template", "--replicas", "0"]) == 0
+    assert rows(RunStore(new), Table.INSTANCES) == rows(store, Table.INSTANCES)
