@@ -16,7 +16,8 @@ import yaml
 
 from selfinstruct.export.forms import FORMS, ORIGINAL, PREFERENCE
 from selfinstruct.export.provenance import Licences, Makers, Model
-from selfinstruct.export.rows import PASS_RATE, THOUGHT
+from selfinstruct.export.rows import CONSTRAINT, PASS_RATE, THOUGHT
+from selfinstruct.quality.constraints import ALL, Kept
 from selfinstruct.records import Kind, Table
 from selfinstruct.settings import Facts
 from selfinstruct.version import __version__
@@ -47,6 +48,7 @@ class Contents:
     validation: float
     quality: str  # what checks say of the run's rows, or that nobody looked
     contamination: Sequence[str]  # what was checked against what, and what was found; empty: nothing was checked
+    constraints: Sequence[Kept] = ()  # how often the run's constraints were kept; empty: there are none
     pairs: PairCounts | None = None
     rated: bool = False  # rows say which share of their instruction's rows passes the check
     thoughts: bool = False  # rows say what the model thought
@@ -159,6 +161,7 @@ def _body(contents: Contents) -> str:
         f"## What is in it\n\n{_configs(contents)}\n\n{_COLUMNS}{_more_columns(contents)}",
         f"## How it was made\n\n{_making(contents)}",
         f"## What was dropped\n\n{_dropped(contents)}",
+        *([f"## Constraints\n\n{_constraints(contents)}"] if contents.constraints else []),
         f"## Overlap with evaluation sets\n\n{_contamination(contents)}",
         f"## Licences\n\n{_licences(contents)}",
         f"## Limits\n\n{_LIMITS}",
@@ -238,6 +241,11 @@ def _more_columns(contents: Contents) -> str:
                 "the model that wrote the output anew, where one did",
                 any(makers.polisher for makers in contents.makers),
             ),
+            (
+                CONSTRAINT,
+                "what the end of the instruction demands: JSON, a list of kind, arguments and wording; null: nothing",
+                bool(contents.constraints),
+            ),
             (PASS_RATE, "the share of the instruction's judged rows that pass the check", contents.rated),
             (THOUGHT, "what the model thought before its output; `reasoning_content` of messages", contents.thoughts),
         )
@@ -304,6 +312,25 @@ def _dropped(contents: Contents) -> str:
     for reason in sorted(reasons, key=lambda name: (-candidates[first + name], -instances[second + name], name)):
         lines.append(f"| {reason} | {candidates[first + reason]:,} | {instances[second + reason]:,} |")
     return "\n".join(lines)
+
+
+def _constraints(contents: Contents) -> str:
+    """How many rows of the run were asked for something that code can check, and how many outputs did it."""
+    whole = next(each for each in contents.constraints if each.kind == ALL)
+    rows = contents.totals[Table.INSTANCES]["instances.accepted"]
+    lines = [
+        f"| {each.kind} | {each.asked:,} | {each.share:.1%} | {each.interval[0]:.1%} to {each.interval[1]:.1%} |"
+        for each in contents.constraints
+    ]
+    return (
+        f"The instructions of {whole.kept:,} of the {rows:,} rows that the run has accepted end in one or two"
+        " constraints on the output, which code has checked; outputs that break them were dropped (`breaks_constraint`). The column `constraint` has"
+        " them, so that any other output can be checked alike and the check may serve as a verifiable reward:"
+        "\n\n```python\nfrom selfinstruct.constraints import holds, read\n\n"
+        'reward = float(all(holds(each, output) for each in read(row["constraint"])))\n```\n\n'
+        "How often the labelling model did what was demanded, of outputs that nothing else drops (95 % intervals):\n\n"
+        + "\n".join(["| kind | outputs | kept | |", "|---|--:|--:|---|", *lines])
+    )
 
 
 def _contamination(contents: Contents) -> str:

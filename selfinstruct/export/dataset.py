@@ -22,6 +22,7 @@ from selfinstruct.export.shards import SIZE, Shards
 from selfinstruct.export.shuffle import BUCKET, TRAIN, VALIDATION, Shuffled
 from selfinstruct.export.sieve import Sieve, generation_summary
 from selfinstruct.novelty.index import NoveltySettings
+from selfinstruct.quality.constraints import kept_in
 from selfinstruct.quality.findings import find
 from selfinstruct.quality.only import Only, only_where
 from selfinstruct.records import Table
@@ -93,6 +94,7 @@ def export(
             seed=settings.seed,
             validation=settings.validation,
             quality=_quality(store, only, settings.check),
+            constraints=kept_in(store),
             pairs=pairs,
             rated=judged is not None,
             thoughts=settings.thoughts,

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from selfinstruct.export.rows import PASS_RATE, POLISHER, PROVENANCE, THOUGHT
+from selfinstruct.export.rows import CONSTRAINT, PASS_RATE, POLISHER, PROVENANCE, THOUGHT
 
 ORIGINAL = "original"
 """The form of the original release: JSON lines with instruction, input and output, and nothing else."""
@@ -111,4 +111,4 @@ def _alternating(count: int) -> Any:
 
 
 def _provenance(rows: Any) -> dict[str, Any]:
-    return {name: rows[name] for name in (*PROVENANCE, *POLISHER, PASS_RATE) if name in rows.column_names}
+    return {name: rows[name] for name in (*PROVENANCE, *POLISHER, CONSTRAINT, PASS_RATE) if name in rows.column_names}

@@ -36,6 +36,9 @@ PROVENANCE = {
 THOUGHT = "thought"
 """The column of what the model thought before its output; there where it is asked for."""
 
+CONSTRAINT = "constraint"
+"""The column of what the end of an instruction demands (`constraints.read`); there in runs with constraints."""
+
 PASS_RATE = "pass_rate"
 """The column that says which share of an instruction's rows passes the check; there where there is a check."""
 
@@ -80,6 +83,7 @@ def rows_of_run(
         thoughts: Add the column `THOUGHT`.
     """
     current = None
+    constrained = store.totals()[Table.INSTANCES]["instances.constrained"] > 0
     for number in store.rounds(Table.INSTANCES):
         current = makers.get(number, current)
         rows = _accepted(store, number, origins, only)
@@ -87,7 +91,9 @@ def rows_of_run(
         table = pa.table({name: columns[name] for name in SCHEMA.names}).cast(SCHEMA)
         if any(each and each.polisher for each in makers.values()):
             table = _with_polisher(table, store, number, current.polisher if current else None)
-        yield table.append_column(THOUGHT, _thoughts(store, number, rows["id"])) if thoughts else table
+        for name in (CONSTRAINT,) * constrained + (THOUGHT,) * thoughts:
+            table = table.append_column(name, _beside(store, number, rows["id"], name))
+        yield table
 
 
 def _with_polisher(table: Any, store: RunStore, number: int, polisher: Model | None) -> Any:
@@ -99,9 +105,10 @@ def _with_polisher(table: Any, store: RunStore, number: int, polisher: Model | N
     return table
 
 
-def _thoughts(store: RunStore, number: int, ids: Any) -> Any:
-    known = store.read_columns(Table.INSTANCES, number, ["id", "thought"], accepted_only=True)
-    return _matching(known, "id", ids)["thought"]
+def _beside(store: RunStore, number: int, ids: Any, name: str) -> Any:
+    """Another column of the instances with these ids."""
+    known = store.read_columns(Table.INSTANCES, number, ["id", name], accepted_only=True)
+    return _matching(known, "id", ids)[name]
 
 
 def _accepted(store: RunStore, number: int, origins: Collection[Origin], only: Only | None) -> Any:
