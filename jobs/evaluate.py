@@ -1,4 +1,4 @@
-"""`selfinstruct evaluate`: ask a model a benchmark or users' tasks; keep what it says, and score it."""
+"""`selfinstruct evaluate`: ask a model a benchmark, users' tasks, or what code can check; keep and score answers."""
 
 from __future__ import annotations
 
@@ -18,10 +18,12 @@ from selfinstruct.evaluation.questions import (
     greedy,
     prompt_text,
 )
-from selfinstruct.settings import digest_of, option
+from selfinstruct.settings import SEEDS, digest_of, option
 
 if TYPE_CHECKING:
+    from selfinstruct.evaluation.constraints import Demanding
     from selfinstruct.evaluation.questions import Question
+    from selfinstruct.records import Completion
 
 RESULTS = "results.json"
 
@@ -77,11 +79,32 @@ class TasksSettings(EvaluateSettings):
     limit: int | None = option(None, least=1)
 
 
+@dataclass(frozen=True, kw_only=True)
+class ConstraintsSettings(EvaluateSettings):
+    """Answer instructions that end in a constraint on the answer, and count the answers that keep it, checked by code.
+
+    Args:
+        tasks: Instruction set that constraints are put to (.jsonl, .json, .parquet, or a run); tasks that are known to
+            be classification are left out (default: the shipped seed tasks, or none with --codi).
+        two: Share of the tasks that get two constraints.
+        seed: Of the draws.
+        codi: CoDI-Eval's length_lite.jsonl and keyword_lite.jsonl, as released.
+        limit: Only so many questions, the first, for a trial.
+    """
+
+    tasks: str | None = None
+    two: float = option(0.2, least=0, most=1)
+    seed: int = option(0, least=SEEDS[0], most=SEEDS[1])
+    codi: tuple[Path, ...] = ()
+    limit: int | None = option(None, least=1)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one evaluation; returns the exit code."""
     commands = {
         "superni": (_superni, "Super-NaturalInstructions: 119 test tasks, 100 instances of each"),
         "tasks": (_tasks, "tasks as users set them, such as the paper's 252"),
+        "constraints": (_constraints, "instructions with constraints on the answer that code can check"),
     }
     return choose("evaluate", commands, argv)
 
@@ -92,6 +115,10 @@ def _superni(argv: Sequence[str]) -> int:
 
 def _tasks(argv: Sequence[str]) -> int:
     return run("evaluate tasks", TasksSettings, tasks, argv)
+
+
+def _constraints(argv: Sequence[str]) -> int:
+    return run("evaluate constraints", ConstraintsSettings, constraints, argv)
 
 
 def superni(settings: SuperniSettings) -> int:
@@ -124,10 +151,53 @@ def evaluate(settings: EvaluateSettings, questions: Sequence[Question]) -> Mappi
     Raises:
         SelfInstructError: an option is wrong, the model cannot be asked, or the folder holds something else.
     """
-    from selfinstruct.evaluation.answers import json_lines
-    from selfinstruct.evaluation.predictions import PREDICTIONS, prediction_row, results
-    from selfinstruct.storage.blobs import open_blobs
+    from selfinstruct.evaluation.predictions import prediction_row, results
 
+    url, texts, answers = _answered(settings, questions)
+    rows = [
+        prediction_row(settings.shown_name, question, texts[question.id], answers[question.id])
+        for question in questions
+    ]
+    return _written(url, rows, results(settings.shown_name, rows))
+
+
+def constraints(settings: ConstraintsSettings) -> int:
+    """Have instructions with constraints answered, and show how many answers keep each kind."""
+    from selfinstruct.evaluation.constraints import results, row_of
+
+    demands = _demands(settings)[: settings.limit]
+    asked = {"demands": digest_of([each.told for each in demands])}
+    url, texts, answers = _answered(settings, [each.question for each in demands], asked)
+    name = settings.shown_name
+    rows = [row_of(name, each, texts[each.question.id], answers[each.question.id]) for each in demands]
+    _show_kept(settings, _written(url, rows, results(name, rows)))
+    return 0
+
+
+def _demands(settings: ConstraintsSettings) -> list[Demanding]:
+    """The questions, those with drawn constraints first."""
+    from selfinstruct.evaluation.codi import read_codi
+    from selfinstruct.evaluation.constraints import demands
+    from selfinstruct.run.pools import read_pool
+    from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
+
+    if settings.tasks is None and settings.codi:
+        return [*read_codi(settings.codi)]
+    tasks = load_seeds(SEED_TASKS) if settings.tasks is None else read_pool([settings.tasks])
+    drawn = demands(tasks, settings.seed, settings.two)
+    if not drawn:
+        raise InputError(f"--tasks: {settings.tasks} has only classification tasks, which get no constraints")
+    return [*drawn, *(read_codi(settings.codi) if settings.codi else ())]
+
+
+def _answered(
+    settings: EvaluateSettings, questions: Sequence[Question], more: Mapping[str, Any] | None = None
+) -> tuple[str, dict[str, str], dict[str, Completion]]:
+    """The model's folder, and by the questions' ids the prompts and the answers; `more` is what else these depend on.
+
+    Raises:
+        SelfInstructError: as of `evaluate`.
+    """
     if "/" in settings.shown_name or settings.shown_name.startswith("."):
         raise InputError(f"--name: {settings.shown_name!r} cannot be a folder's name; give another --name")
     url = f"{settings.out.rstrip('/')}/{settings.shown_name}"
@@ -139,18 +209,43 @@ def evaluate(settings: EvaluateSettings, questions: Sequence[Question]) -> Mappi
         "questions": digest_of([[asdict(question) for question in questions], texts]),
         "number": len(questions),
         **{f"prompt.{key}": value for key, value in asdict(settings.prompt).items()},
+        **(more or {}),
     }
     requests = [free_request(id, text) for id, text in texts.items()]
-    answers = answers_of(settings, url, prompts, requests, facts)
-    rows = [
-        prediction_row(settings.shown_name, question, texts[question.id], answers[question.id])
-        for question in questions
-    ]
+    return url, texts, answers_of(settings, url, prompts, requests, facts)
+
+
+def _written(url: str, rows: Sequence[Mapping[str, Any]], figures: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The figures, once they and the predictions are in the folder."""
+    from selfinstruct.evaluation.answers import json_lines
+    from selfinstruct.evaluation.predictions import PREDICTIONS
+    from selfinstruct.storage.blobs import open_blobs
+
     blobs = open_blobs(url)
     put_derived(blobs, PREDICTIONS, json_lines(rows))
-    figures = results(settings.shown_name, rows)
     put_derived(blobs, RESULTS, json_text(figures))
     return figures
+
+
+def _show_kept(settings: EvaluateSettings, figures: Mapping[str, Any]) -> None:
+    """A table of kinds with the whole below, and what went wrong."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"{plain(settings.shown_name)}, constraints kept", title_justify="left")
+    table.add_column("")
+    for heading in ("asked", "kept", "95 %"):
+        table.add_column(heading, justify="right")
+    for kind, group in figures["kinds"].items():
+        table.add_row(kind, *_kept_cells(group))
+    table.add_section()
+    table.add_row("all of an answer's", *_kept_cells(figures["overall"]), style="bold")
+    Console().print(table)
+    _show_ends(settings, figures)
+
+
+def _kept_cells(group: Mapping[str, Any]) -> list[str]:
+    return [str(group["asked"]), f"{group['share']:.1%}", f"{group['low']:.1%} to {group['high']:.1%}"]
 
 
 def _show(settings: EvaluateSettings, figures: Mapping[str, Any], groups: Mapping[str, Mapping[str, Any]]) -> None:
@@ -169,6 +264,11 @@ def _show(settings: EvaluateSettings, figures: Mapping[str, Any], groups: Mappin
     for name, other in _beside(settings, figures["asked"]):
         table.add_row(plain(name), *other, style="dim")
     Console().print(table)
+    _show_ends(settings, figures)
+
+
+def _show_ends(settings: EvaluateSettings, figures: Mapping[str, Any]) -> None:
+    """How answers ended, and where they lie."""
     failed, cut = figures["finish"]["failed"], figures["finish"]["length"]
     print(
         f"{figures['asked']} asked: {failed} failed (scored as empty), {cut} cut by length,"

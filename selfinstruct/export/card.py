@@ -324,7 +324,8 @@ def _constraints(contents: Contents) -> str:
     ]
     return (
         f"The instructions of {whole.kept:,} of the {rows:,} rows that the run has accepted end in one or two"
-        " constraints on the output, which code has checked; outputs that break them were dropped (`breaks_constraint`). The column `constraint` has"
+        " constraints on the output, which code has checked; outputs that break them were"
+        " dropped (`breaks_constraint`). The column `constraint` has"
         " them, so that any other output can be checked alike and the check may serve as a verifiable reward:"
         "\n\n```python\nfrom selfinstruct.constraints import holds, read\n\n"
         'reward = float(all(holds(each, output) for each in read(row["constraint"])))\n```\n\n'
