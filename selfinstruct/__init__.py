@@ -38,6 +38,7 @@ __all__ = [
     "Task",
     "Verdict",
     "YieldError",
+    "constraints",
     "dedup",
     "generate",
     "load_prompts",

@@ -4,6 +4,7 @@ Modules of this folder are the only ones of this package that reach up, late and
 `jobs`: an index over Ray shards and a run on replicas begin here as they do on the command line.
 """
 
+from selfinstruct import constraints
 from selfinstruct.errors import (
     CorruptError,
     FailureError,
@@ -44,6 +45,7 @@ __all__ = [
     "Task",
     "Verdict",
     "YieldError",
+    "constraints",
     "dedup",
     "generate",
     "load_prompts",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import json
 import string
 from collections import Counter
@@ -15,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import selfinstruct as si
-from selfinstruct.constraints import Constraint, holds, read
+from selfinstruct.constraints import Constraint, checking, holds, read
 from selfinstruct.constraints.checking import KINDS, written
 from selfinstruct.constraints.counting import sentence_count, word_count
 from selfinstruct.constraints.drawing import MOST_WORDS, constrained, drawn, together, wordings
@@ -171,6 +172,10 @@ def test_words_and_sentences_as_people_count_them(text: str, words: int, count: 
 def test_other_forms_of_a_word_are_other_words() -> None:
     river = Constraint("keywords", {"words": ["river"]})
     assert [holds(river, text) for text in ("RIVER!", "a river-bank", "rivers", "driver")] == [True, True, False, False]
+
+
+def test_the_examples_of_the_docstrings() -> None:
+    assert doctest.testmod(checking).failed == 0
 
 
 def test_what_no_version_knows_is_said() -> None:
