@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from selfinstruct.errors import InputError
-from selfinstruct.prompts import PromptSet, load_prompts
+from selfinstruct.prompts import Form, PromptSet, load_prompts
 from selfinstruct.records import Neighbour, Origin, RoundFile, Table
 from selfinstruct.run.facts import ALGORITHMS, CONSTRAINTS, ORIGIN, constraint_facts, filled
 from selfinstruct.run.loop import Completer, Watch, drive, prepare
@@ -20,13 +20,11 @@ from selfinstruct.run.settings import RunSettings
 from selfinstruct.settings import Facts, digest_of, fingerprint_of, with_facts
 from selfinstruct.sources.contamination import Contamination
 from selfinstruct.steps.plugins import OPTION, PLUGINS, plugin_facts
-from selfinstruct.storage.history import prompts_name, shipped_prompts
+from selfinstruct.storage.history import FORM, prompts_name, shipped_prompts
 from selfinstruct.storage.store import FIRST, RunStore
 
 CHOSEN = "chosen"
 """The fact that has the digest of the ids of the instructions that were chosen."""
-
-_FORM, _NONE, _TASK = "label.as", "none", "task"
 
 
 def label(
@@ -80,8 +78,8 @@ def labelled_facts(
     _check_same(source.blobs.url, facts, evaluation, plugins)
     kept = {key: fact for key, fact in facts.items() if not key.startswith(("labeller.", "judge.")) and key != CHOSEN}
     kept["check.rubric"] = ""  # its instances are others, and a check of its own would be another
-    if kept.get(_FORM) == _NONE:
-        kept[_FORM] = _TASK
+    if kept[FORM] == "none":
+        kept[FORM] = "task"
     rounds = len(source.rounds(Table.CANDIDATES)) - 1
     return {
         **kept,
@@ -117,7 +115,8 @@ def prompts_of(source: RunStore, name: str | None = None) -> PromptSet:
     """
     facts = filled(source.metadata(Table.CANDIDATES, 0).facts)
     digest = str(facts.get("prompts", ""))
-    found = load_prompts(name) if name else shipped_prompts().get(digest)
+    form: Form = "answer" if facts[FORM] == "answer" else "task"
+    found = load_prompts(name, form) if name else shipped_prompts().get(digest)
     if found is None or found.digest != digest:
         raise InputError(
             f"--prompts: {source.blobs.url} was made with the prompt set {prompts_name(facts)[:12] or '(none)'}, and is"

@@ -21,7 +21,10 @@ LEAST_AGAIN, MOST_AGAIN = 20, 200
 """Groups that are asked about again in another order, a tenth of all within these bounds."""
 
 _MARKED = re.compile(r"\[(\d{1,3})\]")
-_NUMBER = re.compile(r"\d{1,9}")
+_BARE = re.compile(r"[^\d\n]*\d{1,3}(?:(?:[^\w\n]|\band\b)+\d{1,3})*[^\w\n]*")
+"""A line of numbers without brackets. `1. Write a poem` is none: the item of a list, and a model's own."""
+
+_NUMBER = re.compile(r"\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +91,14 @@ def read(groups: Sequence[Group], answers: Mapping[str, Completion], again: bool
 def named(completion: Completion, size: int, picks: int, *, chat: bool) -> list[int]:
     """The places, from 1 on, that an answer names; none if these are not `picks` different ones of the list.
 
-    Numbers in brackets count, wherever they stand; in an answer without any, those of the first line that has some.
+    Numbers in brackets count, wherever they stand; in an answer without any, its first line does if it says no more.
     """
     if completion.finish is Finish.FAILED:
         return []
     text = without_end(completion.text)
     answer = (spoken(text) if chat else text) or ""
-    numbers = _MARKED.findall(answer) or next(filter(None, map(_NUMBER.findall, answer.splitlines())), [])
+    line = answer.strip().partition("\n")[0]
+    numbers = _MARKED.findall(answer) or (_NUMBER.findall(line) if _BARE.fullmatch(line) else [])
     places = list(dict.fromkeys(map(int, numbers)))
     return places if len(places) == picks and all(1 <= place <= size for place in places) else []
 

@@ -78,6 +78,24 @@ def test_labelled_later_is_as_labelled_at_once(whole: RunStore, bare: RunStore, 
     assert len(bare.rounds(Table.INSTANCES)) == 1
 
 
+def test_a_run_of_instructions_alone_is_labelled_as_one_begun_so(tmp_path: Path) -> None:
+    begin = ["generate", "--recipe", "paper", "--replicas", "0", "--engine", "template", "--target", "40"]
+    model = ["--engine", "template", "--replicas", "0"]
+    assert main([*begin, "--out", str(tmp_path / "whole")]) == 0
+    assert main([*begin, "--out", str(tmp_path / "bare"), "--label.as", "none"]) == 0
+    assert main(["label", str(tmp_path / "bare"), "--out", str(tmp_path / "later"), *model]) == 0
+    assert digest(RunStore(str(tmp_path / "later"))) == digest(RunStore(str(tmp_path / "whole")))
+
+
+def test_answers_are_labelled_by_the_prompts_of_answers(tmp_path: Path) -> None:
+    begin = ["generate", "--recipe", "paper", "--replicas", "0", "--engine", "template", "--target", "40"]
+    model = ["--engine", "template", "--replicas", "0"]
+    whole, later = tmp_path / "whole", tmp_path / "later"
+    assert main([*begin, "--out", str(whole), "--prompts", "chat", "--label.as", "answer"]) == 0
+    assert main(["label", str(whole), "--out", str(later), "--prompts", "chat", *model]) == 0
+    assert digest(RunStore(str(later))) == digest(RunStore(str(whole)))
+
+
 def test_only_what_is_chosen_is_asked_about(whole: RunStore, bare: RunStore, tmp_path: Path) -> None:
     chosen = sorted(instructions(bare))[::3]
     out = tmp_path / "labelled"
