@@ -57,7 +57,9 @@ def made(script: Script, count: int, draw: Callable[..., Any]) -> str:
 
 
 def sentences(script: Script, count: int, draw: Callable[..., Any]) -> str:
-    pieces = [script.between.join(draw(st.lists(st.sampled_from(script.words), min_size=1))) for _ in range(count)]
+    pieces = [
+        script.between.join(draw(st.lists(st.sampled_from(script.words), min_size=1, max_size=3))) for _ in range(count)
+    ]
     ends = [draw(st.sampled_from([script.stop, "! ", "?\n", "\n", '." ', "... "])) for _ in pieces]
     return "".join(piece + end for piece, end in zip(pieces, ends, strict=True))
 
