@@ -22,7 +22,7 @@ from selfinstruct.run.budget import Budget
 from selfinstruct.run.inputs import Inputs
 from selfinstruct.run.loop import Watch, check_yield, drive
 from selfinstruct.run.rounds import Run, Stage
-from selfinstruct.run.serving import Served, served
+from selfinstruct.run.serving import Served, run_of, served
 from selfinstruct.run.spending import Spending
 from selfinstruct.run.timings import Timer
 from selfinstruct.run.watches import Everybody, RunWatch
@@ -35,7 +35,7 @@ def generate(settings: GenerateSettings, inputs: Inputs, store: RunStore, watch:
     Raises:
         SelfInstructError: see `selfinstruct.errors`; what is committed stays, the same command goes on.
     """
-    run = Run(settings, inputs.prompts, inputs.seeds, inputs.imported, inputs.evaluation, judge=inputs.judge)
+    run = run_of(settings, inputs)
     lines = served(inputs)
     with connected(settings.ray, sum(_count(settings, each) for each in lines)):
         completers = [(_pool(settings, each), each.stages) for each in lines]

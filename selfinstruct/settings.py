@@ -47,6 +47,7 @@ def option(
     alters_data: bool = True,
     before: Any = MISSING,
     on_command_line: bool = True,
+    in_recipes: bool = False,
 ) -> T:
     """A dataclass field that is an option of a command.
 
@@ -59,12 +60,20 @@ def option(
         before: What a run begun before there was this option is taken to have been told: a run is carried on with
             this value, and refused with another. Every option added to a run's settings says it.
         on_command_line: Whether commands take it as an option. Others stand in recipes and config files alone.
+        in_recipes: Whether recipes may hold it though it alters no data by itself: it names a file, say, and what that
+            holds is a fact of its own. Those that alter data may stand there in any case.
     """
     if most is None and below is None and (least is not None or above is not None):
         most = MOST
     bounds = {"at least": least, "above": above, "at most": most, "below": below}
     told = {word: bound for word, bound in bounds.items() if bound is not None}
-    metadata = {"bounds": told, "alters_data": alters_data, "before": before, "on_command_line": on_command_line}
+    metadata = {
+        "bounds": told,
+        "alters_data": alters_data,
+        "before": before,
+        "on_command_line": on_command_line,
+        "in_recipes": in_recipes,
+    }
     return field(default=default, metadata=metadata)
 
 

@@ -22,7 +22,9 @@ from selfinstruct.records import Completion, Kind, Request
 from selfinstruct.run.given import seed_candidates
 from selfinstruct.settings import SEEDS, option
 from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
-from selfinstruct.steps.strategies import Paper, PoolView, ProposeSettings
+from selfinstruct.steps.strategies.listed import Paper
+from selfinstruct.steps.strategies.planned import PoolView
+from selfinstruct.steps.strategies.settings import ProposeSettings
 
 if TYPE_CHECKING:
     from selfinstruct.engines.encoding import EncodedRequest, PromptEncoder

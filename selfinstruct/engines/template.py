@@ -285,7 +285,8 @@ def _instruction(prompt: Prompt, suffix: str) -> str:
 
 def _open_number(prompt: Prompt, suffix: str) -> int:
     """The number of the list's open item."""
-    text = suffix.removesuffix(prompt.suffix.rpartition("{number}")[2])
+    after = prompt.suffix.rpartition("{number}")[2].partition("{")[0]  # slots may follow
+    text = suffix[: suffix.rfind(after)]
     digits = text[len(text.rstrip("0123456789")) :]
     return int(digits) if digits else 9
 

@@ -3,14 +3,18 @@
 A prompt is `prefix + suffix + tail`. The prefix (header and few-shot demonstrations) and the tail are constant per
 kind; the suffix is the request's own. `base`, `chat`, `instruct` and `tiny` are shipped; any other folder of the same
 form can be given by its path.
+
+The texts of a prompt that asks for instructions may hold slots (`{persona}`), which a run fills from lists of its own
+(`with_slots`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -33,6 +37,9 @@ PLACEHOLDERS = {
     Kind.ANSWER: ("{task}",),
     Kind.POLISH: ("{task}",),
 }
+PROPOSING = (Kind.PROPOSE,)
+"""The kinds that ask for instructions."""
+
 TWO_STEPS = (Kind.PROPOSE, Kind.CLASSIFY, Kind.INPUT_FIRST, Kind.OUTPUT_FIRST)
 ONE_STEP = (Kind.PROPOSE, Kind.INSTANTIATE)
 """The kinds of a set that has an instantiate.toml; all others ask in the paper's two steps."""
@@ -46,6 +53,8 @@ FORMS: Mapping[str, tuple[Kind, ...]] = {
     "polish": (Kind.POLISH,),
 }
 """The kinds that other forms than the paper's ask."""
+
+_SLOT = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 
 _ASKING = {"answer": "--label.as answer", "polish": "polish"}
 
@@ -62,6 +71,7 @@ class Prompt:
     schema: str = ""  # JSON schema of the answer, as JSON; without it the answer is in the form of the base set
     bare: bool = False  # the set's system message is left out
     draft: str = ""  # polish only: what follows on the task where an earlier answer is shown
+    slots: tuple[str, ...] = ()  # names of the slots in the suffix, which each request fills
 
     def fill(self, **values: str) -> str:
         """The suffix with its placeholders replaced; braces elsewhere are left as they are."""
@@ -76,13 +86,39 @@ class Prompt:
         text = self.fill(task=f"{instruction}\n\n{given}" if given else instruction)
         return text if draft is None else text + _fill(self.draft, {"draft": draft})
 
-    def fill_demonstrations(self, instructions: Sequence[str]) -> str:
-        """The suffix of a propose request: the demonstrations as items 1 to n, a line each, item n + 1 left open."""
+    def fill_demonstrations(self, instructions: Sequence[str], values: Mapping[str, str] | None = None) -> str:
+        """The suffix of a propose request: the demonstrations as items 1 to n, a line each, item n + 1 left open.
+
+        Args:
+            values: What slots are filled with.
+        """
         lines = (
             _fill(self.demonstration, {"number": str(n), "instruction": " ".join(text.split())})
             for n, text in enumerate(instructions, start=1)
         )
-        return self.fill(demonstrations="".join(lines), number=str(len(instructions) + 1))
+        return self.fill(demonstrations="".join(lines), number=str(len(instructions) + 1), **(values or {}))
+
+    def with_slots(self, own: Collection[str]) -> Prompt:
+        """The prompt with its slots in the suffix, where each request fills them: the prefix ends before its first one,
+        and the tail begins after its last one.
+
+        Args:
+            own: Placeholders in braces that are no slots.
+        """
+
+        def slots(text: str) -> list[re.Match[str]]:
+            return [each for each in _SLOT.finditer(text) if each[0] not in own]
+
+        before, within, after = map(slots, (self.prefix, self.suffix, self.tail))
+        start = before[0].start() if before else len(self.prefix)
+        end = after[-1].end() if after else 0
+        return replace(
+            self,
+            prefix=self.prefix[:start],
+            suffix=self.prefix[start:] + self.suffix + self.tail[:end],
+            tail=self.tail[end:],
+            slots=tuple(dict.fromkeys(each[1] for each in (*before, *within, *after))),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +201,35 @@ class PromptSet:
         digest = hashlib.sha256(f"{self.digest}\0{text}".encode()).hexdigest()
         return replace(self, template={**self.template, **variables}, digest=digest)
 
+    def with_slots(self, names: Collection[str]) -> PromptSet:
+        """The set with its slots where each request fills them.
+
+        Args:
+            names: The slots for which there are values.
+
+        Raises:
+            InputError: there are no values for one, or no slot for some values.
+        """
+        asking = [kind for kind in PROPOSING if kind in self.prompts]
+        changed = {kind: self.prompts[kind].with_slots(PLACEHOLDERS[kind]) for kind in asking}
+        problems = [
+            f"--prompts: {self.name}/{kind}.toml: holds the slot {{{name}}}, and there are no values for it; name a"
+            f" file in the recipe (slots: {{{name}: FILE}}), or write no such word in braces"
+            for kind in asking
+            for name in changed[kind].slots
+            if name not in names
+        ]
+        found = {name for kind in asking for name in changed[kind].slots}
+        problems += [
+            f"slots.{name}: the prompts of {self.name!r} that ask for instructions ({', '.join(asking)}) hold no"
+            f" {{{name}}}; write it into one, or leave the file out"
+            for name in names
+            if name not in found
+        ]
+        if problems:
+            raise InputError(*problems)
+        return replace(self, prompts={**self.prompts, **changed})
+
     def with_sampling(self, changes: Mapping[str, Any]) -> PromptSet:
         """The set with other sampling: `kind.field` -> value. What is as in the files is no change.
 
@@ -196,7 +261,8 @@ class PromptSet:
 def load_prompts(name_or_folder: str, form: Form = "task", kinds: Sequence[Kind] = ()) -> PromptSet:
     """Load a shipped prompt set by name, or a folder of `set.toml` and one TOML file per kind.
 
-    A folder with an instantiate.toml needs no classify, input_first and output_first.
+    A folder with an instantiate.toml needs no classify, input_first and output_first. One whose set.toml says
+    `extends = "chat"` has what it lacks from that shipped set.
 
     Args:
         form: For which the set is to ask; of its folder nothing else is read.
@@ -216,8 +282,15 @@ def load_prompts(name_or_folder: str, form: Form = "task", kinds: Sequence[Kind]
     problems: list[str] = []
     digest = hashlib.sha256()
     header = _read(folder / "set.toml", digest, problems)
-    kinds = kinds or _kinds(folder, form, header.get("chat", False))
-    prompts = {kind: _prompt(kind, folder / f"{kind}.toml", digest, problems) for kind in kinds}
+    folders = [folder]
+    if extended := header.pop("extends", ""):
+        base = SHIPPED / str(extended)
+        if not (base / "set.toml").exists() or base == folder:
+            raise InputError(f"{folder / 'set.toml'}: 'extends' must be the name of a shipped prompt set")
+        header = {**_read(base / "set.toml", digest, problems), **header}
+        folders.append(base)
+    kinds = kinds or _kinds(folders, form, header.get("chat", False))
+    prompts = {kind: _prompt(kind, _file(folders, kind), digest, problems) for kind in kinds}
     problems += _problems_of_header(header, folder / "set.toml")
     if problems:
         raise InputError(*problems)
@@ -232,11 +305,18 @@ def load_prompts(name_or_folder: str, form: Form = "task", kinds: Sequence[Kind]
     )
 
 
-def _kinds(folder: Path, form: Form, chat: object) -> tuple[Kind, ...]:
-    """The kinds that a folder asks in a form."""
+def _file(folders: Sequence[Path], kind: Kind) -> Path:
+    """The file of a kind: that of the first folder that has one."""
+    paths = [folder / f"{kind}.toml" for folder in folders]
+    return next((path for path in paths if path.exists()), paths[0])
+
+
+def _kinds(folders: Sequence[Path], form: Form, chat: object) -> tuple[Kind, ...]:
+    """The kinds that a folder, and the one that it extends, ask in a form."""
+    folder = folders[0]
     if form not in FORMS:
-        return ONE_STEP if (folder / f"{Kind.INSTANTIATE}.toml").exists() else TWO_STEPS
-    missing = [f"{kind}.toml" for kind in FORMS[form] if not (folder / f"{kind}.toml").exists()]
+        return ONE_STEP if _file(folders, Kind.INSTANTIATE).exists() else TWO_STEPS
+    missing = [f"{kind}.toml" for kind in FORMS[form] if not _file(folders, kind).exists()]
     if missing or chat is not True:
         why = f"has no {' and '.join(missing)}" if missing else "is not for chat models"
         raise InputError(

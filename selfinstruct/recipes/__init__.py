@@ -85,4 +85,5 @@ def read_recipe(name_or_file: str | Path) -> Mapping[str, Any]:
 def _kinds() -> dict[str, Kind]:
     """The options that a recipe may hold."""
     altering = facts_of(RunSettings())
-    return {key: kind for key, kind in kinds_of(RunSettings).items() if key in altering}
+    kinds = kinds_of(RunSettings).items()
+    return {key: kind for key, kind in kinds if key in altering or kind.metadata.get("in_recipes")}

@@ -15,7 +15,7 @@ from selfinstruct.steps.constraints import asked
 from selfinstruct.steps.instantiate import kind_for
 from selfinstruct.steps.readers import Reader
 from selfinstruct.steps.readers.answers import input_of
-from selfinstruct.steps.strategies import PlannedRequest
+from selfinstruct.steps.strategies.planned import PlannedRequest
 
 
 class Proposing:

@@ -6,7 +6,7 @@ No heavy imports, so that `--help` starts at once.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from selfinstruct.engines import (
@@ -28,6 +28,7 @@ from selfinstruct.prompts import Form, PromptSet, load_prompts
 from selfinstruct.protocols import Engine
 from selfinstruct.records import ImportedTask, SeedTask
 from selfinstruct.run.facts import gather_facts
+from selfinstruct.run.material import Material, read_material
 from selfinstruct.run.pools import read_pool
 from selfinstruct.run.settings import FormSettings, JudgeSettings, RunSettings
 from selfinstruct.settings import Facts, NamedValues, group, option, problems_of
@@ -88,8 +89,8 @@ class InputSettings(RunSettings):
         decontaminate: Evaluation sets from which the data is kept clear: .jsonl, .json, .parquet, or folders of
             natural-instructions tasks.
         ngram: Tokens in a row that a text may not share with an evaluation set.
-        prompts: A shipped prompt set (base, chat, instruct, tiny) or a folder of one's own (auto: tiny for the embedded
-            model and the template engine, else base).
+        prompts: A shipped prompt set (base, chat, instruct, topics, tiny) or a folder of one's own (auto: tiny for the
+            embedded model and the template engine, else base).
         sampling: Other values for the prompt set's sampling as kind.field=value; the same is said by
             --sampling.propose.temperature 0.7.
         chat_template_kwargs: Variables of a chat model's template as name=value (enable_thinking=true ...).
@@ -147,6 +148,7 @@ class Inputs:
     notes: tuple[str, ...] = ()  # what of the pool's files is not used
     judge: Judge | None = None
     judging: EngineSettings | None = None  # the judge's engine
+    material: Material = field(default_factory=Material)
 
 
 def read_inputs(settings: InputSettings, own: Engine | None = None) -> Inputs:
@@ -170,6 +172,8 @@ def read_inputs(settings: InputSettings, own: Engine | None = None) -> Inputs:
         settings.stop_repetition,
         settings.prompt_form,
     )
+    material = read_material(settings)
+    prompts = prompts.with_slots(material.slots.slots)
     evaluation = None
     if settings.decontaminate:
         evaluation = Contamination(read_evaluation(settings.decontaminate), settings.novelty, settings.ngram)
@@ -187,11 +191,15 @@ def read_inputs(settings: InputSettings, own: Engine | None = None) -> Inputs:
         proposer=proposer,
         labeller=labeller,
         evaluation=evaluation,
-        facts=gather_facts(settings, seeds, imported, prompts, evaluation, known, known_labeller, judge),
+        facts={
+            **gather_facts(settings, seeds, imported, prompts, evaluation, known, known_labeller, judge),
+            **material.facts,
+        },
         own=own,
         notes=tuple(notes),
         judge=judge,
         judging=judging,
+        material=material,
     )
 
 

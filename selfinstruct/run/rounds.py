@@ -26,7 +26,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, TypeAlias, cast
 
 from selfinstruct.pool import Pool, Proven
@@ -54,6 +54,7 @@ from selfinstruct.run.batches import Answering, Labelling, Proposing
 from selfinstruct.run.checking import Checking, WriteCheck
 from selfinstruct.run.failures import refuse_failures
 from selfinstruct.run.given import given_instances, imported_candidates, seed_candidates
+from selfinstruct.run.material import Material, mix_of
 from selfinstruct.run.settings import RunSettings
 from selfinstruct.run.verdicts import Criteria, admitted, labelled, screened, survivors
 from selfinstruct.settings import Facts
@@ -61,7 +62,8 @@ from selfinstruct.sources.contamination import Contamination
 from selfinstruct.steps.checks import Judge
 from selfinstruct.steps.judging import overall
 from selfinstruct.steps.readers import Reader, reader_for, reader_of
-from selfinstruct.steps.strategies import Paper, PoolView, Strategy
+from selfinstruct.steps.strategies.mix import Mix
+from selfinstruct.steps.strategies.planned import PoolView
 
 
 class Stage(StrEnum):
@@ -120,6 +122,7 @@ class Run:
         told: What the prompts said to which stored answers were given, if those are not `prompts`.
         judge: Who judges the accepted instances beside the other stages, if anybody does.
         chosen: Ids of the instructions that are labelled (default: all).
+        material: What requests are made of beside seeds and pool.
 
     Raises:
         FailureError: from `effects`, when too many requests of a round failed.
@@ -135,6 +138,7 @@ class Run:
         told: Sequence[str] | None = None,
         judge: Judge | None = None,
         chosen: Collection[str] | None = None,
+        material: Material | None = None,
     ) -> None:
         self.settings = settings
         self.judge = judge
@@ -146,7 +150,7 @@ class Run:
         self._seeds = seeds
         self._imported = imported
         self._chosen = chosen
-        self._strategy: Strategy = Paper(settings.propose, settings.seed, prompts)
+        self._material = material or Material()
         self._reader = reader_of(prompts, settings.reading)
         self._criteria = Criteria.of(settings, prompts.texts if told is None else told, evaluation)
         self._effects: deque[Effect] = deque()
@@ -316,6 +320,11 @@ class Run:
 
     # ---- plan, propose
 
+    @cached_property
+    def _mix(self) -> Mix:
+        """Made when it is first asked, since runs that are made from stored answers plan nothing."""
+        return mix_of(self.settings, self._prompts, self._material)
+
     def _may_open_round(self) -> bool:
         number, rounds = self._next_round, self.settings.rounds
         return (
@@ -341,7 +350,7 @@ class Run:
         proven = None if self._proven is None else self._proven.until(self._proven_for(number))
         view = PoolView(self.pool, size, proven)
         ids = (f"{round_name(number)}/{position:05d}" for position in range(count))
-        self._proposing[number] = Proposing(bounds, [self._strategy.plan(id, view) for id in ids])
+        self._proposing[number] = Proposing(bounds, self._mix.plan(ids, view))
         self._next_round += 1
 
     def _write_proposals(self) -> None:

@@ -1,4 +1,5 @@
-"""Which engine serves which stages of a run: one for all, or one for each that is another model."""
+"""A run of what was read for it, and which engine serves which of its stages: one for all, or one for each that is
+another model."""
 
 from __future__ import annotations
 
@@ -7,7 +8,8 @@ from dataclasses import dataclass
 from selfinstruct.engines import EngineSettings
 from selfinstruct.prompts import PromptSet
 from selfinstruct.run.inputs import Inputs
-from selfinstruct.run.rounds import Stage
+from selfinstruct.run.rounds import Run, Stage
+from selfinstruct.run.settings import RunSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +19,19 @@ class Served:
     engine: EngineSettings
     stages: tuple[Stage, ...]
     prompts: PromptSet
+
+
+def run_of(settings: RunSettings, inputs: Inputs) -> Run:
+    """The run that these inputs make, at its beginning."""
+    return Run(
+        settings,
+        inputs.prompts,
+        inputs.seeds,
+        inputs.imported,
+        inputs.evaluation,
+        judge=inputs.judge,
+        material=inputs.material,
+    )
 
 
 def served(inputs: Inputs) -> list[Served]:

@@ -8,12 +8,12 @@ from typing import Literal
 
 from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.prompts import Form
-from selfinstruct.settings import SEEDS, group, option
 from selfinstruct.steps.constraints import ConstraintSettings
+from selfinstruct.settings import SEEDS, NamedValues, group, option
 from selfinstruct.steps.instantiate import InstanceSettings
 from selfinstruct.steps.rules import RuleSettings
 from selfinstruct.steps.screen import ScreenSettings
-from selfinstruct.steps.strategies import ProposeSettings
+from selfinstruct.steps.strategies.settings import ProposeSettings
 
 
 @dataclass(frozen=True)
@@ -125,6 +125,9 @@ class RunSettings(StepSettings):
     Args:
         target: Accepted instructions to reach; the round that reaches it is finished whole.
         check_pool: Screen imported instructions and check them for novelty; otherwise they are taken as they are.
+        slots: What the words in braces of prompts that ask for instructions are filled with, as name=file: texts with
+            a value a line, JSON lines or Parquet, or builtin for the shipped lists. What they hold is a fact of the
+            run, where they lie is not.
     """
 
     target: int = option(1000, least=1, alters_data=False)
@@ -133,6 +136,7 @@ class RunSettings(StepSettings):
     feedback: FeedbackSettings = group(FeedbackSettings, on_command_line=False)
     label: FormSettings = group(FormSettings)
     check: JudgeSettings = group(JudgeSettings, on_command_line=False)
+    slots: NamedValues = option((), alters_data=False, on_command_line=False, in_recipes=True)
 
     @property
     def prompt_form(self) -> Form:

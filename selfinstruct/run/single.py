@@ -11,7 +11,7 @@ from selfinstruct.run.budget import Budget, BudgetSettings
 from selfinstruct.run.inputs import Inputs
 from selfinstruct.run.loop import SingleCompleter, check_yield, drive
 from selfinstruct.run.rounds import Run, Stage
-from selfinstruct.run.serving import Served, served
+from selfinstruct.run.serving import Served, run_of, served
 from selfinstruct.run.settings import RunSettings
 from selfinstruct.run.spending import Spending
 from selfinstruct.run.timings import Timer
@@ -36,7 +36,7 @@ def generate(
     Raises:
         SelfInstructError: see `selfinstruct.errors`; what is committed stays, and another call goes on.
     """
-    run = Run(settings, inputs.prompts, inputs.seeds, inputs.imported, inputs.evaluation, judge=inputs.judge)
+    run = run_of(settings, inputs)
     completers = _completers(inputs, in_flight)
     timer = Timer(store.blobs, lambda: 1)
     gpus = _gpus(inputs.proposer) if inputs.own is None else 0

@@ -32,7 +32,8 @@ from selfinstruct.run.given import seed_candidates
 from selfinstruct.run.settings import StepSettings
 from selfinstruct.run.verdicts import Criteria, admitted, labelled, screened, survivors
 from selfinstruct.steps.readers import reader_of
-from selfinstruct.steps.strategies import Paper, PoolView
+from selfinstruct.steps.strategies.listed import Paper
+from selfinstruct.steps.strategies.planned import PoolView
 from selfinstruct.storage.accounts import ENDINGS
 
 Batch = TypeVar("Batch", Proposing, Labelling)

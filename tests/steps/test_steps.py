@@ -16,7 +16,9 @@ from selfinstruct.steps.instantiate import InstanceSettings, filter_instances
 from selfinstruct.steps.readers.original import OriginalReader
 from selfinstruct.steps.readers.read import last_dropped, whole
 from selfinstruct.steps.screen import Screen, ScreenSettings
-from selfinstruct.steps.strategies import Paper, PlannedRequest, PoolView, ProposeSettings
+from selfinstruct.steps.strategies.listed import Paper
+from selfinstruct.steps.strategies.planned import PlannedRequest, PoolView
+from selfinstruct.steps.strategies.settings import ProposeSettings
 from tests.tools.reading import BASE as PAPER
 from tests.tools.reading import CHAT, TOLERANT_BASE, TOLERANT_CHAT, instances, proposals
 

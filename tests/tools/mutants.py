@@ -91,7 +91,7 @@ MUTANTS = (
     ),
     Mutant(
         "the seed depends on the attempt",
-        "steps/strategies.py",
+        "steps/strategies/listed.py",
         'seed_of("request", self._run_seed, id)',
         'seed_of("request", self._run_seed, id, globals().setdefault("IDS", []).append(id) or IDS.count(id))',
     ),
