@@ -61,9 +61,9 @@ class Shard:
             self._ordinals += len(texts)
         return len(self._index)
 
-    def nearest(self, size: int, texts: Sequence[str]) -> list[Neighbour | None] | int:
+    def nearest(self, size: int, texts: Sequence[str], without: Sequence[int | None]) -> list[Neighbour | None] | int:
         """The nearest among the first `size`, or how many are held if they are fewer than that."""
-        return self._index.nearest(size, texts) if len(self._index) >= size else len(self._index)
+        return self._index.nearest(size, texts, without) if len(self._index) >= size else len(self._index)
 
 
 class ShardedIndex:
@@ -97,17 +97,17 @@ class ShardedIndex:
             rate = 1e6 * seconds / len(texts)
             self._tell(f"index: {len(texts):,} texts loaded in {seconds:.1f} s ({rate:.0f} s per million)")
 
-    def nearest(self, size: int, texts: Sequence[str]) -> list[Neighbour | None]:
+    def nearest(self, size: int, texts: Sequence[str], without: Sequence[int | None] = ()) -> list[Neighbour | None]:
         """For each text its nearest among the first `size` of the pool, over all shards."""
         question = ray.put(texts)
         best: list[Neighbour | None] = [None] * len(texts)
-        asked = [(shard, self._ask(shard, size, question)) for shard in range(len(self._shards))]
+        asked = [(shard, self._ask(shard, size, question, without)) for shard in range(len(self._shards))]
         while asked:
             shard, ref = asked.pop(0)
             answer = ray.get(ref)
             if isinstance(answer, int):
                 ray.get(self._bring(shard, answer))
-                asked.append((shard, self._ask(shard, size, question)))
+                asked.append((shard, self._ask(shard, size, question, without)))
             else:
                 best = [nearer(pair) for pair in zip(best, self._global(shard, answer), strict=True)]
         return best
@@ -117,8 +117,10 @@ class ShardedIndex:
         for shard in self._shards:
             ray.kill(shard)
 
-    def _ask(self, shard: int, size: int, question: Any) -> Any:
-        return self._shards[shard].nearest.remote(self._held(size, shard), question)
+    def _ask(self, shard: int, size: int, question: Any, without: Sequence[int | None]) -> Any:
+        count = len(self._shards)
+        own = [None if each is None or each % count != shard else each // count for each in without]
+        return self._shards[shard].nearest.remote(self._held(size, shard), question, own)
 
     def _bring(self, shard: int, have: int) -> list[Any]:
         """Calls after which a shard that holds `have` of its texts holds its part of the whole pool."""

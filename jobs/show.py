@@ -86,8 +86,16 @@ def _show_request(lineage: Lineage, proposal: Row, prompts: PromptSet | None, pr
     _heading("demonstrations")
     for number, (id, text) in enumerate(lineage.demonstrations, start=1):
         print(f"    {number}. [{plain(id)}] {plain(text)}")
+    for source in proposal["sources"] or ():
+        print(f"    {plain(source)}")
+    from selfinstruct.prompts import OF_STRATEGIES
+
     texts = [text for _, text in lineage.demonstrations]
-    _show_prompt(prompts, Kind.PROPOSE, prompts[Kind.PROPOSE].fill_demonstrations(texts) if prompts else "", prefixes)
+    if proposal["strategy"] in OF_STRATEGIES:
+        _heading(f"prompt: that of {proposal['strategy']}.toml")
+    else:
+        suffix = prompts[Kind.PROPOSE].fill_demonstrations(texts) if prompts else ""
+        _show_prompt(prompts, Kind.PROPOSE, suffix, prefixes)
     _show_raw(proposal)
     print()
 

@@ -63,7 +63,11 @@ class Pool:
 
     def texts_of(self, ids: Collection[str]) -> dict[str, str]:
         """The instructions of these public ids, as far as they are in the pool. It looks through all that was given."""
-        return {self.id(ordinal): self.texts[ordinal] for ordinal in self.ordinals_of(ids)}
+        return {id: self.texts[ordinal] for id, ordinal in self.ordinals_by_id(ids).items()}
+
+    def ordinals_by_id(self, ids: Collection[str]) -> dict[str, int]:
+        """The ordinal of each of these public ids that is in the pool."""
+        return {self.id(ordinal): ordinal for ordinal in self.ordinals_of(ids)}
 
     def ordinals_of(self, ids: Collection[str]) -> list[int]:
         """The ordinals of these public ids, rising, as far as they are in the pool."""

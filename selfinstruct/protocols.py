@@ -31,8 +31,11 @@ class PoolIndex(Protocol):
     def insert(self, first: int, texts: Sequence[str]) -> None:
         """Hold `texts` under the ordinals `first, first + 1, ...`; doing so again changes nothing."""
 
-    def nearest(self, size: int, texts: Sequence[str]) -> list[Neighbour | None]:
+    def nearest(self, size: int, texts: Sequence[str], without: Sequence[int | None] = ()) -> list[Neighbour | None]:
         """For each text its nearest among the first `size` of the pool, ties to the lowest ordinal.
 
         None where no text of the pool comes into question. `size` is how many texts the caller has inserted.
+
+        Args:
+            without: For each text the ordinal that it is not compared with, if there is one; none for no text.
         """

@@ -22,6 +22,9 @@ class Kind(StrEnum):
     """
 
     PROPOSE = "propose"
+    QUERY = "query"  # nothing but the beginning of a user's turn; a chat model writes the turn
+    EVOLVE = "evolve"  # an instruction of the pool, to be rewritten
+    DOCUMENT = "document"  # a text of the user's; what instruction does it answer?
     CLASSIFY = "classify"
     INPUT_FIRST = "input_first"
     OUTPUT_FIRST = "output_first"

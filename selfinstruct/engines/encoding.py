@@ -9,6 +9,8 @@ rendered around a sentinel in the suffix's place, and what stands before and aft
 tail. These two are the template's and the prompt author's text, where special tokens are meant as such; the template
 decides on the beginning-of-text token. A suffix, which holds generated text, never gives a special token. Where the
 template refuses a system message, or leaves it out without a word, its text stands at the head of the user's message.
+
+A query (`Kind.QUERY`) is what the template puts before a user's turn, and nothing else.
 """
 
 from __future__ import annotations
@@ -49,7 +51,8 @@ class PromptEncoder:
         prompts: The prompt set.
 
     Attributes:
-        turn_end: The token with which the chat template ends an answer; None for a plain set, or where it has none.
+        turn_ends: The tokens with which the chat template ends an answer, and a user's turn if one is asked for, as far
+            as it ends them with one.
 
     Raises:
         InputError: a chat set, and the tokenizer has no chat template or one that fails.
@@ -57,7 +60,7 @@ class PromptEncoder:
 
     def __init__(self, tokenizer: Any, prompts: PromptSet) -> None:
         self._tokenizer = tokenizer
-        self.turn_end: int | None = None
+        self.turn_ends: list[int] = []
         self._room = {kind: prompts[kind].sampling.max_tokens for kind in prompts.kinds}
         self._frames: dict[Kind, tuple[list[int], list[int]]] = {}
         for each in prompts.sets:
@@ -78,19 +81,35 @@ class PromptEncoder:
 
     def _chat(self, prompts: PromptSet) -> list[tuple[list[int], list[int]]]:
         frames = []
-        for text in self._rendered(prompts):
+        for kind, text in zip(prompts.kinds, self._rendered(prompts), strict=True):
             pieces = text.split(SENTINEL)
             if len(pieces) != 2:
                 raise template_failure(self._tokenizer, "its chat template does not show the message once")
+            if kind is Kind.QUERY:
+                frames.append(self._query(prompts[kind].prefix or pieces[0], pieces[1]))
+                continue
             head, foot = (encode_template(self._tokenizer, piece) for piece in pieces)
             frames.append((head, foot))
         return frames
+
+    def _query(self, before: str, after: str) -> tuple[list[int], list[int]]:
+        """What stands before a user's turn, its last token apart: an engine shares all that precedes a suffix."""
+        if not (ids := encode_template(self._tokenizer, before)):
+            raise template_failure(self._tokenizer, "its chat template puts nothing before a user's turn")
+        self._ends_with(after)
+        return ids[:-1], ids[-1:]
+
+    def _ends_with(self, after: str) -> None:
+        end = turn_end(self._tokenizer, after)
+        self.turn_ends += [] if end is None else [end]
 
     def _rendered(self, prompts: PromptSet) -> list[str]:
         """Each kind's prompt in the chat template. With them it is seen how that ends an answer, and whether it shows a
         system message."""
         contents = [
-            (prompts[kind].prefix + SENTINEL + prompts[kind].tail, prompts[kind].bare) for kind in prompts.kinds
+            (SENTINEL if kind is Kind.QUERY else each.prefix + SENTINEL + each.tail, each.bare, kind is not Kind.QUERY)
+            for kind in prompts.kinds
+            for each in [prompts[kind]]
         ]
         asked = {"role": "user", "content": SENTINEL}
         answered, system, *texts = try_chats(
@@ -98,13 +117,13 @@ class PromptEncoder:
             [
                 Chat([asked, {"role": "assistant", "content": _ANSWER}]),
                 Chat([{"role": "system", "content": _SYSTEM}, asked], prompting=True),
-                *(Chat(prompts.messages(text, bare=bare), prompting=True) for text, bare in contents),
-                *(Chat(prompts.messages(text, folded=True, bare=bare), prompting=True) for text, bare in contents),
+                *(Chat(prompts.messages(text, bare=bare), asks) for text, bare, asks in contents),
+                *(Chat(prompts.messages(text, folded=True, bare=bare), asks) for text, bare, asks in contents),
             ],
             prompts.template,
         )
         if isinstance(answered, str) and _ANSWER in answered:
-            self.turn_end = turn_end(self._tokenizer, answered.rpartition(_ANSWER)[2])
+            self._ends_with(answered.rpartition(_ANSWER)[2])
         plain, folded = texts[: len(contents)], texts[len(contents) :]
         refuses = any(isinstance(each, InputError) for each in plain)
         if prompts.system and (refuses or (isinstance(system, str) and _SYSTEM not in system)):

@@ -8,7 +8,7 @@ model that has them.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,16 +37,16 @@ def known_ends(tokenizer: Any) -> list[int]:
     return [at for at, token in tokenizer.added_tokens_decoder.items() if token.special and token.content in ENDS]
 
 
-def end_tokens(at: Located, tokenizer: Any, turn_end: int | None) -> list[int]:
+def end_tokens(at: Located, tokenizer: Any, turn_ends: Sequence[int]) -> list[int]:
     """All tokens at which an answer ends, the named ones first. Of a model that names none the user is told at once.
 
     Args:
-        turn_end: The token with which the chat template ends an answer, if there is one.
+        turn_ends: The tokens with which the chat template ends turns that are asked for.
 
     Raises:
         InputError: the configuration cannot be read.
     """
-    named = named_ends(at.folder, tokenizer) + ([] if turn_end is None else [turn_end])
+    named = [*named_ends(at.folder, tokenizer), *turn_ends]
     known = known_ends(tokenizer)
     if not named:
         taken = ", ".join(spelt(tokenizer, known))

@@ -90,7 +90,7 @@ GREETING = 10.0
 
 def traits(settings: EngineSettings) -> Traits:
     """The model is the server's affair, and it is told of schemas if asked to."""
-    return Traits(schemas=settings.openai.structured)
+    return Traits(schemas=settings.openai.structured, raw="told")
 
 
 def identify(settings: EngineSettings) -> dict[str, str]:

@@ -72,6 +72,8 @@ class Api:
         self._structured = settings.openai.structured
 
     def _chat(self, kind: Kind) -> bool:
+        if kind is Kind.QUERY:  # the beginning of a turn is no conversation
+            return False
         return self._prompts.of(kind).chat if self._endpoint == "auto" else self._endpoint == "chat"
 
     def system(self, kind: Kind) -> bool:
@@ -90,7 +92,8 @@ class Api:
         """
         prompt, kind = self._prompt(request), self._prompts[request.kind]
         form, chat = self._prompts.of(request.kind), self._chat(request.kind)
-        messages = form.messages(prompt, folded=folded or not chat, bare=kind.bare)
+        bare = kind.bare or request.kind is Kind.QUERY
+        messages = form.messages(prompt, folded=folded or not chat, bare=bare)
         asked: dict[str, Any] = {"messages": messages} if chat else {"prompt": messages[-1]["content"]}
         if chat and form.template:
             asked["chat_template_kwargs"] = dict(form.template)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from selfinstruct.settings import NamedValues, group, option
 
@@ -33,6 +34,8 @@ class Traits:
         writer: Under which name its texts go where no model writes them; empty: under the model's.
         revision: The key of its identity that tells one state of the model, or of the writer, from another.
         schemas: It holds answers to a prompt set's JSON schemas, or nobody knows.
+        raw: Whether it goes on with a prompt that is no conversation, as the beginning of a user's turn is: yes, no, or
+            told, if the prompt set says how a turn begins.
     """
 
     checkpoint: bool = False
@@ -41,6 +44,7 @@ class Traits:
     writer: str = ""
     revision: str = "weights"
     schemas: bool = True
+    raw: Literal["yes", "no", "told"] = "no"
 
 
 @dataclass(frozen=True)

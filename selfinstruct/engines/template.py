@@ -8,6 +8,7 @@ a model's are, so that every rule of the pipeline has something to do.
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -34,7 +35,7 @@ WRITER = "selfinstruct-template"
 
 def traits(settings: EngineSettings) -> Traits:
     """No model: the grammar stands in its place."""
-    return Traits(writer=WRITER, revision="grammar")
+    return Traits(writer=WRITER, revision="grammar", raw="yes")
 
 
 def open_engine(settings: EngineSettings, prompts: PromptSet) -> TemplateEngine:
@@ -68,6 +69,9 @@ class TemplateEngine:
         self._wide = WideTasks(options.words, options.diversity) if options.words else None
         self._answers: Mapping[Kind, Callable[[str, _Stream], str]] = {
             Kind.PROPOSE: self._propose,
+            Kind.QUERY: self._query,
+            Kind.EVOLVE: self._evolve,
+            Kind.DOCUMENT: self._document,
             Kind.CLASSIFY: self._classify,
             Kind.INPUT_FIRST: self._input_first,
             Kind.OUTPUT_FIRST: self._output_first,
@@ -120,6 +124,34 @@ class TemplateEngine:
         text = dialect.numbered(texts, first)
         # a chat model begins a list of its own, a base model goes on after the open number
         return f"{first}.{text}" if self._prompts.chat else text
+
+    def _query(self, suffix: str, source: _Stream) -> str:
+        return self._one(source)
+
+    def _one(self, source: _Stream) -> str:
+        """One instruction, or something in its place."""
+        if not source.below(8 * DIRTY):
+            return ""
+        texts = self._instructions(source)
+        return texts[0] if source.below(DIRTY) else _dirty_instruction(texts, 0, source)
+
+    def _evolve(self, suffix: str, source: _Stream) -> str:
+        """The instruction with something added, now and then so little that it is the same, or another one."""
+        prompt = self._prompts[Kind.EVOLVE]
+        before, _, after = prompt.suffix.partition("{instruction}")
+        parent = suffix.removeprefix(before).rpartition(after.partition("{")[0])[0].rstrip(".") or self._one(source)
+        added = _ADDED[source.below(len(_ADDED))]
+        text = f"{parent}, {added}" if source.below(4) else self._one(source)
+        return self._told(Kind.EVOLVE, text, source)
+
+    def _document(self, suffix: str, source: _Stream) -> str:
+        return self._told(Kind.DOCUMENT, self._one(source), source)
+
+    def _told(self, kind: Kind, text: str, source: _Stream) -> str:
+        """One instruction in the form in which it is asked for, now and then with a word before it."""
+        if self._prompts[kind].schema:
+            return json.dumps({"task": text})
+        return text if source.below(6) else f"Task: {text}"
 
     def _instructions(self, source: _Stream) -> list[str]:
         if self._wide:
@@ -211,6 +243,15 @@ class _Stream:
     def fraction(self) -> float:
         return self._word() / 2**32
 
+
+_ADDED = (
+    "and say in one sentence why this is what you would do in such a case.",
+    "as a person would who has done it for thirty years, with two examples from that time.",
+    "in no more than five lines, none of which may have more than nine words.",
+    "first for a child, then for somebody who knows it all.",
+    "briefly.",
+)
+"""What is added to instructions that are to be rewritten; the last is too little."""
 
 _NO_ANSWER = "I am not sure what is wanted here."
 

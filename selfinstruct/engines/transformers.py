@@ -42,7 +42,7 @@ SHARE = 8
 
 def traits(settings: EngineSettings) -> Traits:
     """A checkpoint, on one GPU unless it is to run elsewhere. JSON schemas are of no effect."""
-    return Traits(checkpoint=True, devices=0 if settings.transformers.device == "cpu" else 1, schemas=False)
+    return Traits(checkpoint=True, devices=0 if settings.transformers.device == "cpu" else 1, schemas=False, raw="yes")
 
 
 def identify(settings: EngineSettings) -> dict[str, str]:
@@ -72,7 +72,7 @@ def open_engine(settings: EngineSettings, prompts: PromptSet) -> TransformersEng
     with blamed(at.model, CONFIG):
         _check_prompts(at.model, encoder, prompts, reach(model), vocabulary(model))
         prefixes = {kind: encoder.frame(kind)[0] for kind in prompts.kinds}
-        generator = Generator(tokenizer, model, prompts, prefixes, end_tokens(at, tokenizer, encoder.turn_end))
+        generator = Generator(tokenizer, model, prompts, prefixes, end_tokens(at, tokenizer, encoder.turn_ends))
     given = settings.transformers.tokens_per_batch
     return TransformersEngine(encoder, generator, prompts, generator.capacity if given is None else given)
 

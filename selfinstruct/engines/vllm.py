@@ -113,7 +113,7 @@ def traits(settings: EngineSettings) -> Traits:
     Raises:
         InputError: one of those is wrong.
     """
-    return Traits(checkpoint=True, devices=_devices(named_values("vllm.args", settings.vllm.args)))
+    return Traits(checkpoint=True, devices=_devices(named_values("vllm.args", settings.vllm.args)), raw="yes")
 
 
 def identify(settings: EngineSettings) -> dict[str, str]:
@@ -151,7 +151,7 @@ def open_engine(settings: EngineSettings, prompts: PromptSet) -> VLLMEngine:
         arguments["distributed_executor_backend"] = "mp"
     tokenizer = open_tokenizer(at)
     encoder = PromptEncoder(tokenizer, prompts)
-    ends = end_tokens(at, tokenizer, encoder.turn_end)
+    ends = end_tokens(at, tokenizer, encoder.turn_ends)
     defaults: dict[str, Any] = {
         "enable_prefix_caching": True,
         "disable_log_stats": True,

@@ -89,9 +89,10 @@ class LocalIndex(ABC):
         for entry in self.encode(texts[len(self) - first :]):
             self.add(entry)
 
-    def nearest(self, size: int, texts: Sequence[str]) -> list[Neighbour | None]:
-        """For each text its nearest among the ordinals below `size`."""
-        return [self.search(self.question(text), size) for text in texts]
+    def nearest(self, size: int, texts: Sequence[str], without: Sequence[int | None] = ()) -> list[Neighbour | None]:
+        """For each text its nearest among the ordinals below `size`, but for the one that it is compared without."""
+        left_out = without or [None] * len(texts)
+        return [self.search(self.question(text), size, each) for text, each in zip(texts, left_out, strict=True)]
 
     def question(self, text: str) -> Entry:
         """The text as an entry to search for; the vocabulary stays as it is."""
@@ -108,17 +109,23 @@ class LocalIndex(ABC):
         self._store.append(entry.tokens)
         self._index(len(self) - 1, entry)
 
-    def search(self, entry: Entry, size: int) -> Neighbour | None:
-        """The nearest of one encoded text among the ordinals below `size`."""
+    def search(self, entry: Entry, size: int, without: int | None = None) -> Neighbour | None:
+        """The nearest of one encoded text among the ordinals below `size`, but for one."""
         if entry.words:
-            return self._find(entry, size)
+            found = self.shortlist(entry, size)
+            return self._store.nearest(entry.tokens, found if without is None else found[found != without], self.floor)
         same = self._exact.get(entry.text, size)
-        return Neighbour(same, 1.0) if same < size else None
+        return Neighbour(same, 1.0) if same < size and same != without else None
 
     @property
     def vocabulary_nbytes(self) -> int:
         """Bytes of the dictionary of the vocabulary."""
         return self._store.vocabulary_nbytes
+
+    @property
+    def floor(self) -> float:
+        """Only a score above this names a nearest."""
+        return 0.0
 
     @property
     @abstractmethod
@@ -140,7 +147,3 @@ class LocalIndex(ABC):
     @abstractmethod
     def _index(self, ordinal: int, entry: Entry) -> None:
         """Make an entry findable whose tokens are stored under the ordinal."""
-
-    @abstractmethod
-    def _find(self, entry: Entry, size: int) -> Neighbour | None:
-        """The nearest of an entry with words among the ordinals below `size`."""

@@ -27,7 +27,6 @@ from datasketch.storage import DictListStorage, DictSetStorage
 from selfinstruct.novelty.compiled import COMPILED, kernel
 from selfinstruct.novelty.index import Entry, LocalIndex, NoveltySettings
 from selfinstruct.novelty.lcs import Ordinals
-from selfinstruct.records import Neighbour
 
 Signature: TypeAlias = npt.NDArray[np.uint32]
 
@@ -65,9 +64,6 @@ class MinHashIndex(LocalIndex):
             self._bands.insert(ordinal, entry.signature)
         else:
             self.lsh.insert(ordinal, self._minhash(entry.signature), check_duplication=False)
-
-    def _find(self, entry: Entry, size: int) -> Neighbour | None:
-        return self._store.nearest(entry.tokens, self.shortlist(entry, size), 0.0)
 
     def shortlist(self, entry: Entry, size: int) -> Ordinals:
         """The ordinals below `size` that share a band with the entry, each once, in any order."""

@@ -34,7 +34,6 @@ import numpy.typing as npt
 from selfinstruct.novelty.compiled import kernel
 from selfinstruct.novelty.index import Entry, LocalIndex, NoveltySettings
 from selfinstruct.novelty.lcs import Ordinals, Tokens, TokenStore, grown
-from selfinstruct.records import Neighbour
 
 COMMON = 2
 """Elements that two prefixes must share: more make prefixes longer and shortlists shorter."""
@@ -66,6 +65,11 @@ class PrefixIndex(LocalIndex):
         self._found: Ordinals = np.empty(TAIL, np.uint32)
 
     @property
+    def floor(self) -> float:
+        """Partners at the threshold and below it may be missing from a shortlist."""
+        return self._settings.threshold
+
+    @property
     def nbytes(self) -> int:
         """Bytes in use by numbers, without the dictionary of the vocabulary."""
         lists = sum(array.nbytes for segment in self._segments for array in segment.lists)
@@ -83,9 +87,6 @@ class PrefixIndex(LocalIndex):
 
     def _sign(self, words: Sequence[str]) -> None:
         return None
-
-    def _find(self, entry: Entry, size: int) -> Neighbour | None:
-        return self._store.nearest(entry.tokens, self.shortlist(entry, size), self._settings.threshold)
 
     def _index(self, ordinal: int, entry: Entry) -> None:
         if len(self) - self._listed >= TAIL:

@@ -14,7 +14,7 @@ import hashlib
 import json
 import re
 import tomllib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -28,6 +28,9 @@ __all__ = ["Prompt", "PromptSet", "Sampling", "load_prompts"]
 SHIPPED = Path(__file__).parent
 PLACEHOLDERS = {
     Kind.PROPOSE: ("{demonstrations}", "{number}"),
+    Kind.QUERY: (),
+    Kind.EVOLVE: ("{instruction}", "{operation}"),
+    Kind.DOCUMENT: ("{document}",),
     Kind.CLASSIFY: ("{instruction}",),
     Kind.INPUT_FIRST: ("{instruction}",),
     Kind.OUTPUT_FIRST: ("{instruction}",),
@@ -37,8 +40,11 @@ PLACEHOLDERS = {
     Kind.ANSWER: ("{task}",),
     Kind.POLISH: ("{task}",),
 }
-PROPOSING = (Kind.PROPOSE,)
-"""The kinds that ask for instructions."""
+PROPOSING = (Kind.PROPOSE, Kind.EVOLVE, Kind.DOCUMENT)
+"""The kinds that ask for instructions in so many words."""
+
+OF_STRATEGIES = (Kind.QUERY, Kind.EVOLVE, Kind.DOCUMENT)
+"""The kinds that a set asks only where a run has the strategy of that name."""
 
 TWO_STEPS = (Kind.PROPOSE, Kind.CLASSIFY, Kind.INPUT_FIRST, Kind.OUTPUT_FIRST)
 ONE_STEP = (Kind.PROPOSE, Kind.INSTANTIATE)
@@ -54,6 +60,7 @@ FORMS: Mapping[str, tuple[Kind, ...]] = {
 }
 """The kinds that other forms than the paper's ask."""
 
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
 _SLOT = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 
 _ASKING = {"answer": "--label.as answer", "polish": "polish"}
@@ -72,6 +79,7 @@ class Prompt:
     bare: bool = False  # the set's system message is left out
     draft: str = ""  # polish only: what follows on the task where an earlier answer is shown
     slots: tuple[str, ...] = ()  # names of the slots in the suffix, which each request fills
+    operations: Mapping[str, str] = field(default_factory=dict)  # evolve only: what may be asked for, by name
 
     def fill(self, **values: str) -> str:
         """The suffix with its placeholders replaced; braces elsewhere are left as they are."""
@@ -138,6 +146,7 @@ class PromptSet:
     changed: Mapping[str, Any] = field(default_factory=dict)  # sampling that is not the files', by `kind.field`
     stop_repetition: bool = False  # a completion that goes in circles is ended by the engines that can
     guests: tuple[PromptSet, ...] = ()  # of other kinds
+    digests: Mapping[str, str] = field(default_factory=dict)  # of the files of strategies, which `digest` leaves out
 
     def __getitem__(self, kind: Kind) -> Prompt:
         return self.of(kind).prompts[kind]
@@ -164,7 +173,8 @@ class PromptSet:
     def texts(self) -> list[str]:
         """All that its prompts say, whatever they are filled with."""
         each = self.prompts.values()
-        return [self.system, *(text for prompt in each for text in (prompt.prefix, prompt.suffix, prompt.tail))]
+        texts = ((prompt.prefix, prompt.suffix, prompt.tail, *prompt.operations.values()) for prompt in each)
+        return [self.system, *(text for several in texts for text in several)]
 
     @property
     def dialect(self) -> Dialect:
@@ -258,7 +268,9 @@ class PromptSet:
         return replace(self, prompts=prompts, changed=changed)
 
 
-def load_prompts(name_or_folder: str, form: Form = "task", kinds: Sequence[Kind] = ()) -> PromptSet:
+def load_prompts(
+    name_or_folder: str, form: Form = "task", kinds: Sequence[Kind] = (), strategies: Sequence[Kind] = ()
+) -> PromptSet:
     """Load a shipped prompt set by name, or a folder of `set.toml` and one TOML file per kind.
 
     A folder with an instantiate.toml needs no classify, input_first and output_first. One whose set.toml says
@@ -267,6 +279,7 @@ def load_prompts(name_or_folder: str, form: Form = "task", kinds: Sequence[Kind]
     Args:
         form: For which the set is to ask; of its folder nothing else is read.
         kinds: Those that are wanted, in place of a form's.
+        strategies: Those of `OF_STRATEGIES` that are wanted besides.
 
     Raises:
         InputError: the set does not ask for this form; or the folder, a file, a key or a placeholder is missing,
@@ -292,6 +305,12 @@ def load_prompts(name_or_folder: str, form: Form = "task", kinds: Sequence[Kind]
     kinds = kinds or _kinds(folders, form, header.get("chat", False))
     prompts = {kind: _prompt(kind, _file(folders, kind), digest, problems) for kind in kinds}
     problems += _problems_of_header(header, folder / "set.toml")
+    digests = {}
+    for kind in strategies:
+        own = hashlib.sha256()
+        problems += _lacking(kind, folders, header.get("chat", False))
+        prompts[kind] = None if problems else _prompt(kind, _file(folders, kind), own, problems)
+        digests[kind.value] = own.hexdigest()
     if problems:
         raise InputError(*problems)
     complete = {kind: prompt for kind, prompt in prompts.items() if prompt is not None}
@@ -302,6 +321,7 @@ def load_prompts(name_or_folder: str, form: Form = "task", kinds: Sequence[Kind]
         digest=digest.hexdigest(),
         system=header.get("system", ""),
         template=header.get("chat_template_kwargs", {}),
+        digests=digests,
     )
 
 
@@ -323,6 +343,15 @@ def _kinds(folders: Sequence[Path], form: Form, chat: object) -> tuple[Kind, ...
             f"--prompts: {folder.name!r} {why}, and {_ASKING[form]} asks chat models; take --prompts chat or instruct"
         )
     return FORMS[form]
+
+
+def _lacking(kind: Kind, folders: Sequence[Path], chat: object) -> Iterator[str]:
+    """Why a set cannot be asked what a strategy asks."""
+    name = folders[0].name
+    if not _file(folders, kind).exists():
+        yield f"strategies.{kind}: the prompt set {name!r} has no {kind}.toml; take --prompts chat, or write one"
+    elif kind is Kind.QUERY and chat is not True:
+        yield f"strategies.{kind}: asks chat models, and the prompt set {name!r} is not for them; take --prompts chat"
 
 
 def _fill(template: str, values: Mapping[str, str]) -> str:
@@ -370,6 +399,8 @@ def _prompt(kind: Kind, path: Path, digest: Any, problems: list[str]) -> Prompt 
     data = _read(path, digest, problems)
     if len(problems) > before:
         return None
+    if kind is Kind.QUERY:
+        data = {"prefix": "", "suffix": "", "tail": "", **data}
     texts = ["prefix", "suffix", "tail", *_OWN_TEXTS.get(kind, ())]
     for key in texts:
         if not isinstance(data.get(key), str):
@@ -380,7 +411,11 @@ def _prompt(kind: Kind, path: Path, digest: Any, problems: list[str]) -> Prompt 
     problems += [f"{path}: {problem}" for problem in problems_of(sampling, "sampling.")]
     if not isinstance(data.get("system", True), bool):
         problems.append(f"{path}: 'system' must be true, or false to leave the set's system message out")
-    for unknown in data.keys() - {*texts, "schema", "sampling", "system"}:
+    operations = data.get("operations", {})
+    if kind is Kind.EVOLVE and not _are_operations(operations):
+        problems.append(f"{path}: [operations] must name some, each with a text")
+    known = {*texts, "schema", "sampling", "system", *(["operations"] if kind is Kind.EVOLVE else [])}
+    for unknown in data.keys() - known:
         problems.append(f"{path}: unknown key {unknown!r}")
     if len(problems) > before:
         return None
@@ -390,6 +425,8 @@ def _prompt(kind: Kind, path: Path, digest: Any, problems: list[str]) -> Prompt 
     for placeholder in ("{number}", "{instruction}"):
         if kind is Kind.PROPOSE and placeholder not in data["demonstration"]:
             problems.append(f"{path}: 'demonstration' must hold {placeholder}")
+    if kind is Kind.QUERY and (data["suffix"] or data["tail"]):
+        problems.append(f"{path}: 'suffix' and 'tail' must be empty: the model goes on where the prefix ends")
     if kind is Kind.POLISH and "{draft}" not in data["draft"]:
         problems.append(f"{path}: 'draft' must hold {{draft}}")
     if not _is_schema(data.get("schema", "{}")):
@@ -405,11 +442,20 @@ def _prompt(kind: Kind, path: Path, digest: Any, problems: list[str]) -> Prompt 
         schema=data.get("schema", ""),
         draft=data.get("draft", ""),
         bare=not data.get("system", True),
+        operations=operations,
     )
 
 
 _OWN_TEXTS = {Kind.PROPOSE: ("demonstration",), Kind.POLISH: ("draft",)}
 """Texts that only the prompt of a kind has."""
+
+
+def _are_operations(given: object) -> bool:
+    return (
+        isinstance(given, dict)
+        and bool(given)
+        and all(_NAME.fullmatch(name) and isinstance(text, str) and text for name, text in given.items())
+    )
 
 
 def _is_schema(text: Any) -> bool:

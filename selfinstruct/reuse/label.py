@@ -185,6 +185,6 @@ class _NoIndex:
     def insert(self, first: int, texts: Sequence[str]) -> None:
         """Nothing is ever looked for."""
 
-    def nearest(self, size: int, texts: Sequence[str]) -> list[Neighbour | None]:
+    def nearest(self, size: int, texts: Sequence[str], without: Sequence[int | None] = ()) -> list[Neighbour | None]:
         """Nobody asks."""
         raise NotImplementedError

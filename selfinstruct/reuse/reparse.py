@@ -46,7 +46,7 @@ from selfinstruct.steps.plugins import OPTION, PLUGINS, plugin_facts
 from selfinstruct.storage.history import complete_rounds, dialect_of, facts_by_round, shipped_prompts
 from selfinstruct.storage.store import RunStore
 
-CHANGEABLE = ("reading", "screen.", "novelty.", "instances.", "rules.", "check_pool")
+CHANGEABLE = ("reading", "evolve.", "screen.", "novelty.", "instances.", "rules.", "check_pool")
 """Beginnings of the options that the pure stages read."""
 
 

@@ -69,6 +69,7 @@ def gather_facts(
         "seeds": tasks_digest(seeds),
         "pool": tasks_digest(imported),
         "prompts": prompts.digest,
+        **{f"prompts.{kind}": digest for kind, digest in prompts.digests.items()},
         **{f"sampling.{key}": value for key, value in prompts.changed.items()},
         **({"evaluation": evaluation.digest} if evaluation else {}),
         **{f"proposer.{key}": value for key, value in proposer.items()},

@@ -24,9 +24,9 @@ from selfinstruct.engines import (
 )
 from selfinstruct.errors import InputError
 from selfinstruct.novelty import letters
-from selfinstruct.prompts import Form, PromptSet, load_prompts
+from selfinstruct.prompts import OF_STRATEGIES, Form, PromptSet, load_prompts
 from selfinstruct.protocols import Engine
-from selfinstruct.records import ImportedTask, SeedTask
+from selfinstruct.records import ImportedTask, Kind, SeedTask
 from selfinstruct.run.facts import gather_facts
 from selfinstruct.run.material import Material, read_material
 from selfinstruct.run.pools import read_pool
@@ -171,9 +171,11 @@ def read_inputs(settings: InputSettings, own: Engine | None = None) -> Inputs:
         settings.sampling,
         settings.stop_repetition,
         settings.prompt_form,
+        [kind for kind in OF_STRATEGIES if kind in settings.strategies.shares],
     )
     material = read_material(settings)
     prompts = prompts.with_slots(material.slots.slots)
+    _check_raw(settings.proposer, prompts, own)
     evaluation = None
     if settings.decontaminate:
         evaluation = Contamination(read_evaluation(settings.decontaminate), settings.novelty, settings.ngram)
@@ -237,6 +239,23 @@ def warnings_about(settings: InputSettings, inputs: Inputs) -> list[str]:
     ]
 
 
+def _check_raw(engine: EngineSettings, prompts: PromptSet, own: Engine | None) -> None:
+    """InputError for an engine that cannot be asked to go on with the beginning of a user's turn."""
+    if Kind.QUERY not in prompts.kinds:
+        return
+    known = None if own is not None else traits(engine).raw
+    if known is None or known == "no":
+        raise InputError(
+            f"strategies.query: the engine {'that is open' if known is None else engine.engine} takes no prompt that is"
+            " no conversation; take transformers or vllm, or leave the strategy out"
+        )
+    if known == "told" and not prompts[Kind.QUERY].prefix:
+        raise InputError(
+            f"strategies.query: the engine {engine.engine} does not know the model's chat template; take a prompt"
+            " folder whose query.toml says what stands before a user's turn (prefix = '<|im_start|>user\n', say)"
+        )
+
+
 def _prompt_set(settings: InputSettings, own: Engine | None) -> str:
     if own is not None and settings.prompts == "auto":
         return str(getattr(own, "prompt_set", "base"))
@@ -249,13 +268,16 @@ def prompts_with(
     sampling: Sequence[str],
     stop_repetition: bool,
     form: Form = "task",
+    strategies: Sequence[Kind] = (),
 ) -> PromptSet:
     """A prompt set as the options of these names want it.
 
     Raises:
         InputError: there is no such set, or an option does not fit it.
     """
-    prompts = load_prompts(name, form).with_template(named_values("chat_template_kwargs", chat_template_kwargs))
+    prompts = load_prompts(name, form, strategies=strategies).with_template(
+        named_values("chat_template_kwargs", chat_template_kwargs)
+    )
     return replace(
         prompts.with_sampling(named_values("sampling", sampling)),
         stop_repetition=stop_repetition,

@@ -254,8 +254,8 @@ def _outcome(effect: Effect, store: RunStore, index: PoolIndex, fingerprint: str
     match effect:
         case Insert(first, texts):
             return index.insert(first, texts)
-        case Check(size, texts):
-            return index.nearest(size, texts)
+        case Check(size, texts, without):
+            return index.nearest(size, texts, without) if without else index.nearest(size, texts)
         case Write():
             return store.commit(effect.make(), fingerprint)
         case WriteCheck(facts, number, make):

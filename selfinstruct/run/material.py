@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from selfinstruct.prompts import PromptSet
@@ -10,6 +11,8 @@ from selfinstruct.settings import Facts
 from selfinstruct.sources.slots import read_slots
 from selfinstruct.steps.strategies.listed import Paper
 from selfinstruct.steps.strategies.mix import Mix
+from selfinstruct.steps.strategies.planned import Strategy
+from selfinstruct.steps.strategies.single import Evolve, Query
 from selfinstruct.steps.strategies.slots import Slot, Slots
 
 
@@ -38,5 +41,10 @@ def read_material(settings: RunSettings) -> Material:
 
 def mix_of(settings: RunSettings, prompts: PromptSet, material: Material) -> Mix:
     """The strategies of a run."""
-    paper = Paper(settings.propose, settings.seed, prompts, material.slots)
-    return Mix(settings.seed, {"paper": 1.0}, {"paper": paper})
+    seed, slots, shares = settings.seed, material.slots, settings.strategies.shares
+    make: Mapping[str, Callable[[], Strategy]] = {
+        "paper": lambda: Paper(settings.propose, seed, prompts, slots),
+        "query": lambda: Query(seed),
+        "evolve": lambda: Evolve(seed, prompts, slots),
+    }
+    return Mix(seed, shares, {name: make[name]() for name in shares})

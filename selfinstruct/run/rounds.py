@@ -56,7 +56,7 @@ from selfinstruct.run.failures import refuse_failures
 from selfinstruct.run.given import given_instances, imported_candidates, seed_candidates
 from selfinstruct.run.material import Material, mix_of
 from selfinstruct.run.settings import RunSettings
-from selfinstruct.run.verdicts import Criteria, admitted, labelled, screened, survivors
+from selfinstruct.run.verdicts import Criteria, admitted, labelled, left_out, screened, survivors
 from selfinstruct.settings import Facts
 from selfinstruct.sources.contamination import Contamination
 from selfinstruct.steps.checks import Judge
@@ -95,10 +95,14 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Ask the index for the nearest of each text among the first `size`, then report with `Run.checked`."""
+    """Ask the index for the nearest of each text among the first `size`, then report with `Run.checked`.
+
+    `without`: for each text the ordinal that it is not compared with, if there is one; none where no text has one.
+    """
 
     size: int
     texts: Sequence[str]
+    without: Sequence[int | None] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +241,8 @@ class Run:
                 self._proposing.pop(file.round, None)
                 proposals = cast(Sequence[Proposal], file.rows)
                 self._screened = screened(proposals, self._reader_of(file), self._criteria, self.pool.texts_of)
-                self._effects.append(Check(len(self.pool), survivors(self._screened)))
+                without = left_out(self._screened, proposals, self.pool.ordinals_by_id)
+                self._effects.append(Check(len(self.pool), survivors(self._screened), without))
             case Table.CANDIDATES:
                 self._grow_pool(file.round, [row for row in cast(Sequence[Candidate], file.rows) if row.accepted])
             case Table.LABELS:

@@ -13,7 +13,7 @@ from selfinstruct.settings import SEEDS, NamedValues, group, option
 from selfinstruct.steps.instantiate import InstanceSettings
 from selfinstruct.steps.rules import RuleSettings
 from selfinstruct.steps.screen import ScreenSettings
-from selfinstruct.steps.strategies.settings import ProposeSettings
+from selfinstruct.steps.strategies.settings import EvolveSettings, MixSettings, ProposeSettings
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,7 @@ class StepSettings:
     stop_repetition: bool = option(True, before=False)
     reading: Literal["tolerant", "paper"] = option("tolerant", before="paper")
     propose: ProposeSettings = group(ProposeSettings)
+    evolve: EvolveSettings = group(EvolveSettings, on_command_line=False)
     screen: ScreenSettings = group(ScreenSettings)
     novelty: NoveltySettings = group(NoveltySettings)
     instances: InstanceSettings = group(InstanceSettings)
@@ -136,6 +137,7 @@ class RunSettings(StepSettings):
     feedback: FeedbackSettings = group(FeedbackSettings, on_command_line=False)
     label: FormSettings = group(FormSettings)
     check: JudgeSettings = group(JudgeSettings, on_command_line=False)
+    strategies: MixSettings = group(MixSettings, on_command_line=False)
     slots: NamedValues = option((), alters_data=False, on_command_line=False, in_recipes=True)
 
     @property

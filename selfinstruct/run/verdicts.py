@@ -13,6 +13,7 @@ from functools import partial
 
 from selfinstruct.novelty.check import admit
 from selfinstruct.novelty.index import NoveltySettings
+from selfinstruct.novelty.rouge import rouge_l, tokenise
 from selfinstruct.records import (
     Candidate,
     Finish,
@@ -31,6 +32,8 @@ from selfinstruct.steps.constraints import Asked, ConstraintSettings, asked
 from selfinstruct.steps.instantiate import InstanceSettings, filter_instances, instance_row
 from selfinstruct.steps.readers import Reader
 from selfinstruct.steps.readers.answers import answer_of, input_of
+from selfinstruct.steps.readers.read import Proposed
+from selfinstruct.steps.readers.single import SINGLE
 from selfinstruct.steps.rules import Rules
 from selfinstruct.steps.screen import Screen
 
@@ -52,14 +55,17 @@ class Criteria:
     rules: Rules
     evaluation: Contamination | None
     constraints: ConstraintSettings
+    similar: float  # of a rewritten instruction and its parent, above which it is dropped
 
     @classmethod
     def of(cls, settings: StepSettings, told: Sequence[str], evaluation: Contamination | None = None) -> Criteria:
         """What these options say, of answers to prompts that told this (`PromptSet.texts`)."""
         screen = Screen(settings.screen, any_script=settings.novelty.any_script)
         rules = Rules(settings.rules, settings.novelty.tokeniser, told)
-        constraints = settings.constraints
-        return cls(settings.seed, settings.novelty, settings.instances, screen, rules, evaluation, constraints)
+        given, checks = settings.novelty, settings.constraints
+        return cls(
+            settings.seed, given, settings.instances, screen, rules, evaluation, checks, settings.evolve.similar
+        )
 
     def of_instruction(self, text: str, shown: Sequence[str] = ()) -> Reason | None:
         """Why an instruction is dropped for what it is. `shown`: as of `Rules.of_instruction`."""
@@ -97,29 +103,78 @@ def screened(
     Args:
         texts_of: The texts of demonstrations by their ids (`Pool.texts_of`).
     """
-    ids = {id for proposal in proposals for id in proposal.demonstrations}
+    ids = {id for proposal in proposals for id in proposal.demonstrations if proposal.strategy != Kind.EVOLVE}
     shown = criteria.rules.demonstrations(texts_of, ids)
-    return [candidate for proposal in proposals for candidate in _candidates(proposal, reader, criteria, shown)]
+    parents = _parents(proposals)
+    told = texts_of(set(parents.values())) if parents else {}
+    found = []
+    for proposal in proposals:
+        parent = told.get(parents.get(proposal.request_id, ""))
+        found += list(_candidates(proposal, reader, criteria, shown, parent))
+    return found
+
+
+def _parents(proposals: Sequence[Proposal]) -> dict[str, str]:
+    """The ids of the instructions that requests asked to be rewritten, by the ids of the requests."""
+    return {each.request_id: each.demonstrations[0] for each in proposals if each.strategy == Kind.EVOLVE}
+
+
+def left_out(
+    candidates: Sequence[Candidate],
+    proposals: Sequence[Proposal],
+    ordinals_of: Callable[[Collection[str]], Mapping[str, int]],
+) -> Sequence[int | None]:
+    """For each of the `survivors` the ordinal that the novelty check leaves out, its parent; nothing if none has one.
+
+    An instruction that was made longer is near to its parent however new it is (`_near_parent` says what is too near).
+
+    Args:
+        ordinals_of: The ordinals of the pool by their ids (`Pool.ordinals_by_id`).
+    """
+    parents = _parents(proposals)
+    if not parents:
+        return ()
+    ordinals = ordinals_of(set(parents.values()))
+    return [
+        ordinals.get(parents.get(candidate.request_id or "", ""))
+        for candidate in candidates
+        if candidate.reason is None
+    ]
 
 
 def _candidates(
-    proposal: Proposal, reader: Reader, criteria: Criteria, demonstrations: Mapping[str, str]
+    proposal: Proposal, reader: Reader, criteria: Criteria, demonstrations: Mapping[str, str], parent: str | None
 ) -> Iterator[Candidate]:
     lost = _LOST.get(proposal.finish)
     cut = proposal.finish in _CUT
     opened = len(proposal.demonstrations) + 1
-    found = [] if lost is Reason.FAILED else reader.proposals(proposal.text, opened, cut)
+    if lost is Reason.FAILED:
+        found: list[Proposed] = []
+    elif (single := SINGLE.get(proposal.strategy)) is not None:
+        found = single(proposal.text, cut)
+    else:
+        found = reader.proposals(proposal.text, opened, cut)
     if not found:
         yield _candidate(proposal, None, "", lost or reader.silence(proposal.text, cut))
     shown = [demonstrations[id] for id in proposal.demonstrations if id in demonstrations]
     for position, (text, reason) in enumerate(found):
         reason = _told(reason, proposal.finish) or criteria.of_instruction(text, shown)
         candidate = _candidate(proposal, position, text, reason)
+        if reason is None and parent is not None and (score := _near_parent(text, parent, criteria)) is not None:
+            nearest = proposal.demonstrations[0]
+            candidate = replace(candidate, reason=Reason.SIMILAR, nearest_id=nearest, rouge_l=score)
         if candidate.reason is None and criteria.evaluation and (hit := criteria.evaluation.of_instruction(text)):
             candidate = replace(
                 candidate, reason=Reason.CONTAMINATED, nearest_id=f"evaluation/{hit.id}", rouge_l=hit.rouge_l
             )
         yield candidate
+
+
+def _near_parent(text: str, parent: str, criteria: Criteria) -> float | None:
+    """How near a rewritten instruction is to the one that it was made of, if that is too near."""
+    words, theirs = (tokenise(each, criteria.novelty.tokeniser) for each in (text, parent))
+    score = rouge_l(words, theirs) if words and theirs else float(text == parent)
+    return score if score > criteria.similar else None
 
 
 def _candidate(proposal: Proposal, position: int | None, text: str, reason: Reason | None) -> Candidate:

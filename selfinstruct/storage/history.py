@@ -18,7 +18,9 @@ from selfinstruct.storage.store import RunStore
 
 def is_of_makers(key: str) -> bool:
     """Whether a fact is about models or prompts."""
-    return key == "prompts" or key.startswith(("sampling.", "proposer.", "labeller.", "polisher.", "polish."))
+    return key == "prompts" or key.startswith(
+        ("prompts.", "sampling.", "proposer.", "labeller.", "polisher.", "polish.")
+    )
 
 
 def facts_by_round(store: RunStore) -> Iterator[tuple[int, Facts]]:

@@ -141,6 +141,8 @@ def test_a_sharded_index_answers_as_one_index_does(cluster: None) -> None:
         index.insert(100, texts[100:])
         index.insert(50, texts[50:150])  # a repeated call
     assert sharded.nearest(len(texts), varied) == single.nearest(len(texts), varied)
+    without = [None if at % 3 else at % len(texts) for at in range(len(varied))]
+    assert sharded.nearest(len(texts), varied, without) == single.nearest(len(texts), varied, without)
     sharded.close()
 
 

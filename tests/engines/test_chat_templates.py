@@ -125,6 +125,53 @@ def test_a_kind_that_leaves_the_system_message_out_is_the_user_s_turn_alone(temp
     assert shown == "<|start|>user\nSing.<|end|>\n<|start|>assistant\n"
 
 
+# ---- the beginning of a user's turn
+
+
+def with_query(prefix: str = "") -> PromptSet:
+    whole = prompt_set()
+    query = Prompt(prefix, "", "", SAMPLING, bare=True)
+    return replace(whole, prompts={**whole.prompts, Kind.QUERY: query})
+
+
+@pytest.mark.parametrize(("template", "before"), [(SHOWS, ""), (REFUSES, "<|begin|>"), (DROPS, "")])
+def test_a_query_is_what_stands_before_a_users_turn(template: str, before: str) -> None:
+    tokenizer = make_tokenizer()
+    tokenizer.chat_template = template
+    encoder, plain = PromptEncoder(tokenizer, with_query()), PromptEncoder(tokenizer, prompt_set())
+    ids = encoder.encode(Request("q", Kind.QUERY, "", 0)).ids
+    assert tokenizer.decode(ids) == f"{before}<|start|>user\n"
+    assert encoder.frame(Kind.QUERY)[1] == ids[-1:]
+    assert {kind: encoder.frame(kind) for kind in TWO_STEPS} == {kind: plain.frame(kind) for kind in TWO_STEPS}
+
+
+def test_a_query_is_what_the_prompt_folder_says_if_it_says_it() -> None:
+    tokenizer = make_tokenizer()
+    tokenizer.chat_template = SHOWS
+    encoder = PromptEncoder(tokenizer, with_query("<|start|>a guest\n"))
+    ids = encoder.encode(Request("q", Kind.QUERY, "", 0)).ids
+    assert tokenizer.decode(ids) == "<|start|>a guest\n"
+    assert ids[0] == tokenizer.convert_tokens_to_ids("<|start|>")
+
+
+def test_a_template_with_nothing_before_the_user_has_no_query() -> None:
+    tokenizer = make_tokenizer()
+    tokenizer.chat_template = "{% for m in messages %}{{ m.content }}<|end|>{% endfor %}"
+    with pytest.raises(InputError, match="puts nothing before a user's turn"):
+        PromptEncoder(tokenizer, with_query())
+
+
+@pytest.mark.parametrize("kind", [Kind.QUERY, Kind.CLASSIFY])
+def test_a_users_turn_ends_with_what_the_template_puts_after_one(make: Make, kind: Kind) -> None:
+    ends_users = SHOWS.replace("<|end|>", "{{ '<|end|>' if m.role == 'assistant' else '<|pad|>' }}")
+    engine = open_engine(EngineSettings(model=make("<|pad|>", ends_users)), with_query())
+    engine.add([Request("q", kind, "Sing." if kind is Kind.CLASSIFY else "", seed_of("q"))])
+    completions: list[Completion] = []
+    while not completions:
+        completions = engine.step()
+    assert (completions[0].text, completions[0].finish, completions[0].completion_tokens) == ("", Finish.STOP, 1)
+
+
 # ---- ends
 
 
@@ -208,7 +255,7 @@ def test_a_model_without_any_end_is_told_of_too(tmp_path: Path, caplog: pytest.L
     text = tokenizer.backend_tokenizer.to_str().replace("<|endoftext|>", "<|nothing|>")
     bare = type(tokenizer)(tokenizer_object=Tokenizer.from_str(text))
     (tmp_path / "config.json").write_text("{}")
-    assert end_tokens(Located("m", tmp_path, False), bare, None) == []
+    assert end_tokens(Located("m", tmp_path, False), bare, []) == []
     (line,) = warnings_in(caplog)
     assert "answers go on to a stop string or to max_tokens" in line
 

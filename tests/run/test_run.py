@@ -104,7 +104,7 @@ class Shards:
         for ordinal, text in enumerate(texts, start=first):
             self._parts[ordinal % len(self._parts)].insert(ordinal // len(self._parts), [text])
 
-    def nearest(self, size: int, texts: Sequence[str]) -> list[Neighbour | None]:
+    def nearest(self, size: int, texts: Sequence[str], without: Sequence[int | None] = ()) -> list[Neighbour | None]:
         count = len(self._parts)
         answers = [
             [near and Neighbour(near.ordinal * count + at, near.rouge_l) for near in part.nearest(len(part), texts)]

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import selfinstruct
+from cluster.settings import GenerateSettings
+from jobs.main import main
 from selfinstruct.errors import InputError
+from selfinstruct.face.options import settings_of
+from selfinstruct.novelty.rouge import rouge_l, tokenise
 from selfinstruct.records import Table
+from selfinstruct.run.inputs import read_inputs
 from selfinstruct.sources.slots import read_slots
 from selfinstruct.storage.store import RunStore
 
@@ -82,3 +88,104 @@ def test_demonstrations_may_be_generated_ones_alone(tmp_path: Path) -> None:
 def test_a_prompt_shows_one_demonstration_at_least(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="a prompt shows one demonstration at least"):
         make(tmp_path / "run", propose={"seeds": 0, "generated": 0})
+
+
+# ---- mixes
+
+MIX = {"paper": 0.4, "query": 0.3, "evolve": 0.3}
+
+
+def accepted(store: RunStore) -> list[Any]:
+    return [row for n in store.rounds(Table.CANDIDATES) for row in store.read(Table.CANDIDATES, n).rows if row.accepted]
+
+
+@pytest.mark.parametrize("prompts", ["chat", "instruct"])
+def test_a_mix_of_strategies_in_one_run(tmp_path: Path, prompts: str) -> None:
+    store = make(tmp_path / "run", 150, strategies=MIX, prompts=prompts)
+    rows, known = proposals(store), {row.id: row for row in accepted(store)}
+    counts = Counter(row.strategy for row in rows)
+    assert set(counts) == set(MIX)
+    requests = {row.request_id: row for row in rows}
+    made = Counter(requests[row.request_id].strategy for row in known.values() if row.request_id)
+    assert set(made) == set(MIX)
+    near = 0
+    for row in rows:
+        if row.strategy == "query":
+            assert (row.demonstrations, row.sources) == ((), ())
+        if row.strategy == "evolve":
+            (parent,) = row.demonstrations
+            assert row.sources[0] == f"parent:{parent}"
+            children = [child for child in known.values() if child.request_id == row.request_id]
+            near += sum(rouge(child.text, known[parent].text) > 0.7 for child in children)
+            assert len(children) <= 1
+    assert near  # they would have died of being like their parents
+
+
+def test_accepted_instructions_are_new_to_all_but_their_parents(tmp_path: Path) -> None:
+    store = make(tmp_path / "run", 150, strategies={"paper": 0.3, "evolve": 0.7})
+    parents = {row.request_id: row.demonstrations[0] for row in proposals(store) if row.strategy == "evolve"}
+    rows = accepted(store)
+    for later, row in enumerate(rows):
+        for earlier in rows[:later] if row.origin == "model" else ():
+            limit = 0.9 if parents.get(row.request_id) == earlier.id else 0.7
+            assert rouge(row.text, earlier.text) <= limit, f"{row.id} and {earlier.id}"
+
+
+def rouge(a: str, b: str) -> float:
+    return rouge_l(tokenise(a, "rouge"), tokenise(b, "rouge"))
+
+
+def test_a_mix_goes_on_as_if_it_had_never_been_ended(tmp_path: Path) -> None:
+    whole = contents(make(tmp_path / "whole", 120, strategies=MIX))
+    for target in (20, 60, 120):
+        store = make(tmp_path / "parts", target, strategies=MIX)
+    assert contents(store) == whole
+    with pytest.raises(InputError, match=r"strategies\.paper: the run has 0\.4"):
+        make(tmp_path / "parts", 130)
+
+
+def test_a_mix_that_is_reparsed_is_the_same_run(tmp_path: Path) -> None:
+    store = make(tmp_path / "run", 80, strategies=MIX)
+    assert (
+        main(["reparse", str(tmp_path / "run"), "--out", str(tmp_path / "again"), "--change", "rules.prompt=false"])
+        == 0
+    )
+    again = RunStore(str(tmp_path / "again"))
+    assert [row.id for row in accepted(again)] == [row.id for row in accepted(store)]
+
+
+@pytest.mark.parametrize(
+    ("strategies", "said"),
+    [
+        ({"query": 0.5}, "the shares sum to 1.5 (paper 1, query 0.5), must sum to 1; paper has 1 unless it is named"),
+        ({"paper": 0}, "the shares sum to 0 (all are 0)"),
+        ({"magpie": 1}, "'strategies.magpie' is no option here"),
+        ({"paper": 0, "query": -1}, "must be at least 0"),
+    ],
+)
+def test_a_mix_that_is_none_is_one_line(tmp_path: Path, strategies: dict[str, float], said: str) -> None:
+    with pytest.raises(InputError) as caught:
+        make(tmp_path / "run", strategies=strategies)
+    assert said in str(caught.value)
+
+
+def test_an_engine_that_takes_conversations_alone_is_asked_no_query(tmp_path: Path) -> None:
+    query = {"paper": 0, "query": 1}
+    with pytest.raises(InputError, match=r"whose query\.toml says what stands before a user's turn"):
+        read_inputs(settings_for("openai", query))
+    with pytest.raises(InputError, match=r"'tiny' has no query\.toml"):
+        make(tmp_path / "run", strategies=query, prompts="tiny")
+
+
+def settings_for(engine: str, strategies: dict[str, float]) -> GenerateSettings:
+    given = {"strategies": strategies, "prompts": "chat", "model": "m", "engine": engine}
+    return settings_of(GenerateSettings(out="run"), given, "generate")
+
+
+def test_show_names_the_parent_and_the_operation(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = make(tmp_path / "run", 60, strategies=MIX)
+    row = next(row for row in proposals(store) if row.strategy == "evolve")
+    assert main(["show", str(tmp_path / "run"), row.request_id]) == 0
+    text = capsys.readouterr().out
+    assert all(source in text for source in row.sources)
+    assert "strategy evolve" in text

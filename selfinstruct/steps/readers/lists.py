@@ -140,6 +140,11 @@ def _tight(item: str) -> str:
     return item if first.rstrip().endswith((":", "：")) or _GOES_ON.match(rest.lstrip("\n")) else first
 
 
+def alone(text: str) -> str:
+    """A text that is one item, without what is around it."""
+    return _clean(_alone(text))
+
+
 def _alone(item: str) -> str:
     """An item without the rule, and without the heading of the next ones, that follow it."""
     return without_rule(_GROUP.sub("", without_rule(item.rstrip())))

@@ -1,9 +1,10 @@
-"""The settings of strategies."""
+"""What requests for instructions are made of: the mix of strategies, and the settings of each."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
 
 from selfinstruct.settings import option
 
@@ -24,3 +25,41 @@ class ProposeSettings:
         """What is wrong with the options together."""
         if self.seeds + self.generated < 1:
             yield "seeds: is 0 and so is --propose.generated; a prompt shows one demonstration at least"
+
+
+@dataclass(frozen=True)
+class MixSettings:
+    """Which share of the requests each strategy plans; the shares sum to 1.
+
+    Args:
+        paper: Demonstrations as in the paper, some seed tasks and some accepted instructions.
+        query: No demonstrations: a chat model writes the message of a user.
+        evolve: One instruction of the pool, to be rewritten.
+    """
+
+    paper: float = option(1.0, least=0, most=1, before=1.0)
+    query: float = option(0.0, least=0, most=1, before=0.0)
+    evolve: float = option(0.0, least=0, most=1, before=0.0)
+
+    @property
+    def shares(self) -> Mapping[str, float]:
+        """The strategies that have one, in the order of the fields."""
+        return {each.name: share for each in fields(self) if (share := getattr(self, each.name))}
+
+    def problems(self) -> Iterator[str]:
+        """What is wrong with the options together."""
+        if not math.isclose(total := math.fsum(self.shares.values()), 1, abs_tol=1e-6):
+            told = ", ".join(f"{name} {share:g}" for name, share in self.shares.items()) or "all are 0"
+            yield f"paper: the shares sum to {total:g} ({told}), must sum to 1; paper has 1 unless it is named, too"
+
+
+@dataclass(frozen=True)
+class EvolveSettings:
+    """What becomes of instructions that were rewritten.
+
+    Args:
+        similar: One is dropped when its ROUGE-L with its parent is above this. With all others it is compared as any
+            instruction is.
+    """
+
+    similar: float = option(0.9, least=0, below=1, before=0.9)

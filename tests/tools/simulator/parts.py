@@ -161,9 +161,9 @@ class Index:
             again = self._world.draw.randint(0, len(self._texts))
             self._index.insert(again, self._texts[again:])
 
-    def nearest(self, size: int, texts: Sequence[str]) -> list[Neighbour | None]:
+    def nearest(self, size: int, texts: Sequence[str], without: Sequence[int | None] = ()) -> list[Neighbour | None]:
         if self._world.happens(self._trouble):
             self._index = make_index(self._settings)
             for at in range(0, len(self._texts), 8):
                 self._index.insert(at, self._texts[at : at + 12])  # chunks that overlap
-        return self._index.nearest(size, texts)
+        return self._index.nearest(size, texts, without)
