@@ -34,6 +34,22 @@ def in_share(id: str, share: float, seed: int) -> bool:
     return rank_of(id, seed) < share * (1 << 63)
 
 
+def permuted(n: int, at: int, *parts: str | int) -> int:
+    """Where a keyed permutation of [0, n) puts `at`: a bijection, without a list of it.
+
+    Four rounds of a Feistel network on the least even number of bits that n fits in, walked until it is below n.
+    """
+    half = max(1, (n - 1).bit_length() + 1 >> 1)
+    mask = (1 << half) - 1
+    while True:
+        left, right = at >> half, at & mask
+        for step in range(4):
+            left, right = right, left ^ seed_of("permuted", step, right, *parts) & mask
+        at = left << half | right
+        if at < n:
+            return at
+
+
 class Draws:
     """A stream of draws under one key: blake2b of the key and a counter."""
 

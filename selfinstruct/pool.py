@@ -20,6 +20,7 @@ class Pool:
         self.texts: list[str] = []
         self.seeds = 0
         self._given = 0  # seeds and imported ones, whose ids are texts
+        self.cells = array("H")  # of each text, where anybody asks for them
         self._given_ids: list[str] = []
         self._packed = array("i")  # round, request, position of each of the model's
         self._ends = [0]  # pool size before each round, and after the last one
@@ -41,8 +42,9 @@ class Pool:
         """The pool's size once that round was in it."""
         return self._ends[round_number + 1]
 
-    def extend(self, accepted: Sequence[Candidate]) -> None:
-        """Take in the accepted candidates of the next round, in canonical order."""
+    def extend(self, accepted: Sequence[Candidate], cells: Sequence[int] = ()) -> None:
+        """Take in the accepted candidates of the next round, in canonical order, and their cells, if any are wanted."""
+        self.cells.extend(cells)
         for candidate in accepted:
             self.texts.append(candidate.text)
             if candidate.origin is Origin.MODEL:

@@ -121,6 +121,8 @@ def restore(run: Run, store: RunStore, facts: Facts) -> str:
                 run.judged(number, checks.read(number) if run.looks_back else ())
         elif number in committed[Table.LABELS]:
             run.committed(store.read(Table.LABELS, number))
+    if run.gives_documents and (planned := committed[Table.PROPOSALS]):
+        run.noted(planned[-1], store.metadata(Table.PROPOSALS, planned[-1]).notes)
     for number in committed[Table.PROPOSALS]:
         if number not in committed[Table.CANDIDATES]:
             run.committed(store.read(Table.PROPOSALS, number))

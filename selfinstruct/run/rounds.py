@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property, partial
 from typing import Any, TypeAlias, cast
@@ -62,6 +62,7 @@ from selfinstruct.sources.contamination import Contamination
 from selfinstruct.steps.checks import Judge
 from selfinstruct.steps.judging import overall
 from selfinstruct.steps.readers import Reader, reader_for, reader_of
+from selfinstruct.steps.strategies.cells import CellIndex
 from selfinstruct.steps.strategies.mix import Mix
 from selfinstruct.steps.strategies.planned import PoolView
 
@@ -118,6 +119,9 @@ Effect: TypeAlias = Write | WriteCheck | Check | Insert
 
 _MAX_FAILED = "--rounds.max_failed"
 
+DOCUMENTS = "documents"
+"""The note of a proposals file that says how many documents all requests up to its end were given."""
+
 
 class Run:
     """One run of Self-Instruct, from its seed tasks to the last file.
@@ -155,6 +159,7 @@ class Run:
         self._imported = imported
         self._chosen = chosen
         self._material = material or Material()
+        self._documents: dict[int, int] = {}  # how many documents were given out up to the end of a round
         self._reader = reader_of(prompts, settings.reading)
         self._criteria = Criteria.of(settings, prompts.texts if told is None else told, evaluation)
         self._effects: deque[Effect] = deque()
@@ -262,6 +267,15 @@ class Run:
                 else:
                     self._prove(file.round, accepted)
 
+    @property
+    def gives_documents(self) -> bool:
+        """Whether plans go on where those of earlier rounds ended: `noted` must be told of the newest one."""
+        return self._material.documents is not None
+
+    def noted(self, number: int, notes: Mapping[str, Any]) -> None:
+        """What the newest committed proposals file says of itself."""
+        self._documents[number] = int(notes.get(DOCUMENTS, 0))
+
     def judged(self, number: int, rows: Sequence[CheckRow]) -> None:
         """A round's file of the check is in the store, as `committed` has it; its instances were reported before.
 
@@ -354,8 +368,12 @@ class Run:
         count = min(max(size // 8, bounds["least"]), bounds["most"])
         proven = None if self._proven is None else self._proven.until(self._proven_for(number))
         view = PoolView(self.pool, size, proven)
-        ids = (f"{round_name(number)}/{position:05d}" for position in range(count))
-        self._proposing[number] = Proposing(bounds, self._mix.plan(ids, view))
+        if self._material.cells:
+            view = replace(view, cells=CellIndex(self.pool.cells, view.others))
+        ids = [f"{round_name(number)}/{position:05d}" for position in range(count)]
+        first = self._documents.get(number - 1, 0)
+        self._documents[number] = first + self._mix.count(ids, Kind.DOCUMENT)
+        self._proposing[number] = Proposing(bounds, self._mix.plan(ids, view, first))
         self._next_round += 1
 
     def _write_proposals(self) -> None:
@@ -368,6 +386,8 @@ class Run:
         rows = proposing.rows(number, self.pool)
         self._refuse_failures(Table.PROPOSALS, number, rows)
         notes: dict[str, Any] = {**proposing.bounds, "dialect": self._prompts.dialect}
+        if self._material.documents is not None:
+            notes[DOCUMENTS] = self._documents[number]
         if self._fact_keeper and number == self._fact_keeper[0]:
             notes["facts"] = self._fact_keeper[1]
         self._write(Table.PROPOSALS, number, lambda: rows, notes)
@@ -380,8 +400,9 @@ class Run:
         return self._reader if dialect is self._prompts.dialect else reader_for(dialect, self.settings.reading)
 
     def _grow_pool(self, number: int, accepted: Sequence[Candidate]) -> None:
-        self._effects.append(Insert(len(self.pool), [candidate.text for candidate in accepted]))
-        self.pool.extend(accepted)
+        texts = [candidate.text for candidate in accepted]
+        self._effects.append(Insert(len(self.pool), texts))
+        self.pool.extend(accepted, self._material.cells(texts) if self._material.cells else ())
         self._screened = []
         if number > 0:
             self._barren = 0 if accepted else self._barren + 1

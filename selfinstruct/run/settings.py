@@ -13,7 +13,13 @@ from selfinstruct.settings import SEEDS, NamedValues, group, option
 from selfinstruct.steps.instantiate import InstanceSettings
 from selfinstruct.steps.rules import RuleSettings
 from selfinstruct.steps.screen import ScreenSettings
-from selfinstruct.steps.strategies.settings import EvolveSettings, MixSettings, ProposeSettings
+from selfinstruct.steps.strategies.settings import (
+    DocumentSettings,
+    EvolveSettings,
+    MixSettings,
+    ProposeSettings,
+    SpreadSettings,
+)
 
 
 @dataclass(frozen=True)
@@ -138,6 +144,8 @@ class RunSettings(StepSettings):
     label: FormSettings = group(FormSettings)
     check: JudgeSettings = group(JudgeSettings, on_command_line=False)
     strategies: MixSettings = group(MixSettings, on_command_line=False)
+    spread: SpreadSettings = group(SpreadSettings, on_command_line=False)
+    documents: DocumentSettings = group(DocumentSettings, on_command_line=False)
     slots: NamedValues = option((), alters_data=False, on_command_line=False, in_recipes=True)
 
     @property
@@ -156,5 +164,8 @@ class RunSettings(StepSettings):
             yield "feedback.proven: asks for accepted instances, and with label.as none there are none"
         if self.check.rubric and not self.labels:
             yield "check.rubric: asks about accepted instances, and with label.as none there are none"
+        if bool(self.documents.files) is not bool(self.strategies.document):
+            lacks = "no share in strategies" if self.documents.files else "no documents.files"
+            yield f"strategies.document: has {lacks}; give both, or neither"
         if self.feedback.lookback < self.rounds.lag:
             yield f"feedback.lookback: is {self.feedback.lookback}, must be at least rounds.lag ({self.rounds.lag})"

@@ -38,7 +38,7 @@ class Values:
     Attributes:
         names: What each value is called: its file and line or row, or its place in a shipped list.
         ends: Sums of the weights up to each, in millionths; none where all weigh the same.
-        digest: Of values and weights.
+        digest: Of values, names and weights.
     """
 
     values: Sequence[str]
@@ -80,7 +80,7 @@ def _read(name: str, url: str) -> Values:
 
 def _values(texts: Sequence[str], names: Sequence[str], weights: Sequence[int]) -> Values:
     digest = hashlib.sha256()
-    for text in (*texts, *map(str, weights)):
+    for text in (*texts, *names, *map(str, weights)):
         data = text.encode()
         digest.update(len(data).to_bytes(8, "little") + data)
     return Values(texts, names, list(accumulate(weights)), digest.hexdigest())

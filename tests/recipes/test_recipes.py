@@ -91,7 +91,8 @@ def test_the_values_make_the_fingerprint_and_the_name_does_not(tmp_path: Path) -
     rules = {f"rules.{name}": False for name in ("echo", "prompt", "repetition", "statement")}
     rules |= {"rules.echo_words": 8, "rules.prompt_words": 12, "rules.repeated": 0.5}
     feedback = {"feedback.proven": False, "feedback.lookback": 6, "check.rubric": "", "check.share": 1.0}
-    feedback |= {"strategies.paper": 1.0, "strategies.query": 0.0, "strategies.evolve": 0.0, "evolve.similar": 0.9}
+    feedback |= {"strategies.paper": 1.0, "evolve.similar": 0.9, "spread.seeds": 2, "spread.generated": 6}
+    feedback |= dict.fromkeys((f"strategies.{name}" for name in ("spread", "query", "evolve", "document")), 0.0)
     constraints = {"constraints.share", "constraints.two"}
     assert named | rules.keys() | feedback.keys() | constraints == ALTERING.keys()
     config = tmp_path / "rules.yaml"

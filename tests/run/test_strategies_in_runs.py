@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ from selfinstruct.face.options import settings_of
 from selfinstruct.novelty.rouge import rouge_l, tokenise
 from selfinstruct.records import Table
 from selfinstruct.run.inputs import read_inputs
+from selfinstruct.semantic.cells import cells_of
+from selfinstruct.semantic.table import shipped_table
+from selfinstruct.sources.corpus import Columns, Corpus
 from selfinstruct.sources.slots import read_slots
 from selfinstruct.storage.store import RunStore
 
@@ -55,15 +59,16 @@ def test_values_of_slots_are_drawn_and_named(tmp_path: Path) -> None:
 
 def test_a_run_goes_on_with_the_same_values_wherever_they_lie(tmp_path: Path) -> None:
     for name, text in (("a", "wood\nstone\n"), ("b", "wood\nstone\n"), ("c", "wood\n")):
-        (tmp_path / f"{name}.txt").write_text(text)
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "things.txt").write_text(text)
 
     def go_on(folder: str, name: str, target: int) -> RunStore:
-        slots = {"topic": str(tmp_path / f"{name}.txt"), "task_type": "builtin"}
+        slots = {"topic": str(tmp_path / name / "things.txt"), "task_type": "builtin"}
         return make(tmp_path / folder, target, prompts="topics", slots=slots)
 
     whole = contents(go_on("whole", "a", 120))
     go_on("parts", "a", 30)
-    assert contents(go_on("parts", "a", 120)) == whole
+    assert contents(go_on("parts", "b", 120)) == whole
     with pytest.raises(InputError, match=r"slots\.topic: the run has"):
         go_on("parts", "c", 200)
 
@@ -189,3 +194,77 @@ def test_show_names_the_parent_and_the_operation(tmp_path: Path, capsys: pytest.
     text = capsys.readouterr().out
     assert all(source in text for source in row.sources)
     assert "strategy evolve" in text
+
+
+# ---- spread
+
+
+def test_spread_shows_instructions_of_many_cells(tmp_path: Path) -> None:
+    mix = {"paper": 0.5, "spread": 0.5}
+    store = make(tmp_path / "run", 250, strategies=mix)
+    known = {row.id: row.text for row in accepted(store)}
+    cells, table = {}, shipped_table()
+    for id, text in known.items():
+        (cells[id],) = cells_of(table.embed([text])).tolist()
+    shown = [row for row in proposals(store) if row.strategy == "spread" and row.round > 3]
+    assert shown
+    for row in shown:
+        others = [id for id in row.demonstrations if not id.startswith("seed/")]
+        assert len(others) == len({cells[id] for id in others}) == 6
+    for target in (40, 250):
+        parts = make(tmp_path / "parts", target, strategies=mix)
+    assert contents(parts) == contents(store)
+
+
+# ---- documents
+
+DOCUMENT = {"paper": 0.4, "document": 0.6}
+
+
+def write_documents(folder: Path, count: int) -> str:
+    rows = [
+        {"id": f"d{at}", "text": f"Document {at} says that {at} is the number of this document."} for at in range(count)
+    ]
+    (folder / "texts.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    return str(folder / "texts.jsonl")
+
+
+def documents_of(rows: list[Any]) -> list[str]:
+    return [each for row in rows for each in row.sources if each.startswith("document:")]
+
+
+def test_each_document_is_used_once_and_none_is_skipped(tmp_path: Path) -> None:
+    given = {"files": [write_documents(tmp_path, 5000)], "id": "id", "licence": "CC0"}
+    store = make(tmp_path / "run", 90, strategies=DOCUMENT, documents=given)
+    rows = [row for row in proposals(store) if row.strategy == "document"]
+    order = Corpus(given["files"], Columns("text", "id"), 0)
+    expected = [order[at] for at in range(len(rows))]
+    assert documents_of(rows) == [f"document:{each.name}" for each in expected if each]
+    assert all("licence:CC0" in row.sources for row in rows)
+    for target in (10, 30, 90):
+        parts = make(tmp_path / "parts", target, strategies=DOCUMENT, documents=given)
+    assert contents(parts) == contents(store)
+    assert {row.request_id for row in accepted(store)} & {row.request_id for row in rows}
+
+
+def test_where_documents_end_the_paper_goes_on(tmp_path: Path) -> None:
+    given = {"files": [write_documents(tmp_path, 7)]}
+    store = make(tmp_path / "run", 60, strategies={"paper": 0, "document": 1}, documents=given)
+    rows = proposals(store)
+    assert sorted(documents_of(rows)) == [f"document:texts.jsonl:{at}" for at in range(1, 8)]
+    assert [row.strategy for row in rows] == ["document"] * 7 + ["paper"] * (len(rows) - 7)
+
+
+def test_documents_without_a_share_and_a_share_without_documents_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"has no documents\.files"):
+        make(tmp_path / "run", strategies=DOCUMENT)
+    with pytest.raises(InputError, match="has no share in strategies"):
+        make(tmp_path / "run", documents={"files": [write_documents(tmp_path, 3)]})
+
+
+def test_other_documents_are_another_run(tmp_path: Path) -> None:
+    given = {"files": [write_documents(tmp_path, 500)]}
+    make(tmp_path / "run", 20, strategies=DOCUMENT, documents=given)
+    write_documents(tmp_path, 501)
+    with pytest.raises(InputError, match="documents: the run has"):
+        make(tmp_path / "run", 40, strategies=DOCUMENT, documents=given)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from selfinstruct.draws import seed_of
+from selfinstruct.records import Kind
+from selfinstruct.steps.strategies.document import Document
 from selfinstruct.steps.strategies.planned import PlannedRequest, PoolView, Strategy
 
 
@@ -13,10 +15,18 @@ class Mix:
 
     Args:
         shares: By the strategies' names; they sum to 1.
+        document: The strategy that must be told which document is the next.
     """
 
-    def __init__(self, run_seed: int, shares: Mapping[str, float], strategies: Mapping[str, Strategy]) -> None:
+    def __init__(
+        self,
+        run_seed: int,
+        shares: Mapping[str, float],
+        strategies: Mapping[str, Strategy],
+        document: Document | None = None,
+    ) -> None:
         self._run_seed = run_seed
+        self._document = document
         self._shares = shares
         self._strategies = strategies
 
@@ -29,6 +39,22 @@ class Mix:
                 return name
         return list(self._shares)[-1]  # sums of shares fall short of 1 by their rounding
 
-    def plan(self, ids: Iterable[str], view: PoolView) -> list[PlannedRequest]:
-        """The requests of these ids, each by its strategy."""
-        return [self._strategies[self.name_of(id)].plan(id, view) for id in ids]
+    def count(self, ids: Iterable[str], name: str) -> int:
+        """How many of these requests are a strategy's."""
+        return sum(self.name_of(id) == name for id in ids) if name in self._shares else 0
+
+    def plan(self, ids: Iterable[str], view: PoolView, documents: int = 0) -> list[PlannedRequest]:
+        """The requests of these ids, each by its strategy.
+
+        Args:
+            documents: How many requests of `document` there were before, in the whole run: each takes the next one.
+        """
+        planned = []
+        for id in ids:
+            name = self.name_of(id)
+            if name == Kind.DOCUMENT and self._document is not None:
+                planned.append(self._document.plan(id, view, documents))
+                documents += 1
+            else:
+                planned.append(self._strategies[name].plan(id, view))
+        return planned

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from selfinstruct.pool import Pool
 from selfinstruct.records import Request
+from selfinstruct.steps.strategies.cells import CellIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,7 @@ class PoolView:
     pool: Pool
     size: int
     proven: Sequence[int] | None = None
+    cells: CellIndex | None = None  # of `others`, where a strategy wants them
 
     @property
     def seeds(self) -> range:

@@ -33,13 +33,17 @@ class MixSettings:
 
     Args:
         paper: Demonstrations as in the paper, some seed tasks and some accepted instructions.
+        spread: Demonstrations from the sparse parts of the pool.
         query: No demonstrations: a chat model writes the message of a user.
         evolve: One instruction of the pool, to be rewritten.
+        document: A text of the user's, to which an instruction is to be found.
     """
 
     paper: float = option(1.0, least=0, most=1, before=1.0)
+    spread: float = option(0.0, least=0, most=1, before=0.0)
     query: float = option(0.0, least=0, most=1, before=0.0)
     evolve: float = option(0.0, least=0, most=1, before=0.0)
+    document: float = option(0.0, least=0, most=1, before=0.0)
 
     @property
     def shares(self) -> Mapping[str, float]:
@@ -54,6 +58,20 @@ class MixSettings:
 
 
 @dataclass(frozen=True)
+class SpreadSettings:
+    """What the prompts of `spread` show.
+
+    Args:
+        seeds: Demonstrations drawn from the seed tasks.
+        generated: Demonstrations from the cells of the pool, each cell being as likely as any other, however many
+            instructions it holds; seeds stand in while there are too few.
+    """
+
+    seeds: int = option(2, least=0, before=2)
+    generated: int = option(6, least=1, before=6)
+
+
+@dataclass(frozen=True)
 class EvolveSettings:
     """What becomes of instructions that were rewritten.
 
@@ -63,3 +81,22 @@ class EvolveSettings:
     """
 
     similar: float = option(0.9, least=0, below=1, before=0.9)
+
+
+@dataclass(frozen=True)
+class DocumentSettings:
+    """The texts of `document`. What they hold is a fact of the run, where they lie is not.
+
+    Args:
+        files: Parquet files (.parquet) or files of JSON lines (.jsonl), local and not packed.
+        column: The column that holds the text.
+        id: The column that holds its name (default: its file and row are that).
+        licence: The licence of the texts, for the rows and the card.
+        longest: Characters of a text that a prompt shows, at most.
+    """
+
+    files: tuple[str, ...] = option((), alters_data=False, in_recipes=True)
+    column: str = option("text", alters_data=False, in_recipes=True)
+    id: str = option("", alters_data=False, in_recipes=True)
+    licence: str = option("", alters_data=False, in_recipes=True)
+    longest: int = option(6000, least=1, alters_data=False, in_recipes=True)
