@@ -23,8 +23,10 @@ class CellIndex:
     def __init__(self, cells_of: Sequence[int], ordinals: Sequence[int]) -> None:
         import numpy as np
 
-        is_range = isinstance(ordinals, range)
-        chosen = np.arange(ordinals.start, ordinals.stop) if is_range else np.array(ordinals, np.int64)
+        if isinstance(ordinals, range):  # array() would make a number of Python's of each
+            chosen = np.arange(ordinals.start, ordinals.stop)
+        else:
+            chosen = np.array(ordinals, np.int64)
         cells = np.array(cells_of, np.uint16)[chosen]
         self._ordinals = chosen[np.argsort(cells, kind="stable")]
         sizes = np.bincount(cells)
