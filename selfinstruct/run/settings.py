@@ -8,8 +8,8 @@ from typing import Literal
 
 from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.prompts import Form
-from selfinstruct.steps.constraints import ConstraintSettings
 from selfinstruct.settings import SEEDS, NamedValues, group, option
+from selfinstruct.steps.constraints import ConstraintSettings
 from selfinstruct.steps.instantiate import InstanceSettings
 from selfinstruct.steps.rules import RuleSettings
 from selfinstruct.steps.screen import ScreenSettings

@@ -63,9 +63,7 @@ class Criteria:
         screen = Screen(settings.screen, any_script=settings.novelty.any_script)
         rules = Rules(settings.rules, settings.novelty.tokeniser, told)
         given, checks = settings.novelty, settings.constraints
-        return cls(
-            settings.seed, given, settings.instances, screen, rules, evaluation, checks, settings.evolve.similar
-        )
+        return cls(settings.seed, given, settings.instances, screen, rules, evaluation, checks, settings.evolve.similar)
 
     def of_instruction(self, text: str, shown: Sequence[str] = ()) -> Reason | None:
         """Why an instruction is dropped for what it is. `shown`: as of `Rules.of_instruction`."""
