@@ -90,6 +90,36 @@ MUTANTS = (
         "size = len(self.pool)",
     ),
     Mutant(
+        "cells of all that is there",
+        "run/rounds.py",
+        "CellIndex(self.pool.cells, view.others)",
+        "CellIndex(self.pool.cells, range(self.pool.seeds, len(self.pool)))",
+    ),
+    Mutant(
+        "documents begin anew in each life",
+        "run/loop.py",
+        "if run.gives_documents and (planned",
+        "if False and (planned",
+    ),
+    Mutant(
+        "documents begin anew in each round",
+        "run/rounds.py",
+        "first = self._documents.get(number - 1, 0)",
+        "first = 0",
+    ),
+    Mutant(
+        "a child is compared with its parent alone",
+        "novelty/index.py",
+        "found[found != without]",
+        "found[found == without]",
+    ),
+    Mutant(
+        "a child may repeat its parent",
+        "run/verdicts.py",
+        "return score if score > criteria.similar else None",
+        "return None",
+    ),
+    Mutant(
         "the seed depends on the attempt",
         "steps/strategies/listed.py",
         'seed_of("request", self._run_seed, id)',

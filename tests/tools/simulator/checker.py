@@ -102,7 +102,10 @@ def check(blobs: Blobs, settings: RunSettings, expected: Contents | None, judge:
         pool += [row for row in files[Table.CANDIDATES, number].rows if isinstance(row, Candidate) and row.accepted]
         sizes.append(len(pool))
     _check_accounts(files, settings, sizes)
-    _check_pairs(pool, settings.novelty.threshold)
+    proposals = [row for (_, _), file in sorted(files.items()) for row in file.rows if isinstance(row, Proposal)]
+    parents = {row.request_id: row.demonstrations[0] for row in proposals if row.strategy == "evolve"}
+    _check_pairs(pool, settings, parents)
+    _check_documents(proposals, settings)
     accepted = sizes[-1] - sizes[0]
     before = sizes[-2] - sizes[0] if len(sizes) > 1 else 0
     assert before < settings.target <= accepted, f"{accepted} are accepted, {before} before the last round"
@@ -168,14 +171,25 @@ def _said(row: CheckRow) -> tuple[Judgement, ...]:
     return said
 
 
-def _check_pairs(pool: list[Candidate], threshold: float) -> None:
-    """Brute force: no generated instruction is similar to any that was there before it."""
+def _check_documents(proposals: list[Proposal], settings: RunSettings) -> None:
+    """Each document is given out once and none is skipped, as long as there are any."""
+    given = [row.sources[0] for row in proposals if row.strategy == "document" and row.sources]
+    fit = [f"document:text {number}" for number in range(9) if number != 4]
+    assert given == fit[: len(given)], f"given out are {given}"
+    assert {row.strategy for row in proposals} <= set(settings.strategies.shares), "a strategy without a share"
+
+
+def _check_pairs(pool: list[Candidate], settings: RunSettings, parents: Mapping[str, str]) -> None:
+    """Brute force: no generated instruction is similar to any that was there before it, a rewritten one's parent apart,
+    which it may resemble, but not repeat."""
     tokens = [tokenise(row.text, "rouge") for row in pool]
     seeds = sum(row.round == 0 for row in pool)
     for later in range(seeds, len(pool)):
         for earlier in range(later):
             score = rouge_l(tokens[earlier], tokens[later])
-            assert score <= threshold, f"{pool[earlier].id} and {pool[later].id} are similar ({score:.2f})"
+            own = parents.get(pool[later].request_id or "") == pool[earlier].id
+            most = settings.evolve.similar if own else settings.novelty.threshold
+            assert score <= most, f"{pool[earlier].id} and {pool[later].id} are similar ({score:.2f})"
 
 
 def tamper(files: Mapping[str, bytes], draw: random.Random) -> tuple[str, dict[str, bytes]]:

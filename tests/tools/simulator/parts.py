@@ -11,6 +11,7 @@ from typing import Any
 
 from selfinstruct.novelty.check import make_index
 from selfinstruct.novelty.index import NoveltySettings
+from selfinstruct.prompts import OF_STRATEGIES
 from selfinstruct.records import Completion, Finish, Instance, Kind, Neighbour, Request, SeedTask
 from selfinstruct.storage.segments import key_of
 from selfinstruct.tiny import dialect
@@ -46,6 +47,11 @@ def model(request: Request, salt: int = 0) -> Completion:
 
 def _answer(request: Request, draw: random.Random) -> str:
     kind = request.kind
+    if kind in (Kind.QUERY, Kind.DOCUMENT):
+        return _instruction(draw)
+    if kind is Kind.EVOLVE:
+        parent = request.suffix.strip().partition("\n")[0].rstrip(".")
+        return draw.choice((f"{parent} and a friend of theirs.", f"{parent}.", _instruction(draw)))
     if kind is Kind.PROPOSE:
         texts = [_instruction(draw) for _ in range(draw.randint(1, 3))]
         if draw.random() < 0.3:
@@ -78,7 +84,8 @@ def harm(request: Request, salt: int = 0) -> Harm | None:
 
 def folder_of(kind: Kind) -> str:
     """Where the answers to a kind of requests are committed, of one check at most."""
-    return {Kind.PROPOSE: "proposals", Kind.CHECK: "checks"}.get(kind, "labels")
+    asking = dict.fromkeys((Kind.PROPOSE, *OF_STRATEGIES), "proposals")
+    return {**asking, Kind.CHECK: "checks"}.get(kind, "labels")
 
 
 class Hands(Executor):

@@ -16,19 +16,19 @@ from tests.tools.simulator.world import Crash, CrashAt
 
 
 @cache
-def operations(remote: bool, checked: bool = True) -> int:
+def operations(remote: bool, checked: bool = True, mixed: bool = True) -> int:
     """Store operations of a run that is never interrupted."""
-    return simulate(Plan(seed=0, remote=remote, checked=checked)).world.operations
+    return simulate(Plan(seed=0, remote=remote, checked=checked, mixed=mixed)).world.operations
 
 
 def crash_once(number: int) -> Plan:
-    """A crash at one operation of a run with a check: every kill on the disk, every loss of power there, and every kill
-    with the bucket."""
+    """A crash at one operation of a run with a check and all strategies: every kill on the disk, every loss of power
+    there, and every kill with the bucket."""
     each = operations(remote=False)
     remote = number >= 2 * each
     operation = number - 2 * each if remote else number % each
     how = Crash.POWER if not remote and number >= each else Crash.KILL
-    return Plan(seed=number, remote=remote, crashes=(CrashAt(operation + 1, how),), checked=True)
+    return Plan(seed=number, remote=remote, crashes=(CrashAt(operation + 1, how),), checked=True, mixed=True)
 
 
 def single_crashes() -> int:
@@ -41,7 +41,8 @@ def crash_twice(seed: int) -> Plan:
     draw = random.Random(f"pair {seed}")
     remote = draw.random() < 0.4
     checked = draw.random() < 0.5
-    most = operations(remote, checked)
+    mixed = draw.random() < 0.5
+    most = operations(remote, checked, mixed)
     first = draw.randrange(1, most)
     second = first + (draw.randrange(1, 20) if draw.random() < 0.5 else draw.randrange(1, most))
     hows = [Crash.KILL] if remote else list(Crash)
@@ -57,6 +58,7 @@ def crash_twice(seed: int) -> Plan:
         index_trouble=0.1,
         meddled=meddled,
         checked=checked,
+        mixed=mixed,
     )
 
 
@@ -84,6 +86,7 @@ def anything(seed: int) -> Plan:
         index_trouble=rate(0.3),
         meddled=rate(0.5),
         checked=draw.random() < 0.5,
+        mixed=draw.random() < 0.5,
     )
 
 

@@ -16,7 +16,6 @@ from selfinstruct.errors import FailureError, HeldError, InputError
 from selfinstruct.records import CheckRow, Finish, RoundFile, Table, round_name
 from selfinstruct.run.keeping import Pace
 from selfinstruct.run.loop import Watch, drive, prepare
-from selfinstruct.run.rounds import Run
 from selfinstruct.settings import fingerprint_of
 from selfinstruct.storage.blobs import Blobs
 from selfinstruct.storage.checks import CheckSet
@@ -27,9 +26,9 @@ from selfinstruct.storage.verify import verify
 from tests.tools.simulator.bucket import Bucket, Faults
 from tests.tools.simulator.checker import Contents, Memory, check, tamper
 from tests.tools.simulator.disk import Disk, SimulatedLocalBlobs
-from tests.tools.simulator.parts import SEEDS, Hands, Index, Replicas
+from tests.tools.simulator.parts import Hands, Index, Replicas
 from tests.tools.simulator.pool import Trouble
-from tests.tools.simulator.whole import JUDGE, PROMPTS, STAGES, facts_with, settings, whole_run
+from tests.tools.simulator.whole import JUDGE, STAGES, facts_with, run_of, settings, whole_run
 from tests.tools.simulator.world import CrashAt, Killed, Process, Violation, World
 
 pa.set_cpu_count(1)  # files are tiny here: threads would only wait for each other
@@ -55,6 +54,7 @@ class Plan:
         errors: How often a system call fails, on a disk.
         meddled: How often a segment of answers is exchanged between two lives for one that must not be used.
         checked: The run has a check, and shows only what passed it.
+        mixed: The run has a mix of all strategies.
     """
 
     seed: int
@@ -69,15 +69,16 @@ class Plan:
     index_trouble: float = 0.0
     meddled: float = 0.0
     checked: bool = False
+    mixed: bool = False
 
 
 @cache
-def uninterrupted(checked: bool) -> Contents:
+def uninterrupted(checked: bool, mixed: bool) -> Contents:
     """What the run without failures holds."""
     judge = JUDGE if checked else None
-    store = whole_run(Memory({}), judge=judge)
-    assert len(store.rounds(Table.CANDIDATES)) == 5, store.rounds(Table.CANDIDATES)
-    return check(store.blobs, settings(proven=checked), None, judge)
+    store = whole_run(Memory({}), judge=judge, mixed=mixed)
+    assert len(store.rounds(Table.CANDIDATES)) > 4, store.rounds(Table.CANDIDATES)
+    return check(store.blobs, settings(proven=checked, mixed=mixed), None, judge)
 
 
 class _Noted(Watch):
@@ -107,7 +108,7 @@ class Simulation:
         self.disk.removing = self.bucket.removing = self._removing
         self._meddling = random.Random(f"meddling {plan.seed}")
         # An exact index where brute force is to agree with texts that are never the same.
-        self.settings = settings("prefix" if plan.salted else "minhash", proven=plan.checked)
+        self.settings = settings("prefix" if plan.salted else "minhash", proven=plan.checked, mixed=plan.mixed)
         self.judge = JUDGE if plan.checked else None
         self.facts = facts_with(self.settings, self.judge)
         self.lives = 0
@@ -141,7 +142,7 @@ class Simulation:
         salt = process.number + 1 if plan.salted else 0
         replicas = Replicas(world, salt, self._trouble, world.draw.randint(1, 3), paid, hands)
         index = Index(world, self.settings.novelty, plan.index_trouble)
-        run, lines = Run(self.settings, PROMPTS, SEEDS, judge=self.judge), [(replicas, STAGES)]
+        run, lines = run_of(self.settings, self.judge), [(replicas, STAGES)]
         drive(run, store, index, lines, self.facts, hands, watch, pace=PACE)
         self.finished.append((store.writer.id, watch.rounds))
 
@@ -242,7 +243,7 @@ class Simulation:
         if not self.plan.remote:
             self.disk.lose_power()  # what a driver said to be done is there for good
         files = self.files()
-        expected = None if self.plan.salted else uninterrupted(self.plan.checked)
+        expected = None if self.plan.salted else uninterrupted(self.plan.checked, self.plan.mixed)
         check(Memory(files), self.settings, expected, self.judge)
         for writer, rounds in self.finished:
             for number in rounds:

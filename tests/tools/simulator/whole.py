@@ -3,26 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from selfinstruct.novelty.check import make_index
 from selfinstruct.novelty.index import NoveltySettings
-from selfinstruct.prompts import load_prompts
+from selfinstruct.prompts import OF_STRATEGIES, load_prompts
 from selfinstruct.records import Completion, Request
 from selfinstruct.run.keeping import PACE, Pace
 from selfinstruct.run.loop import Completer, SingleCompleter, drive, prepare
+from selfinstruct.run.material import Material
 from selfinstruct.run.rounds import Run, Stage
 from selfinstruct.run.settings import FeedbackSettings, RoundSettings, RunSettings
 from selfinstruct.settings import Facts, facts_of
+from selfinstruct.sources.corpus import Text
 from selfinstruct.steps.checks import Judge
 from selfinstruct.steps.rubric import load_rubric
+from selfinstruct.steps.strategies.settings import MixSettings
 from selfinstruct.storage.blobs import Blobs
 from selfinstruct.storage.store import RunStore
 from tests.tools.simulator.parts import SEEDS, model
 
 PROMPTS = load_prompts("tiny")
+MIXED_PROMPTS = load_prompts("chat", strategies=OF_STRATEGIES)
+MIX = MixSettings(paper=0.2, spread=0.2, query=0.2, evolve=0.2, document=0.2)
 STAGES = tuple(Stage)
 JUDGE = Judge(load_rubric("base"), share=0.7, seed=5, model="parts", identity={})
 """Who judges in runs that have a check."""
+
+
+class Texts(Sequence[Text]):
+    """Documents: fewer than some runs ask for, and one that says nothing."""
+
+    def __len__(self) -> int:
+        return 9
+
+    def __getitem__(self, number: Any) -> Any:
+        return None if number == 4 else Text(f"text {number}", f"Of {number} things one is told here.")
+
+
+def cells_of(texts: Sequence[str]) -> list[int]:
+    """A few cells, by what stands last."""
+    return [hash_of(text.split()[-1]) % 5 for text in texts]
+
+
+def hash_of(word: str) -> int:
+    return sum(map(ord, word))
+
+
+MATERIAL = Material(documents=Texts(), cells=cells_of)
+"""What requests are made of in runs with a mix of strategies."""
 
 
 def facts_with(chosen: RunSettings, judge: Judge | None) -> Facts:
@@ -30,12 +59,22 @@ def facts_with(chosen: RunSettings, judge: Judge | None) -> Facts:
     return {**facts_of(chosen), **({f"judge.{key}": fact for key, fact in judge.facts.items()} if judge else {})}
 
 
-def settings(index: str = "minhash", target: int = 6, least: int = 2, *, proven: bool = False) -> RunSettings:
+def settings(
+    index: str = "minhash", target: int = 6, least: int = 2, *, proven: bool = False, mixed: bool = False
+) -> RunSettings:
     """A run of four rounds (and the seed tasks'), or of more for a larger target."""
     feedback = FeedbackSettings(proven, lookback=2)
     rounds = RoundSettings(least=least, most=least + 1, max_failed=1.0, patience=50)
     novelty = NoveltySettings(index=index)  # type: ignore[arg-type]
-    return RunSettings(seed=5, target=target, novelty=novelty, rounds=rounds, feedback=feedback)
+    mix = MIX if mixed else MixSettings()
+    return RunSettings(seed=5, target=target, novelty=novelty, rounds=rounds, feedback=feedback, strategies=mix)
+
+
+def run_of(chosen: RunSettings, judge: Judge | None) -> Run:
+    """A run with these settings."""
+    if chosen.strategies == MIX:
+        return Run(chosen, MIXED_PROMPTS, SEEDS, judge=judge, material=MATERIAL)
+    return Run(chosen, PROMPTS, SEEDS, judge=judge)
 
 
 class Steady:
@@ -59,12 +98,14 @@ def whole_run(
     least: int = 2,
     pace: Pace = PACE,
     judge: Judge | None = None,
+    *,
+    mixed: bool = False,
 ) -> RunStore:
     """Take a run to its end, of rounds of at least so many requests; with a judge, one that hears its check."""
-    store, chosen = RunStore(place), settings(target=target, least=least, proven=judge is not None)
+    store, chosen = RunStore(place), settings(target=target, least=least, proven=judge is not None, mixed=mixed)
     facts = facts_with(chosen, judge)
     prepare(store, facts)
     lines = [(line or SingleCompleter(Steady(), 50), STAGES)]
-    run = Run(chosen, PROMPTS, SEEDS, judge=judge)
+    run = run_of(chosen, judge)
     drive(run, store, make_index(chosen.novelty), lines, facts, pace=pace)
     return store
