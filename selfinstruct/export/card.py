@@ -264,7 +264,8 @@ _COLUMNS = """Every row of every Parquet config says where it comes from:
 | `labeller`, `labeller_revision` | the model that classified it and wrote input and output |
 | `prompts` | the prompt set, by name, or by digest where it is not a shipped one |
 | `demonstrations` | ids of the instructions that the prompt showed |
-| `nearest_id`, `rouge_l` | the nearest earlier instruction found and its ROUGE-L F, a lower bound |"""
+| `nearest_id`, `rouge_l` | the nearest earlier instruction found and its ROUGE-L F, a lower bound |
+| `strategy`, `sources` | how the instruction was asked for, and what else it was made from (document, licence) |"""
 
 
 def _making(contents: Contents) -> str:
@@ -346,6 +347,9 @@ def _licences(contents: Contents) -> str:
     lines.append(f"- Seed tasks: {licences.seeds}.")
     if licences.pool:
         lines.append(f"- Imported instructions: {licences.pool}.")
+    if licences.documents is not None:
+        told = licences.documents or "the run's recipe does not say it"
+        lines.append(f"- Documents that instructions were made for (`sources` names each row's): {told}.")
     return "\n".join(lines)
 
 

@@ -67,6 +67,7 @@ class Licences:
     models: Sequence[Licence]
     seeds: str
     pool: str | None
+    documents: str | None = None  # empty where the recipe did not say it
 
 
 def makers_by_round(store: RunStore, names: Sequence[str]) -> dict[int, Makers | None]:
@@ -165,13 +166,15 @@ def licences(store: RunStore, makers: Mapping[int, Makers | None], settings: Lic
     imported = store.metadata(Table.CANDIDATES, 0).counts.get("accepted.imported", 0) > 0
     if imported and not settings.pool_license:
         problems.append("--pool_license: the licence of the run's imported instructions is not known; give it")
-    ours = models.keys() <= _KNOWN.keys() and seeds == OURS and not imported
+    facts = store.metadata(Table.CANDIDATES, 0).facts
+    documents = str(facts.get("documents.licence", "")) if "documents" in facts else None
+    ours = models.keys() <= _KNOWN.keys() and seeds == OURS and not imported and documents is None
     if not (dataset := settings.license or (OURS if ours else None)):
         problems.append("--license: name the licence of the dataset, for example --license cc-by-4.0 or other")
     if problems or not dataset or not seeds:
         raise InputError(*problems)
     known = [Licence(model, license_of[name], outputs_of[name]) for name, model in models.items()]
-    return Licences(dataset, known, seeds, settings.pool_license if imported else None)
+    return Licences(dataset, known, seeds, settings.pool_license if imported else None, documents)
 
 
 def _own_seeds(store: RunStore) -> bool:

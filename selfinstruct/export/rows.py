@@ -30,8 +30,13 @@ PROVENANCE = {
     "demonstrations": pa.list_(pa.string()),
     "nearest_id": pa.string(),
     "rouge_l": pa.float64(),
+    "strategy": pa.string(),
+    "sources": pa.list_(pa.string()),
 }
 """Where a row comes from; of seed tasks and imported ones there are no models, prompts and demonstrations."""
+
+_ASKED = ("demonstrations", "strategy", "sources")
+"""What of it the request for an instruction knows."""
 
 THOUGHT = "thought"
 """The column of what the model thought before its output; there where it is asked for."""
@@ -120,10 +125,11 @@ def _accepted(store: RunStore, number: int, origins: Collection[Origin], only: O
     columns = {name: instances[name] for name in _INSTANCES}
     columns |= {name: candidates[name] for name in ("origin", "nearest_id", "rouge_l")}
     if number > 0:
-        proposals = store.read_columns(Table.PROPOSALS, number, ["request_id", "demonstrations"])
-        columns["demonstrations"] = _matching(proposals, "request_id", candidates["request_id"])["demonstrations"]
+        proposals = store.read_columns(Table.PROPOSALS, number, ["request_id", *_ASKED])
+        asked = _matching(proposals, "request_id", candidates["request_id"])
+        columns |= {name: asked[name] for name in _ASKED}
     else:
-        columns["demonstrations"] = pa.nulls(len(instances), pa.list_(pa.string()))
+        columns |= {name: pa.nulls(len(instances), PROVENANCE[name]) for name in _ASKED}
     table = pa.table({name: columns[name] for name in ACCEPTED.names}).cast(ACCEPTED)
     return table.filter(pc.is_in(table["origin"], value_set=pa.array([str(each) for each in origins])))
 

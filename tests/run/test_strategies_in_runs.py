@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 import selfinstruct
@@ -22,6 +26,7 @@ from selfinstruct.semantic.table import shipped_table
 from selfinstruct.sources.corpus import Columns, Corpus
 from selfinstruct.sources.slots import read_slots
 from selfinstruct.storage.store import RunStore
+from selfinstruct.storage.verify import verify
 
 ROUNDS = {"least": 8, "most": 12, "max_failed": 1.0}
 
@@ -268,3 +273,53 @@ def test_other_documents_are_another_run(tmp_path: Path) -> None:
     write_documents(tmp_path, 501)
     with pytest.raises(InputError, match="documents: the run has"):
         make(tmp_path / "run", 40, strategies=DOCUMENT, documents=given)
+
+
+def test_a_dataset_names_documents_and_their_licence(tmp_path: Path) -> None:
+    given = {"files": [write_documents(tmp_path, 300)], "licence": "CC0"}
+    make(tmp_path / "run", 60, strategies=DOCUMENT, documents=given)
+    out = tmp_path / "data"
+    export = ["export", str(tmp_path / "run"), "--out", str(out)]
+    assert main(export) == 2  # what is made of documents is not ours to license
+    assert main([*export, "--license", "cc0-1.0"]) == 0
+    assert "`sources` names each row's): CC0." in (out / "README.md").read_text()
+    tables = [pq.read_table(path) for path in (out / "default").rglob("*.parquet")]
+    rows = [row for table in tables for row in table.to_pylist() if row["strategy"] == "document"]
+    assert rows
+    assert all(
+        row["sources"][0].startswith("document:texts.jsonl:") and row["sources"][1] == "licence:CC0" for row in rows
+    )
+
+
+# ---- kills
+
+
+def test_killed_again_and_again_a_mix_ends_the_same(tmp_path: Path) -> None:
+    recipe = tmp_path / "mix.yaml"
+    shares = "{paper: 0.2, spread: 0.2, query: 0.2, evolve: 0.2, document: 0.2}"
+    files = write_documents(tmp_path, 2000)
+    recipe.write_text(f"version: 1\nstrategies: {shares}\ndocuments: {{files: [{files}]}}\n")
+
+    def command(out: Path) -> list[str]:
+        options = ["generate", "--out", str(out), "--engine", "template", "--prompts", "chat", "--replicas", "0"]
+        options += ["--seed", "3", "--target", "60", "--rounds.least", "4", "--rounds.most", "6"]
+        return [*options, "--recipe", str(recipe)]
+
+    whole, killed, kills = tmp_path / "whole", tmp_path / "killed", 0
+    assert main(command(whole)) == 0
+    slow = ["--template.latency", "0.1", "--template.batch", "8", "--in_flight", "24"]
+    for files_there in (3, 9, 15, 22):
+        driver = subprocess.Popen(
+            [sys.executable, "-m", "jobs.main", *command(killed), *slow],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        while driver.poll() is None and len(list(killed.rglob("*.parquet"))) < files_there:
+            time.sleep(0.02)
+        kills += driver.poll() is None
+        driver.kill()
+        driver.wait()
+    assert kills >= 2
+    assert main(command(killed)) == 0
+    assert verify(RunStore(str(killed))) == []
+    assert contents(RunStore(str(killed))) == contents(RunStore(str(whole)))
