@@ -16,11 +16,11 @@ from cluster.settings import GenerateSettings
 from cluster.shards import ShardedIndex
 from cluster.watch.metrics import Metrics
 from cluster.watch.progress import Progress
-from selfinstruct.novelty.check import make_index
 from selfinstruct.records import Table
 from selfinstruct.run.budget import Budget
 from selfinstruct.run.inputs import Inputs
 from selfinstruct.run.loop import Watch, check_yield, drive
+from selfinstruct.run.measuring import pool_index
 from selfinstruct.run.rounds import Run, Stage
 from selfinstruct.run.serving import Served, run_of, served
 from selfinstruct.run.spending import Spending
@@ -40,7 +40,7 @@ def generate(settings: GenerateSettings, inputs: Inputs, store: RunStore, watch:
     with connected(settings.ray, sum(_count(settings, each) for each in lines)):
         completers = [(_pool(settings, each), each.stages) for each in lines]
         pools = [pool for pool, _ in completers]
-        index = ShardedIndex(settings.novelty, settings.shards, _absolute(settings.out))
+        index = ShardedIndex(settings.novelty, settings.shards, _absolute(settings.out), semantic=settings.semantic)
         timer = Timer(store.blobs, lambda: sum(pool.alive for pool in pools))
         spending = Spending(lambda: timer.replica_seconds, max(pool.gpus for pool in pools), settings.budget.price)
         watch.started(pools, spending)
@@ -49,7 +49,9 @@ def generate(settings: GenerateSettings, inputs: Inputs, store: RunStore, watch:
         everybody = Everybody(timer, spending, metrics, progress, watch)
         budget = Budget(settings.budget, timer)
         with ThreadPoolExecutor(1, thread_name_prefix="hands") as hands:
-            hands.submit(make_index, settings.novelty)  # its imports take seconds; the models take longer to load
+            hands.submit(
+                pool_index, settings.novelty, settings.semantic
+            )  # its imports take seconds; the models take longer to load
             try:
                 if not store.rounds(Table.CANDIDATES):
                     _await_models(run, pools, everybody)

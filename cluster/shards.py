@@ -9,8 +9,9 @@ committed files, all of them at once; shards without a run (`dedup`) are fed aga
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -18,9 +19,16 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from selfinstruct.novelty.check import make_index, nearer
 from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.records import Neighbour, Table
+from selfinstruct.run.measuring import vector_index
+from selfinstruct.semantic.settings import SemanticSettings
+
+if TYPE_CHECKING:
+    from selfinstruct.semantic.index import Meanings
 
 CHUNK = 20_000
 """Texts sent to a shard in one call."""
+
+_WORDS_ALONE = SemanticSettings()
 
 WORTH_TELLING = 50_000
 """Texts whose loading takes long enough to be reported."""
@@ -35,10 +43,13 @@ class Shard:
         run: The run whose committed files it can read, if any.
     """
 
-    def __init__(self, settings: NoveltySettings, number: int, count: int, run: str | None) -> None:
+    def __init__(
+        self, settings: NoveltySettings, semantic: SemanticSettings, number: int, count: int, run: str | None
+    ) -> None:
         from selfinstruct.storage.store import RunStore
 
         self._index = make_index(settings)
+        self._vectors = vector_index() if semantic.measure else None
         self._number, self._count = number, count
         self._store = RunStore(run) if run else None
         self._rounds = self._ordinals = 0  # of the run's files, as far as they are read
@@ -46,7 +57,7 @@ class Shard:
     def insert(self, first: int, texts: Sequence[str]) -> int:
         """Take texts from `first` on, unless that would leave a gap; returns how many are held now."""
         if first <= len(self._index):
-            self._index.insert(first, texts)
+            self._insert(first, texts)
         return len(self._index)
 
     def catch_up(self, size: int) -> int:
@@ -56,7 +67,7 @@ class Shard:
             column = self._store.read_columns(Table.CANDIDATES, self._rounds, ["text"], accepted_only=True)["text"]
             texts = column.to_pylist()
             mine = texts[(self._number - self._ordinals) % self._count :: self._count]
-            self._index.insert(len(self._index), mine)
+            self._insert(len(self._index), mine)
             self._rounds += 1
             self._ordinals += len(texts)
         return len(self._index)
@@ -65,25 +76,47 @@ class Shard:
         """The nearest among the first `size`, or how many are held if they are fewer than that."""
         return self._index.nearest(size, texts, without) if len(self._index) >= size else len(self._index)
 
+    def meanings(
+        self, size: int, texts: Sequence[str], without: Sequence[int | None], whole: bool
+    ) -> Meanings | int:
+        """What texts are about, with the nearest among the first `size`, or how many are held if they are fewer.
+
+        Args:
+            whole: Whether all of the pool is looked at, of which this is a part.
+        """
+        assert self._vectors is not None, "this shard measures nothing"
+        return self._vectors.meanings(size, texts, whole, without) if len(self._index) >= size else len(self._index)
+
+    def _insert(self, first: int, texts: Sequence[str]) -> None:
+        self._index.insert(first, texts)
+        if self._vectors is not None:
+            self._vectors.insert(first, texts)
+
 
 class ShardedIndex:
-    """A `protocols.PoolIndex` made of shards. The same answers as one index with the same settings.
+    """A `measuring.MeasuringIndex` made of shards. The same answers as one index with the same settings.
 
     Args:
         count: Number of shards.
         run: URL of the run whose accepted candidates are the pool; without it the texts are kept here.
         tell: Is given a line when a large pool was loaded.
+        semantic: Whether the shards hold vectors, too.
     """
 
     def __init__(
-        self, settings: NoveltySettings, count: int, run: str | None = None, tell: Callable[[str], None] = print
+        self,
+        settings: NoveltySettings,
+        count: int,
+        run: str | None = None,
+        tell: Callable[[str], None] = print,
+        semantic: SemanticSettings = _WORDS_ALONE,
     ) -> None:
         self._run = run
         self._tell = tell
         self._size = 0
         self._texts: list[str] = []  # without a run only
         place = Shard.options(**_placement(run))  # type: ignore[attr-defined]
-        self._shards: list[Any] = [place.remote(settings, number, count, run) for number in range(count)]
+        self._shards: list[Any] = [place.remote(settings, semantic, number, count, run) for number in range(count)]
 
     def insert(self, first: int, texts: Sequence[str]) -> None:
         """Hold `texts` under the ordinals from `first` on."""
@@ -99,28 +132,44 @@ class ShardedIndex:
 
     def nearest(self, size: int, texts: Sequence[str], without: Sequence[int | None] = ()) -> list[Neighbour | None]:
         """For each text its nearest among the first `size` of the pool, over all shards."""
-        question = ray.put(texts)
         best: list[Neighbour | None] = [None] * len(texts)
-        asked = [(shard, self._ask(shard, size, question, without)) for shard in range(len(self._shards))]
-        while asked:
-            shard, ref = asked.pop(0)
-            answer = ray.get(ref)
-            if isinstance(answer, int):
-                ray.get(self._bring(shard, answer))
-                asked.append((shard, self._ask(shard, size, question, without)))
-            else:
-                best = [nearer(pair) for pair in zip(best, self._global(shard, answer), strict=True)]
+        question = ray.put(texts)
+        for shard, answer in self._answers(lambda shard: shard.nearest, size, question, without):
+            best = [nearer(pair) for pair in zip(best, self._global(shard, answer), strict=True)]
         return best
+
+    def meanings(self, size: int, texts: Sequence[str], without: Sequence[int | None] = ()) -> Meanings:
+        """What each text is about, and the nearest among the first `size` of the pool, over all shards."""
+        from selfinstruct.semantic.index import is_whole, nearest_of
+
+        question = ray.put(texts)
+        answers = self._answers(lambda shard: shard.meanings, size, question, without, is_whole(size))
+        return nearest_of(answer.numbered(shard, len(self._shards)) for shard, answer in answers)
 
     def close(self) -> None:
         """End all shards."""
         for shard in self._shards:
             ray.kill(shard)
 
-    def _ask(self, shard: int, size: int, question: Any, without: Sequence[int | None]) -> Any:
+    def _answers(
+        self, method: Callable[[Any], Any], size: int, question: Any, without: Sequence[int | None], *more: Any
+    ) -> Iterator[tuple[int, Any]]:
+        """Each shard and its answer, those that were behind last."""
         count = len(self._shards)
-        own = [None if each is None or each % count != shard else each // count for each in without]
-        return self._shards[shard].nearest.remote(self._held(size, shard), question, own)
+
+        def ask(shard: int) -> tuple[int, Any]:
+            own = [None if each is None or each % count != shard else each // count for each in without]
+            return shard, method(self._shards[shard]).remote(self._held(size, shard), question, own, *more)
+
+        asked = deque(ask(shard) for shard in range(len(self._shards)))
+        while asked:
+            shard, ref = asked.popleft()
+            answer = ray.get(ref)
+            if isinstance(answer, int):
+                ray.get(self._bring(shard, answer))
+                asked.append(ask(shard))
+            else:
+                yield shard, answer
 
     def _bring(self, shard: int, have: int) -> list[Any]:
         """Calls after which a shard that holds `have` of its texts holds its part of the whole pool."""

@@ -89,6 +89,7 @@ class Reason(StrEnum):
     STARTS_WITH_PUNCTUATION = "starts_with_punctuation"
     STARTS_NON_ASCII = "starts_non_ascii"
     SIMILAR = "similar"
+    PARAPHRASE = "paraphrase"  # new by its words, and too near by what it is about (`semantic.gate`)
     CONTAMINATED = "contaminated"  # near to an evaluation set; of instances too
     # an instance
     EMPTY_OUTPUT = "empty_output"
@@ -240,8 +241,10 @@ class Candidate:
     text: str
     accepted: bool
     reason: Reason | None
-    nearest_id: str | None  # the highest ROUGE-L in the shortlist; for accepted rows that is a lower bound
-    rouge_l: float | None
+    nearest_id: str | None  # the highest ROUGE-L in the shortlist; of a paraphrase, the text that it is near to
+    rouge_l: float | None  # for accepted rows a lower bound; None of a paraphrase
+    cell: int | None = None  # what it is about: the frozen cell (`semantic.cells`); None where a run does not measure
+    nearest_cosine: float | None = None  # the highest with what was in the pool before it (`semantic.index`)
 
 
 @dataclass(frozen=True, slots=True)

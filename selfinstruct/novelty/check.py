@@ -14,7 +14,7 @@ Both give the same answers however the pool is divided into shards and rounds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from selfinstruct.novelty.index import LocalIndex, NoveltySettings
 from selfinstruct.records import Neighbour
@@ -37,8 +37,17 @@ def nearer(neighbours: Iterable[Neighbour | None]) -> Neighbour | None:
     return max(found, key=lambda neighbour: (neighbour.rouge_l, -neighbour.ordinal), default=None)
 
 
+def is_new(settings: NoveltySettings, nearest: Neighbour | None) -> bool:
+    """Whether a text with this nearest one is new by its words."""
+    return nearest is None or nearest.rouge_l <= settings.threshold
+
+
 def admit(
-    settings: NoveltySettings, size: int, texts: Sequence[str], committed: Sequence[Neighbour | None]
+    settings: NoveltySettings,
+    size: int,
+    texts: Sequence[str],
+    committed: Sequence[Neighbour | None],
+    passes: Callable[[int], bool] | None = None,
 ) -> list[tuple[bool, Neighbour | None]]:
     """Whether each text is new, and its nearest; equal to a one-by-one loop that inserts what it accepts.
 
@@ -46,14 +55,15 @@ def admit(
         size: Texts in the committed pool; admitted texts get the ordinals from here on.
         texts: The round's survivors in canonical order.
         committed: The nearest of each in the committed pool.
+        passes: Asked about each that is new, by its place and in order; what does not pass is not admitted.
     """
     within_round = make_index(settings)
     verdicts = []
-    for entry, nearest in zip(within_round.encode(texts), committed, strict=True):
+    for at, (entry, nearest) in enumerate(zip(within_round.encode(texts), committed, strict=True)):
         inside = within_round.search(entry, len(within_round))
         if inside is not None:
             nearest = nearer([nearest, Neighbour(size + inside.ordinal, inside.rouge_l)])
-        new = nearest is None or nearest.rouge_l <= settings.threshold
+        new = is_new(settings, nearest) and (passes is None or passes(at))
         if new:
             within_round.add(entry)
         verdicts.append((new, nearest))

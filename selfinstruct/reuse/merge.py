@@ -58,7 +58,10 @@ def merged_facts(sources: Sequence[RunStore], novelty: NoveltySettings) -> Facts
     agreed = {
         key: value
         for key, value in first.items()
-        if key != TABLES and not is_of_makers(key) and all(each.get(key) == value for each in others)
+        if key != TABLES
+        and not is_of_makers(key)
+        and not key.startswith("semantic.")
+        and all(each.get(key) == value for each in others)
     }
     rounds = [len(complete_rounds(source)) for source in sources]
     ids = [[metadata.writer.id, count] for metadata, count in zip(begun, rounds, strict=True)]
@@ -130,7 +133,7 @@ class _Merged:
         verdicts = iter(admit(self._novelty, size, texts, self._index.nearest(size, texts)))
         admitted = [row.id for row in pool]
         judged = []
-        for row in rows:
+        for row in (replace(each, cell=None, nearest_cosine=None) for each in rows):  # a merged run measures nothing
             if row.accepted:
                 new, nearest = next(verdicts)
                 reason = None if new else Reason.SIMILAR

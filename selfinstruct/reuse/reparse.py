@@ -13,7 +13,6 @@ from dataclasses import replace
 from typing import Any, cast
 
 from selfinstruct.errors import InputError
-from selfinstruct.novelty.check import make_index
 from selfinstruct.prompts import PromptSet, load_prompts
 from selfinstruct.records import (
     Candidate,
@@ -38,15 +37,16 @@ from selfinstruct.run.facts import (
     filled,
     word_facts,
 )
+from selfinstruct.run.measuring import SEMANTIC, pool_index, semantic_facts
 from selfinstruct.run.rounds import Run
 from selfinstruct.run.settings import RunSettings
-from selfinstruct.settings import Facts, with_facts
+from selfinstruct.settings import Facts, problems_of, with_facts
 from selfinstruct.sources.contamination import Contamination
 from selfinstruct.steps.plugins import OPTION, PLUGINS, plugin_facts
 from selfinstruct.storage.history import complete_rounds, dialect_of, facts_by_round, shipped_prompts
 from selfinstruct.storage.store import RunStore
 
-CHANGEABLE = ("reading", "evolve.", "screen.", "novelty.", "instances.", "rules.", "check_pool")
+CHANGEABLE = ("reading", "evolve.", "screen.", "novelty.", "instances.", "rules.", "semantic.", "check_pool")
 """Beginnings of the options that the pure stages read."""
 
 
@@ -66,7 +66,7 @@ def reparse(
 
     Raises:
         InputError: the source was kept clear of evaluation sets, has plugins, or prompts that are not shipped, and none
-            are given.
+            are given; what it changes does not go together; or it measures, and [semantic] is not installed.
         SelfInstructError: as `replay` does.
     """
     facts = reparsed_facts(source, changes, evaluation)
@@ -80,7 +80,7 @@ def reparse(
             facts = {**facts, RULED_BY: digests}
     own = load_prompts("base") if settings.prompt_form == "task" else load_prompts("chat", settings.prompt_form)
     run = Run(settings, own, seeds, imported, evaluation, told)
-    replay(run, out, make_index(settings.novelty), facts, _rounds(source))
+    replay(run, out, pool_index(settings.novelty, settings.semantic), facts, _rounds(source))
 
 
 def reparsed_facts(source: RunStore, changes: Mapping[str, Any], evaluation: Contamination | None) -> Facts:
@@ -90,10 +90,13 @@ def reparsed_facts(source: RunStore, changes: Mapping[str, Any], evaluation: Con
         raise InputError(
             f"{source.blobs.url}: has outputs that polish wrote; reparse the run that it was made from, and polish that"
         )
-    facts = {key: fact for key, fact in filled(begun.facts).items() if key not in (PLUGINS, RULED_BY, TABLES)}
+    gone = (PLUGINS, RULED_BY, TABLES, *SEMANTIC)
+    facts = {key: fact for key, fact in filled(begun.facts).items() if key not in gone}
     facts |= {**ALGORITHMS, "planner": facts["planner"], **changes, **_plugins(facts[OPTION], changes)}
     settings = with_facts(RunSettings(), facts)
-    facts |= word_facts(settings.novelty)
+    if problems := problems_of(settings.semantic, "semantic."):
+        raise InputError(*problems)
+    facts |= {**word_facts(settings.novelty), **semantic_facts(settings.semantic)}
     _check_constraints(source, settings)
     if evaluation:
         facts["evaluation"] = evaluation.digest

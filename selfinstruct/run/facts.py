@@ -13,6 +13,7 @@ from selfinstruct.errors import FingerprintError, InputError
 from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.prompts import PromptSet
 from selfinstruct.records import ImportedTask, SeedTask, Table
+from selfinstruct.run.measuring import semantic_facts
 from selfinstruct.run.settings import RunSettings
 from selfinstruct.settings import Facts, differences, digest_of, facts_before, facts_of, with_options
 from selfinstruct.sources.contamination import Contamination
@@ -66,6 +67,7 @@ def gather_facts(
         **word_facts(settings.novelty),
         **plugin_facts(settings.screen.plugin),
         **constraint_facts(settings.constraints),
+        **semantic_facts(settings.semantic),
         "seeds": tasks_digest(seeds),
         "pool": tasks_digest(imported),
         "prompts": prompts.digest,

@@ -21,6 +21,7 @@ from selfinstruct.run.barren import advice
 from selfinstruct.run.checking import WriteCheck
 from selfinstruct.run.facts import ORIGIN, check_facts
 from selfinstruct.run.keeping import PACE, Left, Pace
+from selfinstruct.run.measuring import answers_of
 from selfinstruct.run.pending import Pending
 from selfinstruct.run.rounds import Check, Effect, Insert, Run, Stage, Write
 from selfinstruct.settings import Facts, fingerprint_of
@@ -169,6 +170,7 @@ def drive(
     (`pending`); an error says in a note what stays. A run that wants no more rounds leaves nothing.
 
     Args:
+        index: Empty; a `measuring.MeasuringIndex` if the run measures.
         completers: The engines, each with the stages it serves, the first one first in line.
         hands: One worker that writes files and asks the index while the engines are kept busy (default: in between).
         watch: Is told of everything that happens.
@@ -256,8 +258,8 @@ def _outcome(effect: Effect, store: RunStore, index: PoolIndex, fingerprint: str
     match effect:
         case Insert(first, texts):
             return index.insert(first, texts)
-        case Check(size, texts, without):
-            return index.nearest(size, texts, without) if without else index.nearest(size, texts)
+        case Check(size, texts, without, measure):
+            return answers_of(index, size, texts, without, measure)
         case Write():
             return store.commit(effect.make(), fingerprint)
         case WriteCheck(facts, number, make):
@@ -267,7 +269,7 @@ def _outcome(effect: Effect, store: RunStore, index: PoolIndex, fingerprint: str
 def _report(run: Run, effect: Effect, outcome: Any, watch: Watch) -> None:
     match effect:
         case Check():
-            run.checked(outcome)
+            run.checked(*outcome)
         case Write():
             run.committed(outcome)
             watch.committed(outcome)

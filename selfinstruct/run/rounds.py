@@ -27,7 +27,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property, partial
-from typing import Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from selfinstruct.pool import Pool, Proven
 from selfinstruct.prompts import PromptSet
@@ -66,6 +66,9 @@ from selfinstruct.steps.strategies.cells import CellIndex
 from selfinstruct.steps.strategies.mix import Mix
 from selfinstruct.steps.strategies.planned import PoolView
 
+if TYPE_CHECKING:
+    from selfinstruct.semantic.index import Meanings
+
 
 class Stage(StrEnum):
     """Who a request is for. All may be served by the same engine."""
@@ -96,7 +99,8 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Ask the index for the nearest of each text among the first `size`, then report with `Run.checked`.
+    """Ask the index for the nearest of each text among the first `size`, and, if it is to be measured, what it is
+    about, then report with `Run.checked`.
 
     `without`: for each text the ordinal that it is not compared with, if there is one; none where no text has one.
     """
@@ -104,6 +108,7 @@ class Check:
     size: int
     texts: Sequence[str]
     without: Sequence[int | None] = ()
+    measure: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,10 +233,10 @@ class Run:
         self._effects.clear()
         return effects
 
-    def checked(self, neighbours: Sequence[Neighbour | None]) -> None:
+    def checked(self, neighbours: Sequence[Neighbour | None], meanings: Meanings | None = None) -> None:
         """The index's answer to the last `Check`."""
         size = len(self.pool)
-        rows = partial(admitted, self._screened, neighbours, size, self.pool.id, self._criteria)
+        rows = partial(admitted, self._screened, neighbours, size, self.pool.id, self._criteria, meanings)
         self._write(Table.CANDIDATES, self.pool.rounds, rows)
 
     def committed(self, file: RoundFile) -> None:
@@ -247,7 +252,8 @@ class Run:
                 proposals = cast(Sequence[Proposal], file.rows)
                 self._screened = screened(proposals, self._reader_of(file), self._criteria, self.pool.texts_of)
                 without = left_out(self._screened, proposals, self.pool.ordinals_by_id)
-                self._effects.append(Check(len(self.pool), survivors(self._screened), without))
+                measure = self.settings.semantic.measure
+                self._effects.append(Check(len(self.pool), survivors(self._screened), without, measure))
             case Table.CANDIDATES:
                 self._grow_pool(file.round, [row for row in cast(Sequence[Candidate], file.rows) if row.accepted])
             case Table.LABELS:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.prompts import Form
+from selfinstruct.semantic.settings import SemanticSettings
 from selfinstruct.settings import SEEDS, NamedValues, group, option
 from selfinstruct.steps.constraints import ConstraintSettings
 from selfinstruct.steps.instantiate import InstanceSettings
@@ -70,6 +71,7 @@ class StepSettings:
     instances: InstanceSettings = group(InstanceSettings)
     rules: RuleSettings = group(RuleSettings, on_command_line=False)
     constraints: ConstraintSettings = group(ConstraintSettings, on_command_line=False)
+    semantic: SemanticSettings = group(SemanticSettings, on_command_line=False)
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from selfinstruct.engines import IN_FLIGHT, EngineSettings, checked, open_engine, traits
-from selfinstruct.novelty.check import make_index
 from selfinstruct.prompts import PromptSet
 from selfinstruct.run.budget import Budget, BudgetSettings
 from selfinstruct.run.inputs import Inputs
 from selfinstruct.run.loop import SingleCompleter, check_yield, drive
+from selfinstruct.run.measuring import pool_index
 from selfinstruct.run.rounds import Run, Stage
 from selfinstruct.run.serving import Served, run_of, served
 from selfinstruct.run.settings import RunSettings
@@ -43,7 +43,7 @@ def generate(
     spending = Spending(lambda: timer.replica_seconds, gpus, budget.price)
     watch.started((), spending)
     everybody = Everybody(timer, spending, watch)
-    index, spent = make_index(settings.novelty), Budget(budget, timer).spent
+    index, spent = pool_index(settings.novelty, settings.semantic), Budget(budget, timer).spent
     drive(run, store, index, completers, inputs.facts, watch=everybody, enough=spent)
     check_yield(run, store)
     return run

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from selfinstruct.novelty.check import make_index
 from selfinstruct.pool import Pool
 from selfinstruct.prompts import PromptSet
 from selfinstruct.protocols import Engine
@@ -29,6 +28,7 @@ from selfinstruct.records import (
 )
 from selfinstruct.run.batches import Labelling, Proposing
 from selfinstruct.run.given import seed_candidates
+from selfinstruct.run.measuring import answers_of, pool_index
 from selfinstruct.run.settings import StepSettings
 from selfinstruct.run.verdicts import Criteria, admitted, labelled, screened, survivors
 from selfinstruct.steps.readers import reader_of
@@ -113,7 +113,7 @@ class Trial:
         self._seeds = list(seed_candidates(seeds))
         self._pool = Pool()
         self._pool.extend(self._seeds)
-        self._index = make_index(settings.novelty)
+        self._index, self._measure = pool_index(settings.novelty, settings.semantic), settings.semantic.measure
         self._index.insert(0, self._pool.texts)
         strategy, view = Paper(settings.propose, settings.seed, prompts), PoolView(self._pool, len(self._pool))
         ids = [f"{round_name(ROUND)}/{at:05d}" for at in range(max(1, number // 5))]
@@ -160,8 +160,8 @@ class Trial:
         """As the run judges them if its round has these requests."""
         rows = [row for proposing in batches for row in proposing.rows(ROUND, self._pool)]
         candidates, size = screened(rows, self._reader, self._criteria, self._pool.texts_of), len(self._pool)
-        neighbours = self._index.nearest(size, survivors(candidates))
-        return list(admitted(candidates, neighbours, size, self._pool.id, self._criteria))
+        neighbours, meanings = answers_of(self._index, size, survivors(candidates), (), self._measure)
+        return list(admitted(candidates, neighbours, size, self._pool.id, self._criteria, meanings))
 
     def _instances(self, batches: Sequence[Labelling]) -> list[InstanceRow]:
         instructions = [instruction for labelling in batches for instruction in labelling.instructions]

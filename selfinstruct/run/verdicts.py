@@ -10,8 +10,9 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
-from selfinstruct.novelty.check import admit
+from selfinstruct.novelty.check import admit, is_new
 from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.novelty.rouge import rouge_l, tokenise
 from selfinstruct.records import (
@@ -27,6 +28,7 @@ from selfinstruct.records import (
     Reason,
 )
 from selfinstruct.run.settings import StepSettings
+from selfinstruct.semantic.settings import SemanticSettings
 from selfinstruct.sources.contamination import Contamination
 from selfinstruct.steps.constraints import Asked, ConstraintSettings, asked
 from selfinstruct.steps.instantiate import InstanceSettings, filter_instances, instance_row
@@ -36,6 +38,10 @@ from selfinstruct.steps.readers.read import Proposed
 from selfinstruct.steps.readers.single import SINGLE
 from selfinstruct.steps.rules import Rules
 from selfinstruct.steps.screen import Screen
+
+if TYPE_CHECKING:
+    from selfinstruct.semantic.admission import Admission
+    from selfinstruct.semantic.index import Meanings
 
 _CUT = {Finish.LENGTH: Reason.CUT_BY_LENGTH, Finish.REPETITION: Reason.REPETITION}
 """Completions that did not end by themselves, and what is said of what they have not whole."""
@@ -50,6 +56,7 @@ class Criteria:
 
     seed: int
     novelty: NoveltySettings
+    semantic: SemanticSettings
     instances: InstanceSettings
     screen: Screen
     rules: Rules
@@ -62,8 +69,17 @@ class Criteria:
         """What these options say, of answers to prompts that told this (`PromptSet.texts`)."""
         screen = Screen(settings.screen, any_script=settings.novelty.any_script)
         rules = Rules(settings.rules, settings.novelty.tokeniser, told)
-        given, checks = settings.novelty, settings.constraints
-        return cls(settings.seed, given, settings.instances, screen, rules, evaluation, checks, settings.evolve.similar)
+        return cls(
+            seed=settings.seed,
+            novelty=settings.novelty,
+            semantic=settings.semantic,
+            instances=settings.instances,
+            screen=screen,
+            rules=rules,
+            evaluation=evaluation,
+            constraints=settings.constraints,
+            similar=settings.evolve.similar,
+        )
 
     def of_instruction(self, text: str, shown: Sequence[str] = ()) -> Reason | None:
         """Why an instruction is dropped for what it is. `shown`: as of `Rules.of_instruction`."""
@@ -201,6 +217,7 @@ def admitted(
     size: int,
     id_of: Callable[[int], str],
     criteria: Criteria,
+    meanings: Meanings | None = None,
 ) -> Iterator[Candidate]:
     """A round's candidates with their verdicts, in canonical order (request, position).
 
@@ -209,20 +226,45 @@ def admitted(
         neighbours: The nearest of each of the `survivors` in the committed pool.
         size: Size of that pool.
         id_of: The public id of each of its ordinals.
+        meanings: What each of the `survivors` is about, if the run measures that.
     """
-    verdicts = iter(admit(criteria.novelty, size, survivors(candidates), neighbours))
+    admission = _admission(size, meanings, criteria)
+    passes = admission.passes if admission else None
+    verdicts = enumerate(admit(criteria.novelty, size, survivors(candidates), neighbours, passes))
     new_ids: list[str] = []  # from the ordinal `size` on
+
+    def name_of(ordinal: int) -> str:
+        return new_ids[ordinal - size] if ordinal >= size else id_of(ordinal)
+
     for candidate in candidates:
         if candidate.reason is None:
-            new, nearest = next(verdicts)
+            at, (new, nearest) = next(verdicts)
+            reason = None if new else Reason.PARAPHRASE if is_new(criteria.novelty, nearest) else Reason.SIMILAR
+            candidate = replace(candidate, accepted=new, reason=reason)
             if nearest is not None:
-                inside = nearest.ordinal - size
-                nearest_id = new_ids[inside] if inside >= 0 else id_of(nearest.ordinal)
-                candidate = replace(candidate, nearest_id=nearest_id, rouge_l=nearest.rouge_l)
-            candidate = replace(candidate, accepted=new, reason=None if new else Reason.SIMILAR)
+                candidate = replace(candidate, nearest_id=name_of(nearest.ordinal), rouge_l=nearest.rouge_l)
+            if admission:
+                candidate = _measured(candidate, at, admission, name_of)
             if new:
                 new_ids.append(candidate.id)
         yield candidate
+
+
+def _admission(size: int, meanings: Meanings | None, criteria: Criteria) -> Admission | None:
+    """What a round's texts are about, one after the other; None where nobody measures."""
+    if meanings is None:
+        return None
+    from selfinstruct.semantic.admission import Admission  # late: only those who measure need it
+
+    return Admission(size, meanings, criteria.semantic.cosine if criteria.semantic.gate else None)
+
+
+def _measured(candidate: Candidate, at: int, admission: Admission, name_of: Callable[[int], str]) -> Candidate:
+    """A judged candidate with its cell and cosine; a paraphrase names what it is near to."""
+    ordinal, cosine = admission.nearest(at)
+    if candidate.reason is Reason.PARAPHRASE:
+        candidate = replace(candidate, nearest_id=name_of(ordinal), rouge_l=None)
+    return replace(candidate, cell=admission.cell(at), nearest_cosine=None if ordinal < 0 else cosine)
 
 
 def labelled(

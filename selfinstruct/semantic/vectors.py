@@ -59,6 +59,21 @@ def dots(these: Vectors, those: Vectors) -> NDArray[np.int32]:
     return found
 
 
+def lengths(vectors: Vectors) -> NDArray[np.float64]:
+    """The length of each row; 1 of a row of zeros, whose cosine with all others is then 0."""
+    found = np.sqrt(squares(vectors).astype(np.float64))
+    found[found == 0] = 1.0
+    return found
+
+
+def cosines(these: Vectors, those: Vectors) -> NDArray[np.float64]:
+    """The cosine of each of `these` (n, d) and each of `those` (m, d): (n, m), the same bits on every machine.
+
+    An exact dot product over the product of two lengths: single operations of IEEE 754, whichever of the two is first.
+    """
+    return dots(these, those) / np.multiply.outer(lengths(these), lengths(those))
+
+
 def squares(vectors: Vectors) -> NDArray[np.int32]:
     """The squared length of each row, exact."""
     wide = vectors.astype(np.int32)

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,10 @@ from selfinstruct.prompts import load_prompts
 from selfinstruct.records import Completion, RoundFile, Table
 from selfinstruct.run.keeping import Left
 from selfinstruct.run.loop import SingleCompleter, drive
+from selfinstruct.run.measuring import pool_index
 from selfinstruct.run.rounds import Effect, Run, Stage
 from selfinstruct.run.settings import RoundSettings, RunSettings
+from selfinstruct.semantic.settings import SemanticSettings
 from selfinstruct.settings import facts_of
 from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
 from selfinstruct.storage.store import RunStore
@@ -120,6 +123,23 @@ def test_killed_replicas_and_shards_lose_nothing(cluster: None, tmp_path: Path, 
     watch = Saboteur(harm, every=4)
     assert digest(run_on_ray(tmp_path, pool, index, watch)) == expected
     assert watch.done >= 3
+
+
+def test_shards_that_measure_give_the_verdicts_of_one_process_whatever_dies(cluster: None, tmp_path: Path) -> None:
+    settings = replace(SETTINGS, target=120, semantic=SemanticSettings(measure=True, gate=True, cosine=0.55))
+    engine, whole = open_engine(EngineSettings("template"), PROMPTS), RunStore(str(tmp_path / "whole"))
+    lines: Any = [(SingleCompleter(engine, 64), BOTH)]
+    index = pool_index(settings.novelty, settings.semantic)
+    drive(Run(settings, PROMPTS, SEEDS), whole, index, lines, facts_of(settings))
+    assert whole.totals()[Table.CANDIDATES]["rejected.paraphrase"]
+    store, pool, folder = RunStore(str(tmp_path / "run")), make_pool(2), str(tmp_path / "run")
+    shards = ShardedIndex(settings.novelty, 3, folder, semantic=settings.semantic)
+    watch = Saboteur(lambda: ray.kill(shards._shards[1], no_restart=False), every=6)
+    drive(Run(settings, PROMPTS, SEEDS), store, shards, [(pool, BOTH)], facts_of(settings), watch=watch)  # type: ignore[arg-type]
+    pool.close()
+    shards.close()
+    assert digest(store) == digest(whole)
+    assert watch.done
 
 
 def test_two_pools_label_beside_each_other(cluster: None, tmp_path: Path, expected: str) -> None:

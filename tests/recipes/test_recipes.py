@@ -93,8 +93,8 @@ def test_the_values_make_the_fingerprint_and_the_name_does_not(tmp_path: Path) -
     feedback = {"feedback.proven": False, "feedback.lookback": 6, "check.rubric": "", "check.share": 1.0}
     feedback |= {"strategies.paper": 1.0, "evolve.similar": 0.9, "spread.seeds": 2, "spread.generated": 6}
     feedback |= dict.fromkeys((f"strategies.{name}" for name in ("spread", "query", "evolve", "document")), 0.0)
-    constraints = {"constraints.share", "constraints.two"}
-    assert named | rules.keys() | feedback.keys() | constraints == ALTERING.keys()
+    other = {"constraints.share", "constraints.two", "semantic.measure", "semantic.gate", "semantic.cosine"}
+    assert named | rules.keys() | feedback.keys() | other == ALTERING.keys()
     config = tmp_path / "rules.yaml"
     config.write_text(json.dumps(rules | feedback))
     ways = [["--recipe", "paper"], [f"--recipe={copy}"], [*by_hand, "--config", str(config)]]
