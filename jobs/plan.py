@@ -22,6 +22,7 @@ from selfinstruct.records import Table
 from selfinstruct.settings import option
 
 if TYPE_CHECKING:
+    from selfinstruct.quality.diversity import Diversity
     from selfinstruct.quality.estimate import Usable
     from selfinstruct.quality.findings import Findings
     from selfinstruct.run.forecast import Estimate, Forecast
@@ -75,6 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def plan(settings: PlanSettings) -> int:
     """Fit, play, print."""
+    from selfinstruct.quality.diversity import diversity_if_possible
     from selfinstruct.quality.findings import find
     from selfinstruct.run.forecast import Curve, Sizes, Yield
     from selfinstruct.storage.store import open_run
@@ -97,10 +99,12 @@ def plan(settings: PlanSettings) -> int:
     forecast = curve.forecast(spent.accepted, settings.target, sizes)
     lines = dict(_lines(settings, spent, forecast, facts.get("novelty.index", "minhash")))
     found = find(store)
+    diversity, without = diversity_if_possible(store)
     if settings.json:
         figures = {name: asdict(value) for name, (value, _) in lines.items()}
         usable, per = found.usable if found else None, settings.target / spent.accepted
         figures |= {"usable": _usable(usable, _priced(found, settings, spent), per)} if found and usable else {}
+        figures |= {"diversity": _grown(diversity, settings.target)} if diversity else {}
         print(json.dumps(figures, indent=2))
         return 0
     print(
@@ -112,6 +116,7 @@ def plan(settings: PlanSettings) -> int:
         print(f"{name:<32}{_number(value.middle):>16}   {_number(value.low)} and {_number(value.high)} {unit}".rstrip())
     for line in _usable_lines(found, settings, spent) if found else ():
         print(line)
+    print(f"\n{_distinct(diversity, settings.target) if diversity else f'Diversity is not told: {without}'}")
     if not spent.replica_seconds:
         print("\nHow long it takes is not known: this run has no timings.")
     return 0
@@ -205,6 +210,21 @@ def _usable_lines(found: Findings, settings: PlanSettings, spent: Spent) -> Iter
     if (priced := _priced(found, settings, spent)) and priced.span:
         yield f"In money, without what `selfinstruct check` took: {priced.span} each"
     yield from found.notes
+
+
+def _distinct(diversity: Diversity, target: int) -> str:
+    """How many rows are distinct so far, and about how many will be."""
+    last, at = diversity.growth[-1], diversity.distinct_at(target)
+    so_far = f"Distinct at a cosine of {diversity.cosine:g}: {last.value:,.0f} of the first {last.rows:,} instructions"
+    if at is None:
+        return f"{so_far}; more are needed to say how that goes on"
+    return f"{so_far}; if they go on to grow so (to the power {diversity.exponent:.2f}), {at:,.0f} of {target:,}"
+
+
+def _grown(diversity: Diversity, target: int) -> dict[str, Any]:
+    """The same for JSON, with all figures."""
+    more = {"exponent": diversity.exponent, "distinct_at_target": diversity.distinct_at(target)}
+    return {**asdict(diversity), **more}
 
 
 def _priced(found: Findings, settings: PlanSettings, spent: Spent) -> Usable | None:

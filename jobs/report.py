@@ -54,6 +54,8 @@ def report(settings: ReportSettings) -> int:
     if figures.checks:
         for line in (f"right in all: {figures.checks.overall}", *figures.checks.remarks):
             print(f"  {line}")
+    for line in figures.diversity.lines if figures.diversity else (f"diversity: {figures.no_diversity}",):
+        print(f"  {line}")
     for each in figures.review or ():
         if each.share is not None and each.low is not None and each.high is not None:
             share = f"{each.share:.0%} yes ({each.low:.0%} to {each.high:.0%})"

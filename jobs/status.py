@@ -39,6 +39,7 @@ def status(settings: StatusSettings) -> int:
     import json
 
     from cluster.watch.progress import lines, read_progress
+    from selfinstruct.quality.diversity import measured
     from selfinstruct.quality.findings import find
     from selfinstruct.storage.accounts import class_share, one_sided
     from selfinstruct.storage.checks import check_sets
@@ -52,9 +53,10 @@ def status(settings: StatusSettings) -> int:
     totals = store.totals()
     rounds = {table: len(store.rounds(table)) for table in Table}
     found = find(store)  # reads the ids of all instances, if anything was judged
+    about = measured(store)  # reads two columns, if the run measures
     if settings.json:
         tables: dict[str, Any] = {table: {"rounds": rounds[table], **totals[table]} for table in Table}
-        more = {"live": live, "checks": asdict(found) if found else None}
+        more = {"live": live, "checks": asdict(found) if found else None, "diversity": asdict(about) if about else None}
         print(json.dumps(tables | {key: value for key, value in more.items() if value}, indent=2))
         return 0
     accepted = totals[Table.CANDIDATES]["accepted"]
@@ -72,6 +74,8 @@ def status(settings: StatusSettings) -> int:
         print(f"warning: {sided}")
     if classes := class_share(totals):
         print(classes)
+    if about:
+        print(about.line)
     for checks in check_sets(store):
         print(f"check {checks.name} ({checks.label}): rounds judged: {len(checks.rounds())}")
     if found:

@@ -9,6 +9,7 @@ from itertools import accumulate
 from typing import Any
 
 from selfinstruct.novelty.index import NoveltySettings
+from selfinstruct.quality.diversity import Diversity
 from selfinstruct.quality.findings import Findings
 from selfinstruct.quality.sheets import ReviewFigures
 from selfinstruct.records import Kind, Table
@@ -173,6 +174,8 @@ class Figures:
     overlap: OverlapFigures
     review: Sequence[ReviewFigures] | None
     checks: Findings | None  # of people and a judge, where anybody looked
+    diversity: Diversity | None  # of all instructions of the run, chosen or not
+    no_diversity: str | None  # why there is none
     facts: Mapping[str, Any]
 
 
@@ -183,6 +186,7 @@ def make_figures(
     nearest: Sequence[Nearest],
     review: Sequence[ReviewFigures] | None,
     checks: Findings | None = None,
+    diversity: tuple[Diversity | None, str | None] = (None, None),
 ) -> Figures:
     """The figures of a run."""
     tokens = token_figures(gathered)
@@ -231,6 +235,8 @@ def make_figures(
         ),
         review=review,
         checks=checks,
+        diversity=diversity[0],
+        no_diversity=diversity[1],
         facts=gathered.facts,
     )
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from selfinstruct.quality.diversity import diversity_if_possible
 from selfinstruct.quality.findings import find
 from selfinstruct.quality.only import only_where
+from selfinstruct.quality.reference import read_reference
 from selfinstruct.quality.sheets import read_sheet, summarise
 from selfinstruct.report.figures import Figures, make_figures, verb_figures
 from selfinstruct.report.gather import gather, tokeniser_of
@@ -19,17 +21,19 @@ def make_report(store: RunStore, settings: FigureSettings, name: str) -> tuple[F
     """A run's figures and its page in HTML. The page calls the run by `name`.
 
     Raises:
-        InputError: a package or a model is not installed, the review sheet is not of this run, or rows cannot be chosen
-            as `only` and `check` say.
+        InputError: a package or a model is not installed, the review sheet is not of this run, the reference set is an
+            evaluation set, or rows cannot be chosen as `only` and `check` say.
         CorruptError: a file of the run is damaged or missing.
     """
     tagged, method = open_tagger(settings.tagger, settings.spacy_model)
     review = summarise(read_sheet(settings.review, store).values()) if settings.review else None
+    reference = read_reference(settings.reference, settings.decontaminate, store) if settings.reference else None
+    diversity = diversity_if_possible(store, reference)
     tokeniser = tokeniser_of(store)
     overlap = Overlap(tokeniser)
     only = only_where(settings.only, store, settings.check)
     gathered = gather(store, settings, overlap.add, only)
     verbs = verb_figures([tagged(text) for text in gathered.verb_texts], method)
     nearest = overlap.nearest(gathered.overlap_ordinals, gathered.seeds)
-    figures = make_figures(name, gathered, verbs, nearest, review, find(store, settings.check, only))
+    figures = make_figures(name, gathered, verbs, nearest, review, find(store, settings.check, only), diversity)
     return figures, render(figures, gathered, settings, tokeniser, __version__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -24,6 +25,8 @@ class FigureSettings(OnlySettings):
         overlap_rows: Instructions whose nearest texts are looked for, each in the whole pool.
         tagger: What finds verbs and objects: textblob (its built-in lexicon) or spacy (needs to be installed).
         spacy_model: Name or folder of the spaCy model.
+        reference: Texts (.jsonl, .json, .parquet) to which the run is held: how near does it come to each of them?
+        decontaminate: Evaluation sets, with which the reference may have nothing in common.
     """
 
     review: Path | None = None
@@ -35,3 +38,10 @@ class FigureSettings(OnlySettings):
     overlap_rows: int = option(500, least=0)
     tagger: Literal["textblob", "spacy"] = "textblob"
     spacy_model: str = "en_core_web_sm"
+    reference: str | None = None
+    decontaminate: tuple[str, ...] = ()
+
+    def problems(self) -> Iterator[str]:
+        """What is wrong with the options together."""
+        if self.decontaminate and self.reference is None:
+            yield "decontaminate: goes with --reference"
