@@ -16,6 +16,7 @@ COMMANDS = {
     "show": ("jobs.show", "one row with its lineage: demonstrations, prompt, raw texts, neighbour, instances"),
     "check": ("jobs.check", "accepted instances judged by a model or by people, question by question"),
     "select": ("jobs.select", "the instructions of a run, or texts of a file, that are worth what comes next"),
+    "pairs": ("jobs.pairs", "pairs of instructions for people, and the cosine from which on they ask for the same"),
     "label": ("jobs.label", "a run's instructions, or the chosen ones, labelled now, as another run; resumes"),
     "report": ("jobs.report", "a run as one HTML page: figures beside the paper's, rows to browse, a quality review"),
     "dedup": ("jobs.dedup", "the screen and novelty check over instruction sets that exist already"),

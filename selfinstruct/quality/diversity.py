@@ -103,7 +103,7 @@ def diversity_of(store: RunStore, table: StaticTable, reference: Sequence[str] |
 
     def ranked() -> Iterator[tuple[int, str]]:
         nonlocal count
-        for id, text in _instructions(store):
+        for id, text in instructions(store):
             count += 1
             if len(first) < REACH:
                 first.append(text)
@@ -197,7 +197,7 @@ def cosine_of(store: RunStore) -> float:
     return float(facts.get("semantic.cosine", COSINE))
 
 
-def _instructions(store: RunStore) -> Iterator[tuple[str, str]]:
+def instructions(store: RunStore) -> Iterator[tuple[str, str]]:
     """Ids and texts of the accepted instructions that the model wrote; without any, of those that were imported."""
     counts = store.totals()[Table.CANDIDATES]
     origin = Origin.MODEL if counts["accepted"] else Origin.IMPORTED

@@ -118,6 +118,24 @@ class VectorIndex:
             ordinals[rows], found[rows] = ours, theirs
         return Meanings(vectors, cells, ordinals, found)
 
+    def before(self, ordinals: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """The nearest among the texts before each of these, which are held, in the order given, and the cosine with it.
+
+        All are looked at; of equally near ones the lowest ordinal is found, -1 and `NOTHING` where there is none.
+        """
+        nearest, found = np.full(len(ordinals), -1, np.int64), np.full(len(ordinals), NOTHING)
+        for at in range(0, len(ordinals), _ROWS):
+            asked = ordinals[at : at + _ROWS]
+            for start in range(0, int(asked.max()), _COLUMNS):
+                held = np.arange(start, min(int(asked.max()), start + _COLUMNS))
+                near = cosines(self._vectors[asked], self._vectors[held])
+                near[held[None, :] >= asked[:, None]] = NOTHING
+                best = near.argmax(axis=1)
+                theirs = near[np.arange(len(asked)), best]
+                _take(nearest[at : at + _ROWS], found[at : at + _ROWS], held[best], theirs)
+        nearest[found == NOTHING] = -1
+        return nearest, found
+
     def _looked_at(
         self, size: int, cells: NDArray[np.int16], whole: bool
     ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:

@@ -1,0 +1,87 @@
+"""`selfinstruct pairs`: pairs of instructions for people, and the cosine that follows from what they say."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from tyro.conf import Positional
+
+from jobs.command_line import run
+from selfinstruct.errors import InputError
+from selfinstruct.settings import SEEDS, option
+
+SHIPPED = "shipped"
+
+
+@dataclass(frozen=True)
+class PairSettings:
+    """Make a sheet of a run's pairs for people to fill in, or read one back.
+
+    Args:
+        source: Folder of a run, of whose instructions a sheet is made: each with the nearest one before it, of all
+            bands of cosines alike. Or a sheet (.csv) that is filled in, or shipped for the one that comes with the
+            project.
+        out: The sheet to write.
+        number: Pairs on it.
+        seed: Of the draw.
+        json: Print the figures of a sheet as JSON.
+    """
+
+    source: Positional[str]
+    out: Path = Path("pairs.csv")
+    number: int = option(200, least=1)
+    seed: int = option(0, least=SEEDS[0], most=SEEDS[1])
+    json: bool = False
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Make a sheet or read one; returns the exit code."""
+    return run("pairs", PairSettings, pairs, argv)
+
+
+def pairs(settings: PairSettings) -> int:
+    """Do the one or the other."""
+    from selfinstruct.quality import pairs as sheets
+    from selfinstruct.semantic.table import shipped_table
+
+    if settings.source == SHIPPED or settings.source.endswith(".csv"):
+        path = sheets.SHIPPED if settings.source == SHIPPED else Path(settings.source).expanduser()
+        read = sheets.read_pairs(path)
+        bands = sheets.bands_of(read, shipped_table())
+        if settings.json:
+            told = [{**asdict(each), "share": each.share, "interval": each.interval} for each in bands]
+            print(json.dumps({"bands": told, "cosine": sheets.cosine_reached(bands)}, indent=2))
+            return 0
+        by = ", ".join(sorted({each.by for each in read if each.same is not None and each.by}))
+        print(f"{path}: {len(read):,} pairs" + (f", by {by}" if by else ""))
+        print("\n".join(sheets.lines(bands)))
+        return 0
+    return _make(settings)
+
+
+def _make(settings: PairSettings) -> int:
+    from selfinstruct.quality import pairs as sheets
+    from selfinstruct.semantic.table import shipped_table
+    from selfinstruct.storage.files import write_file
+    from selfinstruct.storage.store import open_run
+
+    out = settings.out.expanduser()
+    if out.exists():
+        raise InputError(f"--out: {out} is there already, and may be filled in; name another file")
+    found = sheets.pairs_of(open_run(settings.source), shipped_table(), settings.number, settings.seed)
+    if not found:
+        raise InputError(f"{settings.source}: has fewer than two instructions; let generate go on for a while")
+    write_file(out, sheets.sheet(found))
+    print(
+        f"{out}: {len(found):,} pairs; write yes under 'same' where both ask for the same thing, else no, and who says"
+    )
+    print(f"so under 'by'; then `selfinstruct pairs {out}`")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
