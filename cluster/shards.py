@@ -76,9 +76,7 @@ class Shard:
         """The nearest among the first `size`, or how many are held if they are fewer than that."""
         return self._index.nearest(size, texts, without) if len(self._index) >= size else len(self._index)
 
-    def meanings(
-        self, size: int, texts: Sequence[str], without: Sequence[int | None], whole: bool
-    ) -> Meanings | int:
+    def meanings(self, size: int, texts: Sequence[str], without: Sequence[int | None], whole: bool) -> Meanings | int:
         """What texts are about, with the nearest among the first `size`, or how many are held if they are fewer.
 
         Args:

@@ -95,14 +95,13 @@ class VectorIndex:
         for at in range(0, len(new), _CHUNK):
             self._append(self._encoder.embed(new[at : at + _CHUNK]))
 
-    def meanings(
-        self, size: int, texts: Sequence[str], whole: bool, without: Sequence[int | None] = ()
-    ) -> Meanings:
+    def meanings(self, size: int, texts: Sequence[str], whole: bool, without: Sequence[int | None] = ()) -> Meanings:
         """What texts are about, with the nearest of each among the first `size` that are held.
 
         Args:
             whole: `is_whole` of the pool, of which this may be a part.
-            without: For each text the ordinal that it is not compared with, if there is one; none where no text has one.
+            without: For each text the ordinal that it is not compared with, if there is one; nothing where no text has
+                one.
         """
         vectors = self._encoder.embed(texts)
         cells = nearest_cells(vectors, PROBED)

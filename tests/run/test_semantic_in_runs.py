@@ -83,10 +83,11 @@ class Parts:
         for at, text in enumerate(texts, first):
             self._parts[at % len(self._parts)].insert(at // len(self._parts), [text])
 
-    def nearest(self, size: int, texts: Sequence[str]) -> list[Neighbour | None]:
-        return self._words.nearest(size, texts)
+    def nearest(self, size: int, texts: Sequence[str], without: Sequence[int | None] = ()) -> list[Neighbour | None]:
+        return self._words.nearest(size, texts, without)
 
-    def meanings(self, size: int, texts: Sequence[str]) -> Meanings:
+    def meanings(self, size: int, texts: Sequence[str], without: Sequence[int | None] = ()) -> Meanings:
+        assert not without
         count = len(self._parts)
         return nearest_of(
             part.meanings(len(range(at, size, count)), texts, True).numbered(at, count)
