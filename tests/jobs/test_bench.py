@@ -136,6 +136,19 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
+def test_bench_semantic_measures_both_ways_to_search(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("selfinstruct.semantic.index.EXACT", 300)
+    options = ["--sizes", "200", "900", "--candidates", "40"]
+    assert main(["bench", "semantic", "--out", str(tmp_path), *options]) == 0
+    small, large = json.loads((tmp_path / "semantic_bench.json").read_text())["sizes"]
+    assert (small["pool"], small["whole"], large["pool"], large["whole"]) == (200, True, 900, False)
+    assert small["found"] == small["near"]
+    assert large["bytes_per_text"] >= 258
+    assert "900 texts, 16 cells" in capsys.readouterr().out
+
+
 @pytest.mark.usefixtures("one_thread")
 def test_bench_engine_measures_both_ways(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     few = ["--size", "1m", "--plain", "2", "--plain_batch", "2", "--times", "2", "--proposals", "2", "--accepted", "2"]

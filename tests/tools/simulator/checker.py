@@ -27,13 +27,14 @@ from selfinstruct.records import (
     round_name,
 )
 from selfinstruct.run.settings import RunSettings
+from selfinstruct.semantic.vectors import cosines
 from selfinstruct.steps.checks import Judge
 from selfinstruct.storage.blobs import Blobs
 from selfinstruct.storage.checks import check_sets
 from selfinstruct.storage.store import RunStore, decode, encode, name_of
 from selfinstruct.storage.tables import content_digest, to_arrow
 from selfinstruct.storage.verify import verify
-from tests.tools.simulator.parts import JUDGED
+from tests.tools.simulator.parts import JUDGED, encoder
 
 
 class Memory:
@@ -182,6 +183,7 @@ def _check_documents(proposals: list[Proposal], settings: RunSettings) -> None:
 def _check_pairs(pool: list[Candidate], settings: RunSettings, parents: Mapping[str, str]) -> None:
     """Brute force: no generated instruction is similar to any that was there before it, a rewritten one's parent apart,
     which it may resemble, but not repeat."""
+    near = cosines(*[encoder().embed([row.text for row in pool])] * 2)
     tokens = [tokenise(row.text, "rouge") for row in pool]
     seeds = sum(row.round == 0 for row in pool)
     for later in range(seeds, len(pool)):
@@ -190,6 +192,10 @@ def _check_pairs(pool: list[Candidate], settings: RunSettings, parents: Mapping[
             own = parents.get(pool[later].request_id or "") == pool[earlier].id
             most = settings.evolve.similar if own else settings.novelty.threshold
             assert score <= most, f"{pool[earlier].id} and {pool[later].id} are similar ({score:.2f})"
+        others = [at for at in range(later) if parents.get(pool[later].request_id or "") != pool[at].id]
+        cosine, measured = near[later, others].max(), pool[later].nearest_cosine
+        assert measured == (cosine if settings.semantic.measure else None), f"{pool[later].id} is {measured} near"
+        assert not settings.semantic.gate or cosine <= settings.semantic.cosine, f"{pool[later].id} is a paraphrase"
 
 
 def tamper(files: Mapping[str, bytes], draw: random.Random) -> tuple[str, dict[str, bytes]]:

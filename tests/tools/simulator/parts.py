@@ -6,13 +6,16 @@ import random
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from selfinstruct.novelty.check import make_index
-from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.prompts import OF_STRATEGIES
 from selfinstruct.records import Completion, Finish, Instance, Kind, Neighbour, Request, SeedTask
+from selfinstruct.run.measuring import Measured
+from selfinstruct.run.settings import RunSettings
+from selfinstruct.semantic.index import Meanings, VectorIndex
+from selfinstruct.semantic.table import StaticTable, shipped_table
 from selfinstruct.storage.segments import key_of
 from selfinstruct.tiny import dialect
 from tests.tools.simulator.pool import Harm, Pool, Trouble
@@ -153,12 +156,23 @@ class Replicas:
         return model(self._asked[completion.request_id], self._salt)
 
 
-class Index:
-    """A `PoolIndex` whose calls are repeated, and which is lost and fed again."""
+@cache
+def encoder() -> StaticTable:
+    """The shipped table, opened once."""
+    return shipped_table()
 
-    def __init__(self, world: World, settings: NoveltySettings, trouble: float) -> None:
+
+def index_of(settings: RunSettings) -> Measured:
+    """An empty index of a run, whether or not it measures."""
+    return Measured(make_index(settings.novelty), VectorIndex(encoder()))
+
+
+class Index:
+    """A `MeasuringIndex` whose calls are repeated, and which is lost and fed again."""
+
+    def __init__(self, world: World, settings: RunSettings, trouble: float) -> None:
         self._world, self._settings, self._trouble = world, settings, trouble
-        self._index = make_index(settings)
+        self._index = index_of(settings)
         self._texts: list[str] = []
 
     def insert(self, first: int, texts: Sequence[str]) -> None:
@@ -169,8 +183,15 @@ class Index:
             self._index.insert(again, self._texts[again:])
 
     def nearest(self, size: int, texts: Sequence[str], without: Sequence[int | None] = ()) -> list[Neighbour | None]:
+        self._may_be_lost()
+        return self._index.nearest(size, texts, without)
+
+    def meanings(self, size: int, texts: Sequence[str], without: Sequence[int | None] = ()) -> Meanings:
+        self._may_be_lost()
+        return self._index.meanings(size, texts, without)
+
+    def _may_be_lost(self) -> None:
         if self._world.happens(self._trouble):
-            self._index = make_index(self._settings)
+            self._index = index_of(self._settings)
             for at in range(0, len(self._texts), 8):
                 self._index.insert(at, self._texts[at : at + 12])  # chunks that overlap
-        return self._index.nearest(size, texts, without)

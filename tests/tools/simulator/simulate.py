@@ -141,7 +141,7 @@ class Simulation:
         hands, watch = Hands() if plan.slow else None, _Noted()
         salt = process.number + 1 if plan.salted else 0
         replicas = Replicas(world, salt, self._trouble, world.draw.randint(1, 3), paid, hands)
-        index = Index(world, self.settings.novelty, plan.index_trouble)
+        index = Index(world, self.settings, plan.index_trouble)
         run, lines = run_of(self.settings, self.judge), [(replicas, STAGES)]
         drive(run, store, index, lines, self.facts, hands, watch, pace=PACE)
         self.finished.append((store.writer.id, watch.rounds))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from selfinstruct.novelty.check import make_index
 from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.prompts import OF_STRATEGIES, load_prompts
 from selfinstruct.records import Completion, Request
@@ -14,6 +13,7 @@ from selfinstruct.run.loop import Completer, SingleCompleter, drive, prepare
 from selfinstruct.run.material import Material
 from selfinstruct.run.rounds import Run, Stage
 from selfinstruct.run.settings import FeedbackSettings, RoundSettings, RunSettings
+from selfinstruct.semantic.settings import SemanticSettings
 from selfinstruct.settings import Facts, facts_of
 from selfinstruct.sources.corpus import Text
 from selfinstruct.steps.checks import Judge
@@ -21,12 +21,15 @@ from selfinstruct.steps.rubric import load_rubric
 from selfinstruct.steps.strategies.settings import MixSettings
 from selfinstruct.storage.blobs import Blobs
 from selfinstruct.storage.store import RunStore
-from tests.tools.simulator.parts import SEEDS, model
+from tests.tools.simulator.parts import SEEDS, index_of, model
 
 PROMPTS = load_prompts("tiny")
 MIXED_PROMPTS = load_prompts("chat", strategies=OF_STRATEGIES)
 MIX = MixSettings(paper=0.2, spread=0.2, query=0.2, evolve=0.2, document=0.2)
 STAGES = tuple(Stage)
+COSINE = 0.42
+"""Above it runs with all strategies drop, too."""
+
 JUDGE = Judge(load_rubric("base"), share=0.7, seed=5, model="parts", identity={})
 """Who judges in runs that have a check."""
 
@@ -67,7 +70,10 @@ def settings(
     rounds = RoundSettings(least=least, most=least + 1, max_failed=1.0, patience=50)
     novelty = NoveltySettings(index=index)  # type: ignore[arg-type]
     mix = MIX if mixed else MixSettings()
-    return RunSettings(seed=5, target=target, novelty=novelty, rounds=rounds, feedback=feedback, strategies=mix)
+    semantic = SemanticSettings(measure=mixed, gate=mixed, cosine=COSINE)
+    return RunSettings(
+        seed=5, target=target, novelty=novelty, semantic=semantic, rounds=rounds, feedback=feedback, strategies=mix
+    )
 
 
 def run_of(chosen: RunSettings, judge: Judge | None) -> Run:
@@ -107,5 +113,5 @@ def whole_run(
     prepare(store, facts)
     lines = [(line or SingleCompleter(Steady(), 50), STAGES)]
     run = run_of(chosen, judge)
-    drive(run, store, make_index(chosen.novelty), lines, facts, pace=pace)
+    drive(run, store, index_of(chosen), lines, facts, pace=pace)
     return store

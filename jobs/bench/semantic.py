@@ -1,0 +1,124 @@
+"""`selfinstruct bench semantic`: what measuring a candidate costs, and what vectors take, at pools of several sizes.
+
+The pool is made up: a seed task and some words each. A pool beyond what fits here is not measured: bytes a text are the
+same, and the search grows with the texts of the cells that it looks into.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from jobs.command_line import run
+from selfinstruct.settings import option
+
+if TYPE_CHECKING:
+    from selfinstruct.semantic.index import VectorIndex
+
+
+@dataclass(frozen=True)
+class BenchSettings:
+    """Measure measuring.
+
+    Args:
+        out: Where semantic_bench.json goes.
+        sizes: Texts in the pool, rising.
+        candidates: Texts that are asked about, in one round.
+    """
+
+    out: Path
+    sizes: tuple[int, ...] = option((10_000, 100_000, 1_000_000), least=1)
+    candidates: int = option(2_000, least=1)
+
+
+@dataclass(frozen=True, slots=True)
+class SizeFigures:
+    """A pool of one size. Microseconds of all processors, for a candidate but where it says a text."""
+
+    pool: int
+    whole: bool  # whether the pool is looked at whole
+    insert: float  # a text: its vector and its cell
+    first_question: float  # sorting the pool by cells, once a round, in all
+    asked: float  # vector, cells and search on the shard
+    admission: float  # within the round, in the driver
+    bytes_per_text: float
+    near: int  # candidates whose nearest has a cosine above 0.9
+    found: int  # those of them for which it is found, as looking at the whole pool says
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure; returns the exit code."""
+    return run("bench semantic", BenchSettings, bench, argv)
+
+
+def bench(settings: BenchSettings) -> int:
+    """Grow a pool, ask at each size, and write the figures."""
+    from jobs.bench.machine import machine
+    from selfinstruct.semantic.index import VectorIndex
+    from selfinstruct.semantic.make_cells import made_up, shipped_seeds
+    from selfinstruct.semantic.table import shipped_table
+    from selfinstruct.storage.files import write_file
+
+    table, seeds = shipped_table(), shipped_seeds()
+    asked = made_up(table, seeds, settings.candidates, "bench semantic: asked")
+    index = VectorIndex(table)
+    figures = []
+    for size in sorted(settings.sizes):
+        new = made_up(table, seeds, size - len(index), f"bench semantic: {size}")
+        figures.append(_measured(index, new, asked))
+        each = figures[-1]
+        print(
+            f"{each.pool:>10,} texts{'' if each.whole else ', 16 cells':<10} insert {each.insert:>6.0f} us a text"
+            f"   asked {each.asked:>7.0f} us   in the round {each.admission:>5.0f} us   {each.bytes_per_text:.0f} bytes"
+            f"   found {each.found} of {each.near}",
+            flush=True,
+        )
+    told = {"settings": {"sizes": list(settings.sizes), "candidates": settings.candidates}, "machine": machine()}
+    write_file(
+        settings.out / "semantic_bench.json",
+        json.dumps({**told, "sizes": [asdict(each) for each in figures]}, indent=1) + "\n",
+    )
+    return 0
+
+
+def _measured(index: VectorIndex, new: Sequence[str], asked: Sequence[str]) -> SizeFigures:
+    from selfinstruct.semantic.admission import Admission
+    from selfinstruct.semantic.index import is_whole
+
+    begun = time.process_time()
+    index.insert(len(index), new)
+    inserted = time.process_time()
+    size = len(index)
+    whole = is_whole(size)
+    index.meanings(size, asked[:1], whole)
+    first = time.process_time()
+    meanings = index.meanings(size, asked, whole)
+    answered = time.process_time()
+    admission = Admission(size, meanings, 0.9)
+    for at in range(len(asked)):
+        admission.passes(at)
+        admission.nearest(at)
+    admitted = time.process_time()
+    exact = index.meanings(size, asked, whole=True).cosines
+    near = exact > 0.9
+    return SizeFigures(
+        pool=size,
+        whole=whole,
+        insert=round(1e6 * (inserted - begun) / len(new), 1),
+        first_question=round(1e6 * (first - inserted), 1),
+        asked=round(1e6 * (answered - first) / len(asked), 1),
+        admission=round(1e6 * (admitted - answered) / len(asked), 1),
+        bytes_per_text=round(index.nbytes / size, 1),
+        near=int(near.sum()),
+        found=int(np.sum(meanings.cosines[near] == exact[near])),
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
