@@ -34,7 +34,7 @@ mutants: $(VENV)/ready
 
 # The documents as a site, in site/; a link that leads nowhere is an error.
 docs: $(VENV)/ready
-	$(BIN)/python -m pip install --quiet $(PIP_OPTIONS) zensical==0.1.3
+	$(BIN)/python -m pip install --quiet $(PIP_OPTIONS) zensical==0.0.73
 	$(BIN)/zensical build --clean --strict
 
 check: $(VENV)/ready
