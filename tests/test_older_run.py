@@ -38,7 +38,14 @@ DATA = Path(__file__).parent / "data/older"
 DIGEST = "b94351920c7f3629e4308717b021f94f1b94adecd28793d6f4b9a3113bf17fdd"
 """As the version that made the run printed it."""
 
-ADDED = ["proposals.sources", "instances.origin", "instances.thought", "instances.constraint"]
+ADDED = [
+    "proposals.sources",
+    "candidates.cell",
+    "candidates.nearest_cosine",
+    "instances.origin",
+    "instances.thought",
+    "instances.constraint",
+]
 """Columns that the run does not have."""
 
 TARGET = 150
