@@ -148,13 +148,16 @@ def test_every_reason_occurs() -> None:
             found = READER.instances(kind, done.text, done.finish is Finish.LENGTH)
             verdicts = filter_instances(found, InstanceSettings(), 1, done.request_id)
             seen.update(reason for _, reason in verdicts if reason is not None)
-    # these need evaluation sets, a run that is parsed again, what models do to the form of an answer, and poor models
+    # these need evaluation sets, a run that is parsed again, what models do to the form of an answer, poor models,
+    # vectors and constraints
     asked_for = {
         Reason.CONTAMINATED,
         Reason.NOT_ASKED,
         Reason.NOT_SELECTED,
         Reason.LEAKED_MARKER,
         Reason.REPETITION,
+        Reason.PARAPHRASE,
+        Reason.BREAKS_CONSTRAINT,
         *RULES,
     }
     assert {reason for reason in Reason if not seen[reason]} == asked_for

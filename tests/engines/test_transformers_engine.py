@@ -412,7 +412,7 @@ def test_proposals_first_then_the_fullest_kind(make: Make) -> None:
 def test_kinds_go_together_and_what_has_ended_is_given_back_at_once(make: Make) -> None:
     engine = opened(make("llama"), prompt_set(replace(GREEDY, max_tokens=30)))
     alone = {one.id: complete(engine, [one])[one.id] for one in REQUESTS}
-    engine.add([replace(one, kind=list(Kind)[at % 4]) for at, one in enumerate(REQUESTS)])
+    engine.add([replace(one, kind=TWO_STEPS[at % 4]) for at, one in enumerate(REQUESTS)])
     lengths = [completion.completion_tokens for _ in REQUESTS for completion in engine.step()]
     assert len(lengths) == len(alone)
     assert lengths == sorted(lengths)
