@@ -32,14 +32,6 @@ STAGES = ("proposer", "labeller")
 CONFIGS = ("default", "messages", "prompt_completion", "alpaca")
 
 
-@pytest.fixture(autouse=True, scope="module")
-def offline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path_factory.mktemp("cache"))
-        patch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
-        yield
-
-
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> RunStore:
     return make_run(tmp_path_factory.mktemp("run"))

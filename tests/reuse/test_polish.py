@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import subprocess
@@ -20,6 +19,7 @@ from selfinstruct.steps.judging import overall
 from selfinstruct.storage.checks import the_check
 from selfinstruct.storage.store import RunStore
 from selfinstruct.storage.verify import digest, verify
+from tests.tools.kills import killed_at
 
 POLISHER = ("--engine", "template", "--template.cut_rate", "0.04", "--replicas", "0")
 
@@ -107,20 +107,11 @@ def test_only_what_failed_a_check_is_answered_again(run: Path, tmp_path: Path) -
 
 
 def test_killed_again_and_again_it_ends_the_same(run: Path, polished: Path, tmp_path: Path) -> None:
-    out, kills = tmp_path / "killed", 0
-    command = [sys.executable, "-m", "jobs.main", "polish", str(run), "--out", str(out), *POLISHER]
-    command += ["--template.latency", "0.4", "--template.batch", "8", "--in_flight", "16"]
-    for files in (2, 4, 7, 11):
-        driver = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            while driver.poll() is None and len(list(out.rglob("*.parquet"))) < files:
-                time.sleep(0.02)
-        finally:
-            kills += driver.poll() is None
-            os.kill(driver.pid, signal.SIGKILL)
-            driver.wait()
-    assert kills >= 2
-    assert main(["polish", str(run), "--out", str(out), *POLISHER]) == 0
+    out = tmp_path / "killed"
+    command = ["polish", str(run), "--out", str(out), *POLISHER]
+    slow = ["--template.latency", "0.4", "--template.batch", "8", "--in_flight", "16"]
+    assert killed_at([*command, *slow], out, (2, 4, 7, 11)) >= 2
+    assert main(command) == 0
     assert verify(RunStore(str(out))) == []
     assert digest(RunStore(str(out))) == digest(RunStore(str(polished)))
 

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import random
-import subprocess
-import sys
-import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,7 +16,7 @@ from selfinstruct.engines import EngineSettings, TemplateOptions, open_engine
 from selfinstruct.errors import InputError
 from selfinstruct.novelty.check import make_index
 from selfinstruct.prompts import load_prompts
-from selfinstruct.records import Completion, Finish, InstanceRow, Kind, Label, Reason, Request, Table
+from selfinstruct.records import Completion, Finish, InstanceRow, Kind, Label, Reason, Table
 from selfinstruct.run.loop import SingleCompleter, Watch, drive
 from selfinstruct.run.rounds import Run, Stage
 from selfinstruct.run.settings import FormSettings, RoundSettings, RunSettings
@@ -29,7 +25,9 @@ from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
 from selfinstruct.steps.readers.answers import answer_of, input_of
 from selfinstruct.storage.store import RunStore
 from selfinstruct.storage.verify import digest, verify
+from tests.tools.kills import killed_at
 from tests.tools.server import Server, choice, serving
+from tests.tools.shuffling import Shuffling
 
 PROMPTS = load_prompts("chat", "answer")
 SEEDS = load_seeds(SEED_TASKS)[:24]
@@ -37,26 +35,6 @@ SAMPLES = 3
 SETTINGS = RunSettings(
     seed=3, target=40, rounds=RoundSettings(least=2, most=5, max_failed=1.0), label=FormSettings("answer", SAMPLES)
 )
-
-
-class Shuffling:
-    """The template engine, whose completions come in random order."""
-
-    def __init__(self, seed: int) -> None:
-        options = TemplateOptions(batch=8, cut_rate=0.05, failure_rate=0.03)
-        self._engine = open_engine(EngineSettings("template", template=options), PROMPTS)
-        self._draw = random.Random(seed)
-        self._held: list[Completion] = []
-
-    def add(self, requests: Sequence[Request]) -> None:
-        self._engine.add(requests)
-
-    def step(self) -> list[Completion]:
-        self._held += self._engine.step()
-        self._draw.shuffle(self._held)
-        keep = self._draw.randint(0, len(self._held))
-        out, self._held = self._held[keep:], self._held[:keep]
-        return out
 
 
 class Ending(Watch):
@@ -74,7 +52,9 @@ class Ending(Watch):
 def grow(folder: Path, seed: int = 0, watch: Watch | None = None) -> RunStore:
     store = RunStore(str(folder))
     run = Run(SETTINGS, PROMPTS, SEEDS)
-    line = SingleCompleter(Shuffling(seed), 30)
+    options = TemplateOptions(batch=8, cut_rate=0.05, failure_rate=0.03)
+    engine = open_engine(EngineSettings("template", template=options), PROMPTS)
+    line = SingleCompleter(Shuffling(engine, seed), 30)
     both = (Stage.PROPOSE, Stage.LABEL)
     drive(run, store, make_index(SETTINGS.novelty), [(line, both)], facts_of(SETTINGS), watch=watch)
     return store
@@ -270,21 +250,10 @@ def test_killed_again_and_again_it_ends_the_same(tmp_path: Path) -> None:
         options += ["--seed", "3", "--target", "60", "--rounds.least", "2", "--rounds.most", "3"]
         return [*options, "--label.as", "answer", "--label.samples", "3"]
 
-    whole, killed, kills = tmp_path / "whole", tmp_path / "killed", 0
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
     assert main(command(whole)) == 0
     slow = ["--template.latency", "0.1", "--template.batch", "8", "--in_flight", "24"]
-    for files in (3, 7, 10, 14):
-        driver = subprocess.Popen(
-            [sys.executable, "-m", "jobs.main", *command(killed), *slow],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        while driver.poll() is None and len(list(killed.rglob("*.parquet"))) < files:
-            time.sleep(0.02)
-        kills += driver.poll() is None
-        driver.kill()
-        driver.wait()
-    assert kills >= 2
+    assert killed_at([*command(killed), *slow], killed, (3, 7, 10, 14)) >= 2
     assert main(command(killed)) == 0
     assert verify(RunStore(str(killed))) == []
     assert digest(RunStore(str(killed))) == digest(RunStore(str(whole)))

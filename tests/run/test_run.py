@@ -35,6 +35,7 @@ from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
 from selfinstruct.storage.accounts import one_sided
 from selfinstruct.storage.store import RunStore
 from selfinstruct.storage.verify import digest, verify
+from tests.tools.shuffling import Shuffling
 
 PROMPTS = load_prompts("tiny")
 SEEDS = load_seeds(SEED_TASKS)[:24]
@@ -75,25 +76,6 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> str:
     return digest(store)
 
 
-class Shuffling:
-    """The template engine, with completions held back and given out in random order, some of them twice."""
-
-    def __init__(self, seed: int) -> None:
-        self._engine = make_engine(batch=8)
-        self._draw = random.Random(seed)
-        self._held: list[Completion] = []
-
-    def add(self, requests: Sequence[Request]) -> None:
-        self._engine.add(requests)
-
-    def step(self) -> list[Completion]:
-        self._held += self._engine.step()
-        self._draw.shuffle(self._held)
-        keep = self._draw.randint(0, len(self._held))
-        out, self._held = self._held[keep:], self._held[:keep]
-        return out
-
-
 class Shards:
     """An index by document, without Ray."""
 
@@ -124,7 +106,7 @@ def test_the_tables_do_not_depend_on_order_batches_shards_or_labelling_lag(
     store = run_to_the_end(
         tmp_path_factory.mktemp("run"),
         make_settings(label_lag=label_lag),
-        Shuffling(seed),
+        Shuffling(make_engine(batch=8), seed),
         in_flight,
         Shards(shards),
     )
@@ -264,7 +246,7 @@ def proven_settings(lookback: int = 2) -> RunSettings:
 @pytest.fixture(scope="module")
 def proven(tmp_path_factory: pytest.TempPathFactory) -> RunStore:
     """A run whose model leaves many instructions without an instance."""
-    return run_to_the_end(tmp_path_factory.mktemp("proven"), proven_settings(), Lazy(0))
+    return run_to_the_end(tmp_path_factory.mktemp("proven"), proven_settings(), Lazy(make_engine(batch=8), 0))
 
 
 class Lazy(Shuffling):
@@ -304,7 +286,9 @@ def test_a_run_that_looks_back_does_not_depend_on_when_answers_come(
     proven: RunStore, tmp_path: Path, seed: int
 ) -> None:
     with ThreadPoolExecutor(1) as hands:
-        store = run_to_the_end(tmp_path, proven_settings(), Lazy(seed + 1), in_flight=3 + 20 * seed, hands=hands)
+        store = run_to_the_end(
+            tmp_path, proven_settings(), Lazy(make_engine(batch=8), seed + 1), in_flight=3 + 20 * seed, hands=hands
+        )
     assert digest(store) == digest(proven)
 
 
@@ -313,10 +297,10 @@ def test_a_run_that_looks_back_goes_on_where_it_was(proven: RunStore, tmp_path: 
     for life in range(12):
         left = iter(range(draw.randint(1, 40)))
         run, store = Run(options, PROMPTS, SEEDS), RunStore(str(tmp_path / "run"))
-        lines = [(SingleCompleter(Lazy(life), 20), BOTH)]
+        lines = [(SingleCompleter(Lazy(make_engine(batch=8), life), 20), BOTH)]
         with contextlib.suppress(InterruptedError):
             drive(run, store, make_index(options.novelty), lines, facts_of(options), enough=partial(_stop, left))
-    assert digest(run_to_the_end(tmp_path / "run", options, Lazy(0))) == digest(proven)
+    assert digest(run_to_the_end(tmp_path / "run", options, Lazy(make_engine(batch=8), 0))) == digest(proven)
 
 
 def _stop(left: Iterator[int]) -> bool:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -27,6 +24,7 @@ from selfinstruct.sources.corpus import Columns, Corpus
 from selfinstruct.sources.slots import read_slots
 from selfinstruct.storage.store import RunStore
 from selfinstruct.storage.verify import verify
+from tests.tools.kills import killed_at
 
 ROUNDS = {"least": 8, "most": 12, "max_failed": 1.0}
 
@@ -305,21 +303,10 @@ def test_killed_again_and_again_a_mix_ends_the_same(tmp_path: Path) -> None:
         options += ["--seed", "3", "--target", "60", "--rounds.least", "4", "--rounds.most", "6"]
         return [*options, "--recipe", str(recipe)]
 
-    whole, killed, kills = tmp_path / "whole", tmp_path / "killed", 0
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
     assert main(command(whole)) == 0
     slow = ["--template.latency", "0.1", "--template.batch", "8", "--in_flight", "24"]
-    for files_there in (3, 9, 15, 22):
-        driver = subprocess.Popen(
-            [sys.executable, "-m", "jobs.main", *command(killed), *slow],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        while driver.poll() is None and len(list(killed.rglob("*.parquet"))) < files_there:
-            time.sleep(0.02)
-        kills += driver.poll() is None
-        driver.kill()
-        driver.wait()
-    assert kills >= 2
+    assert killed_at([*command(killed), *slow], killed, (3, 9, 15, 22)) >= 2
     assert main(command(killed)) == 0
     assert verify(RunStore(str(killed))) == []
     assert contents(RunStore(str(killed))) == contents(RunStore(str(whole)))
