@@ -32,7 +32,7 @@ from selfinstruct.storage.verify import digest, verify
 
 ROOT = Path(__file__).parents[2]
 SECTION = (ROOT / "docs/models.md").read_text().split("## Your own engine, your own filters")[1].split("\n## ")[0]
-FILES = dict(re.findall(r"```python\n# (\w+\.py)\n(.*?)```", SECTION, re.DOTALL))
+FILES = {name: (ROOT / "examples" / name).read_text() for name in ("my_engine.py", "my_filters.py")}
 COMMANDS = re.findall(r"```sh\n(.*?)```", SECTION, re.DOTALL)
 PROMPTS = load_prompts("base")
 
@@ -65,7 +65,7 @@ def environment(folder: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def modules(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The document's files, and others, where this process and those that it starts look for modules."""
+    """The examples, and others, where this process and those that it starts look for modules."""
     folder = tmp_path_factory.mktemp("modules")
     for name, text in {**FILES, "others.py": OTHERS}.items():
         (folder / name).write_text(text)
@@ -91,6 +91,7 @@ def make_pool(engine: str, model: str = "") -> ReplicaPool:
 
 
 def test_what_readme_says_works_as_it_stands(modules: Path, tmp_path: Path) -> None:
+    assert re.findall(r"```python\n(.*?)```", SECTION, re.DOTALL) == [*FILES.values()]
     (command,) = COMMANDS
     lines = command.replace("\\\n", " ").splitlines()
     assert [line.split()[0] for line in lines] == ["export", *[".venv/bin/selfinstruct"] * 2]

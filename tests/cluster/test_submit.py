@@ -19,7 +19,7 @@ import pytest
 import jobs
 from selfinstruct.sources.options import kinds_of
 from selfinstruct.storage.store import RunStore
-from selfinstruct.storage.verify import verify
+from selfinstruct.storage.verify import digest, verify
 from tests.tools.head import RAY, ROOT, Head, ray_head
 
 
@@ -131,6 +131,16 @@ def test_the_other_jobs_are_submitted_alike(head: Head, run: Path, tmp_path: Pat
         assert status == "SUCCEEDED", f"{command}: {output}"
         assert (tmp_path / left).exists(), f"{command}: {output}"
     assert "token authentication is on" in outcomes[-1][1]
+
+
+def test_the_example_stops_a_job_and_goes_on(head: Head, run: Path, tmp_path: Path) -> None:
+    options = ["--engine", "template", "--target", "300", "--seed", "3", "--template.latency", "0.1"]
+    command = ["sh", "examples/cluster_job.sh", str(tmp_path / "run"), *options, "--replicas", "2", "--shards", "1"]
+    done = subprocess.run(command, env=head.environment, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    undisturbed = [sys.executable, "-m", "jobs.generate", "--out", str(tmp_path / "same"), *options, "--replicas", "0"]
+    subprocess.run(undisturbed, cwd=ROOT, check=True, capture_output=True)
+    assert digest(RunStore(str(tmp_path / "run"))) == digest(RunStore(str(tmp_path / "same")))
 
 
 def test_no_option_takes_a_secret() -> None:

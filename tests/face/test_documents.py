@@ -15,7 +15,6 @@ from tests.tools.texts import one_by_one, reworded_seeds
 
 ROOT = Path(__file__).parents[2]
 START = (ROOT / "docs/index.md").read_text(encoding="utf-8")
-MODELS = (ROOT / "docs/models.md").read_text(encoding="utf-8")
 
 
 def blocks(text: str) -> list[str]:
@@ -30,9 +29,7 @@ def test_what_the_readme_does_from_python(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
-    engine = next(block for block in blocks(MODELS) if block.startswith("# my_engine.py"))
-    (tmp_path / "my_engine.py").write_text(engine)
+    monkeypatch.syspath_prepend(ROOT / "examples")
     names: dict[str, Any] = {}
     for block in blocks(section("From Python")):
         exec(compile(block, "index.md", "exec"), names)
