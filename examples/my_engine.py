@@ -1,4 +1,4 @@
-"""An engine of your own: requests go in, completions come out, each once and in any order. This one makes its answers up."""
+"""An engine of your own: requests go in, completions come out, once each. This one makes its answers up."""
 
 import random
 
