@@ -34,13 +34,13 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("run",),
     ("quality",),
     ("reuse", "export", "report", "evaluation", "finetune", "recipes", "selection"),
-    ("face",),
+    ("face", "__main__"),
 )
 """The floors of `selfinstruct`, from the ground up: a module imports its own part and the floors below, and none beside
 it but on the ground."""
 
-UPWARDS = {"selfinstruct.face"}
-"""What may import upwards, late and in functions: the Python face runs what the commands run."""
+UPWARDS = {"selfinstruct.face", "selfinstruct.__main__"}
+"""What may import upwards, late and in functions: the Python face and the console script run what the commands run."""
 
 
 def modules(package: str) -> Iterator[tuple[str, ast.Module]]:

@@ -417,28 +417,44 @@ def _number(value: float | None, digits: int = 0) -> str:
     return "" if value is None else f"{value:,.{digits}f}"
 
 
+NAMES = {"reference": "rouge_score", "brute force": "compiled, all pairs", "minhash": "minhash", "prefix": "prefix"}
+INK, SOFT, RULE, ACCENT, LOST = "#1d2024", "#5c636d", "#e4e1d9", "#17678a", "#b05c28"
+"""The colours of the report."""
+
+
 def _plot(measured: Sequence[SizeFigures], path: Path) -> None:
+    """Rates against the pool, in the report's design: ours in its accent, each line named at its end."""
     try:
         from matplotlib.figure import Figure
     except ImportError:
         print("no plot: matplotlib is not installed (pip install 'selfinstruct[evaluate]')")
         return
-    figure = Figure(figsize=(9, 4), layout="constrained")
-    rates, shortlists = figure.subplots(1, 2)
+    figure = Figure(figsize=(8, 3.4), layout="constrained", facecolor="#ffffff")
+    axes = figure.subplots()
     pools = [size.pool for size in measured]
     for name in measured[0].methods:
-        methods = [size.methods[name] for size in measured]
-        (line,) = rates.plot(pools, [each.candidates_per_second for each in methods], marker="o", label=name)
-        for each, style in (("shortlist_mean", "-"), ("shortlist_p99", ":")):
-            if getattr(methods[0], each) is not None:
-                values = [getattr(method, each) for method in methods]
-                shortlists.plot(pools, values, style, marker="o", color=line.get_color(), label=f"{name}, {each[10:]}")
-    rates.set(title="Candidates a second on one core", xlabel="pool", xscale="log", yscale="log")
-    shortlists.set(title="Shortlist", xlabel="pool", xscale="log")
-    for axes in (rates, shortlists):
-        axes.grid(alpha=0.3)
-        axes.legend(fontsize="small")
-    figure.savefig(path, dpi=90)
+        rates = [size.methods[name].candidates_per_second for size in measured]
+        colour = LOST if name in ("reference", "brute force") else ACCENT
+        axes.plot(pools, rates, color=colour, linewidth=2, marker="o", markersize=4)
+        axes.annotate(
+            f"{NAMES[name]}, {rates[-1]:,.{0 if rates[-1] >= 10 else 2}f}",
+            (pools[-1], rates[-1]),
+            xytext=(8, 0),
+            textcoords="offset points",
+            va="center",
+            color=colour,
+            annotation_clip=False,
+        )
+    axes.set(xscale="log", yscale="log", xticks=pools, xticklabels=[f"{pool:,}" for pool in pools])
+    axes.minorticks_off()
+    axes.set_title("Candidates checked in a second on one core", loc="left", color=INK, fontsize=11)
+    axes.set_xlabel("instructions in the pool", color=SOFT)
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:,g}")
+    axes.grid(axis="y", color=RULE)
+    axes.tick_params(colors=SOFT, length=0)
+    for side in axes.spines.values():
+        side.set_visible(False)
+    figure.savefig(path, dpi=110)
 
 
 if __name__ == "__main__":
