@@ -6,7 +6,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -15,6 +15,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from selfinstruct.records import Completion, Kind, RoundFile, Table
+from selfinstruct.run.bringing import MIX, moved
 from selfinstruct.run.keeping import Left
 from selfinstruct.run.rounds import Run
 from selfinstruct.run.watches import RunWatch
@@ -44,6 +45,7 @@ class Display(RunWatch):
         self._spending: Spending | None = None
         self._rounds = "none yet"
         self._labels = True
+        self._mix: Mapping[str, Any] | None = None
         self.left = Left()
         self._last = ""
 
@@ -69,8 +71,18 @@ class Display(RunWatch):
         """Count a committed file."""
         counts = tally(file)
         self._totals[file.table] += counts
+        if MIX in file.notes:
+            self._tell_mix(file.notes[MIX])
         if file.table is Table.CANDIDATES:
             self._accepted.append((time.monotonic(), counts["accepted"]))
+
+    def _tell_mix(self, mix: Mapping[str, Any]) -> None:
+        """Say where the mix of strategies has moved to, and why."""
+        line = moved(self._mix, mix)
+        if line:
+            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        if line or self._mix is None:
+            self._mix = mix
 
     def completed(self, completion: Completion) -> None:
         """Count a completion's tokens."""

@@ -78,6 +78,7 @@ def plan(settings: PlanSettings) -> int:
     """Fit, play, print."""
     from selfinstruct.quality.diversity import diversity_if_possible
     from selfinstruct.quality.findings import find
+    from selfinstruct.run.bringing import brought_by, lines_of
     from selfinstruct.run.forecast import Curve, Sizes, Yield
     from selfinstruct.storage.store import open_run
 
@@ -100,11 +101,13 @@ def plan(settings: PlanSettings) -> int:
     lines = dict(_lines(settings, spent, forecast, facts.get("novelty.index", "minhash")))
     found = find(store)
     diversity, without = diversity_if_possible(store)
+    brought = brought_by(store)
     if settings.json:
         figures = {name: asdict(value) for name, (value, _) in lines.items()}
         usable, per = found.usable if found else None, settings.target / spent.accepted
         figures |= {"usable": _usable(usable, _priced(found, settings, spent), per)} if found and usable else {}
         figures |= {"diversity": _grown(diversity, settings.target)} if diversity else {}
+        figures |= {"strategies": {name: asdict(each) for name, each in brought.items()}} if brought else {}
         print(json.dumps(figures, indent=2))
         return 0
     print(
@@ -117,6 +120,10 @@ def plan(settings: PlanSettings) -> int:
     for line in _usable_lines(found, settings, spent) if found else ():
         print(line)
     print(f"\n{_distinct(diversity, settings.target) if diversity else f'Diversity is not told: {without}'}")
+    if brought:
+        print("\nso far, by strategy:")
+    for line in lines_of(brought):
+        print(f"  {line}")
     if not spent.replica_seconds:
         print("\nHow long it takes is not known: this run has no timings.")
     return 0

@@ -41,6 +41,7 @@ def status(settings: StatusSettings) -> int:
     from cluster.watch.progress import lines, read_progress
     from selfinstruct.quality.diversity import measured
     from selfinstruct.quality.findings import find
+    from selfinstruct.run.bringing import brought_by, lines_of
     from selfinstruct.storage.accounts import class_share, one_sided
     from selfinstruct.storage.checks import check_sets
     from selfinstruct.storage.history import is_labelled
@@ -54,9 +55,15 @@ def status(settings: StatusSettings) -> int:
     rounds = {table: len(store.rounds(table)) for table in Table}
     found = find(store)  # reads the ids of all instances, if anything was judged
     about = measured(store)  # reads two columns, if the run measures
+    brought = brought_by(store) if rounds[Table.CANDIDATES] else {}  # reads some, if there is more than one strategy
     if settings.json:
         tables: dict[str, Any] = {table: {"rounds": rounds[table], **totals[table]} for table in Table}
-        more = {"live": live, "checks": asdict(found) if found else None, "diversity": asdict(about) if about else None}
+        more = {
+            "live": live,
+            "checks": asdict(found) if found else None,
+            "diversity": asdict(about) if about else None,
+            "strategies": {name: asdict(each) for name, each in brought.items()},
+        }
         print(json.dumps(tables | {key: value for key, value in more.items() if value}, indent=2))
         return 0
     accepted = totals[Table.CANDIDATES]["accepted"]
@@ -78,6 +85,8 @@ def status(settings: StatusSettings) -> int:
         print(about.line)
     for checks in check_sets(store):
         print(f"check {checks.name} ({checks.label}): rounds judged: {len(checks.rounds())}")
+    for line in lines_of(brought):
+        print(line)
     if found:
         print(f"rows that are right in all: {found.overall}")
         for line in (*_costs(found, live, accepted), *found.notes):

@@ -17,6 +17,10 @@ BENCHES = {
     "rules": ("jobs.bench.rules", "the rules for rows: what each finds in sets of tasks, and how long it takes"),
     "select": ("jobs.bench.select", "choosing by vectors: time a row of each way, and how each covers what there was"),
     "semantic": ("jobs.bench.semantic", "measuring what candidates are about: time and memory as the pool grows"),
+    "yield": (
+        "jobs.bench.yields",
+        "what strategies bring at equal tokens, and the mix that follows it: in made-up worlds",
+    ),
     "scale": ("jobs.bench.scale", "a whole run without a model: rate, memory and time as the pool grows"),
 }
 

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from selfinstruct.errors import CorruptError, HeldError, YieldError
 from selfinstruct.protocols import Engine, PoolIndex
-from selfinstruct.records import CHECKS, CheckRow, Completion, Request, RoundFile, Table
+from selfinstruct.records import CHECKS, CheckRow, Completion, Proposal, Request, RoundFile, Table
 from selfinstruct.run.barren import advice
 from selfinstruct.run.checking import WriteCheck
 from selfinstruct.run.facts import ORIGIN, check_facts
@@ -113,6 +113,8 @@ def restore(run: Run, store: RunStore, facts: Facts) -> str:
     checks = check_of(run, store)
     judged = set(checks.rounds()) if checks else set()
     for number in committed[Table.CANDIDATES]:
+        if number > 0 and run.recalls(number, len(committed[Table.CANDIDATES])):
+            run.recalled(number, cast(Sequence[Proposal], store.read(Table.PROPOSALS, number).rows))
         run.committed(store.read_accepted(Table.CANDIDATES, number))
         if number in committed[Table.INSTANCES]:
             looked_at = run.looks_back or (checks and number > 0 and number not in judged)

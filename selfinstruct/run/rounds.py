@@ -51,6 +51,7 @@ from selfinstruct.records import (
     round_name,
 )
 from selfinstruct.run.batches import Answering, Labelling, Proposing
+from selfinstruct.run.bringing import MIX, Bringing
 from selfinstruct.run.checking import Checking, WriteCheck
 from selfinstruct.run.failures import refuse_failures
 from selfinstruct.run.given import given_instances, imported_candidates, seed_candidates
@@ -159,6 +160,7 @@ class Run:
         self.labelled = 0  # rounds whose instances (without labels, candidates) are committed, round 0 included
         self._begun = False  # round 0 is committed
         self._proven = Proven() if settings.feedback.proven else None
+        self._bringing = Bringing(settings) if settings.strategies.auto else None
         self._prompts = prompts
         self._seeds = seeds
         self._imported = imported
@@ -250,6 +252,7 @@ class Run:
             case Table.PROPOSALS:
                 self._proposing.pop(file.round, None)
                 proposals = cast(Sequence[Proposal], file.rows)
+                self.recalled(file.round, proposals)
                 self._screened = screened(proposals, self._reader_of(file), self._criteria, self.pool.texts_of)
                 without = left_out(self._screened, proposals, self.pool.ordinals_by_id)
                 measure = self.settings.semantic.measure
@@ -273,6 +276,16 @@ class Run:
                 else:
                     self._prove(file.round, accepted)
 
+    def recalls(self, number: int, rounds: int) -> bool:
+        """Whether plans of rounds from `rounds` on depend on the proposals of a round: `recalled` must be told of them
+        before its candidates are reported, where its proposals are not."""
+        return self._bringing is not None and self._bringing.looks_at(number, rounds)
+
+    def recalled(self, number: int, rows: Sequence[Proposal]) -> None:
+        """The proposals of a round."""
+        if self._bringing is not None:
+            self._bringing.asked(number, rows)
+
     @property
     def gives_documents(self) -> bool:
         """Whether plans go on where those of earlier rounds ended: `noted` must be told of the newest one."""
@@ -290,6 +303,8 @@ class Run:
         if self._checking is None:
             raise ValueError("this run has no check of its own")
         self._checking.committed(number)
+        if self._bringing is not None:
+            self._bringing.judged(number, rows)
         failing = {row.id for row in rows if overall(row.judgements) is not Judgement.YES}
         self._prove(number, [row for row in self._unproven.pop(number) if row.id not in failing])
 
@@ -305,7 +320,7 @@ class Run:
     @property
     def looks_back(self) -> bool:
         """Whether plans depend on instances of earlier rounds, and on what the run's check says of them."""
-        return self._proven is not None
+        return self._proven is not None or self.settings.strategies.judged
 
     @property
     def complete_rounds(self) -> int:
@@ -350,6 +365,10 @@ class Run:
         """Made when it is first asked, since runs that are made from stored answers plan nothing."""
         return mix_of(self.settings, self._prompts, self._material)
 
+    def _mix_for(self, number: int) -> Mix:
+        """The mix under which a round is planned."""
+        return self._mix if self._bringing is None else self._mix.with_shares(self._bringing.mix(number))
+
     def _may_open_round(self) -> bool:
         number, rounds = self._next_round, self.settings.rounds
         return (
@@ -367,7 +386,7 @@ class Run:
 
     def _open_round(self) -> None:
         """Plan the next round: a pure function of the run's seed, its number, the pool `lag` rounds before, and, where
-        it looks back, the instances and checks `lookback` rounds before."""
+        it looks back, the instances and checks, or what strategies brought, up to `lookback` rounds before."""
         number, settings = self._next_round, self.settings
         size = self.pool.size_after(max(0, number - settings.rounds.lag))
         bounds = {"least": settings.rounds.least, "most": settings.rounds.most}
@@ -378,8 +397,9 @@ class Run:
             view = replace(view, cells=CellIndex(self.pool.cells, view.others))
         ids = [f"{round_name(number)}/{position:05d}" for position in range(count)]
         first = self._documents.get(number - 1, 0)
-        self._documents[number] = first + self._mix.count(ids, Kind.DOCUMENT)
-        self._proposing[number] = Proposing(bounds, self._mix.plan(ids, view, first))
+        mix = self._mix_for(number)
+        self._documents[number] = first + mix.count(ids, Kind.DOCUMENT)
+        self._proposing[number] = Proposing(bounds, mix.plan(ids, view, first))
         self._next_round += 1
 
     def _write_proposals(self) -> None:
@@ -394,6 +414,8 @@ class Run:
         notes: dict[str, Any] = {**proposing.bounds, "dialect": self._prompts.dialect}
         if self._material.documents is not None:
             notes[DOCUMENTS] = self._documents[number]
+        if self._bringing is not None:
+            notes[MIX] = self._bringing.note(number)
         if self._fact_keeper and number == self._fact_keeper[0]:
             notes["facts"] = self._fact_keeper[1]
         self._write(Table.PROPOSALS, number, lambda: rows, notes)
@@ -410,6 +432,8 @@ class Run:
         self._effects.append(Insert(len(self.pool), texts))
         self.pool.extend(accepted, self._material.cells(texts) if self._material.cells else ())
         self._screened = []
+        if self._bringing is not None:
+            self._bringing.accepted(number, accepted)
         if number > 0:
             self._barren = 0 if accepted else self._barren + 1
             if self.settings.labels:

@@ -169,5 +169,7 @@ class RunSettings(StepSettings):
         if bool(self.documents.files) is not bool(self.strategies.document):
             lacks = "no share in strategies" if self.documents.files else "no documents.files"
             yield f"strategies.document: has {lacks}; give both, or neither"
+        if self.strategies.judged and not self.check.rubric:
+            yield "strategies.judged: the run has no check of its own; name a check.rubric"
         if self.feedback.lookback < self.rounds.lag:
             yield f"feedback.lookback: is {self.feedback.lookback}, must be at least rounds.lag ({self.rounds.lag})"

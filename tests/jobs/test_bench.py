@@ -313,3 +313,25 @@ def test_a_made_up_run_is_a_whole_run(tmp_path: Path) -> None:
     assert verify(store) == []
     assert store.totals()[Table.CANDIDATES]["accepted"] >= 2000
     assert store.totals()[Table.INSTANCES]["instances.accepted"] >= 2000
+
+
+def test_bench_yield_writes_what_it_prints(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "yield", "--simulated", "--worlds", "1", "--candidates", "3000", "--out", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    figures = json.loads((tmp_path / "yield-simulated.json").read_text())
+    (world,) = figures["worlds"]
+    for outcome in world["outcomes"]:
+        assert f"{outcome['topics']:,.0f}" in printed
+        assert 0 < outcome["usable"] <= outcome["topics"] <= world["tokens"]
+        assert all(0 <= figure <= 1 for figure in (*outcome["lexical"], *outcome["semantic"], outcome["acceptance"]))
+    assert len(figures["summary"]["holds"]) == 4
+    assert all(goal in printed for goal in figures["summary"]["holds"])
+    for shares, most in world["best"].values():
+        assert sum(shares.values()) == pytest.approx(1)
+        assert min(shares.values()) >= 0.05
+        assert most > 0
+
+
+def test_bench_yield_measures_in_made_up_worlds_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "yield"]) == 2
+    assert "--simulated" in capsys.readouterr().err

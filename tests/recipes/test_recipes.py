@@ -93,6 +93,7 @@ def test_the_values_make_the_fingerprint_and_the_name_does_not(tmp_path: Path) -
     feedback = {"feedback.proven": False, "feedback.lookback": 6, "check.rubric": "", "check.share": 1.0}
     feedback |= {"strategies.paper": 1.0, "evolve.similar": 0.9, "spread.seeds": 2, "spread.generated": 6}
     feedback |= dict.fromkeys((f"strategies.{name}" for name in ("spread", "query", "evolve", "document")), 0.0)
+    feedback |= dict.fromkeys(("strategies.auto", "strategies.judged"), False)
     other = {"constraints.share", "constraints.two", "semantic.measure", "semantic.gate", "semantic.cosine"}
     assert named | rules.keys() | feedback.keys() | other == ALTERING.keys()
     config = tmp_path / "rules.yaml"

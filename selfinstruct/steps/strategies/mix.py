@@ -32,12 +32,20 @@ class Mix:
 
     def name_of(self, id: str) -> str:
         """The strategy of a request."""
-        at, end = seed_of("strategy", self._run_seed, id) / (1 << 63), 0.0
+        return self.name_at(place_of(self._run_seed, id))
+
+    def name_at(self, place: float) -> str:
+        """The strategy of a request that stands there."""
+        end = 0.0
         for name, share in self._shares.items():
             end += share
-            if at < end:
+            if place < end:
                 return name
         return list(self._shares)[-1]  # sums of shares fall short of 1 by their rounding
+
+    def with_shares(self, shares: Mapping[str, float]) -> Mix:
+        """The same strategies with other shares."""
+        return Mix(self._run_seed, shares, self._strategies, self._document)
 
     def count(self, ids: Iterable[str], name: str) -> int:
         """How many of these requests are a strategy's."""
@@ -58,3 +66,8 @@ class Mix:
             else:
                 planned.append(self._strategies[name].plan(id, view))
         return planned
+
+
+def place_of(run_seed: int, id: str) -> float:
+    """Where a request stands among all, from 0 to 1, whatever the shares are."""
+    return seed_of("strategy", run_seed, id) / (1 << 63)

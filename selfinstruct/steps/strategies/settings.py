@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 
 from selfinstruct.settings import option
@@ -37,6 +37,9 @@ class MixSettings:
         query: No demonstrations: a chat model writes the message of a user.
         evolve: One instruction of the pool, to be rewritten.
         document: A text of the user's, to which an instruction is to be found.
+        auto: The shares are those of the first rounds; from then on they follow what each strategy brings.
+        judged: What it brings counts by the share that the run's own check finds right. Say so only of a judge that
+            people have found to be of use (`selfinstruct report`).
     """
 
     paper: float = option(1.0, least=0, most=1, before=1.0)
@@ -44,17 +47,28 @@ class MixSettings:
     query: float = option(0.0, least=0, most=1, before=0.0)
     evolve: float = option(0.0, least=0, most=1, before=0.0)
     document: float = option(0.0, least=0, most=1, before=0.0)
+    auto: bool = option(False, before=False)
+    judged: bool = option(False, before=False)
+
+    @property
+    def names(self) -> Sequence[str]:
+        """All strategies."""
+        return [each.name for each in fields(self) if each.name not in ("auto", "judged")]
 
     @property
     def shares(self) -> Mapping[str, float]:
         """The strategies that have one, in the order of the fields."""
-        return {each.name: share for each in fields(self) if (share := getattr(self, each.name))}
+        return {name: share for name in self.names if (share := getattr(self, name))}
 
     def problems(self) -> Iterator[str]:
         """What is wrong with the options together."""
         if not math.isclose(total := math.fsum(self.shares.values()), 1, abs_tol=1e-6):
             told = ", ".join(f"{name} {share:g}" for name, share in self.shares.items()) or "all are 0"
             yield f"paper: the shares sum to {total:g} ({told}), must sum to 1; paper has 1 unless it is named, too"
+        if self.auto and len(self.shares) < 2:
+            yield "auto: has no more than one strategy to choose from; give two of them shares to begin with"
+        if self.judged and not self.auto:
+            yield "judged: is about what strategies.auto follows; set that, too"
 
 
 @dataclass(frozen=True)
