@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from selfinstruct.records import Candidate, CheckRow, Judgement, Proposal, Table
 from selfinstruct.run.settings import RunSettings
@@ -22,8 +22,6 @@ MIX = "mix"
 
 TOLD = 0.05
 """A share that has moved by less since it was last told is not told again."""
-
-_REQUEST = slice(0, 12)  # of an id of a request, a candidate or an instance: 000012/00017
 
 
 class Bringing:
@@ -50,7 +48,7 @@ class Bringing:
         strategies = self._strategies.get(number, {})
         for row in rows if strategies else ():
             distinct = _is_new(row.nearest_cosine, self._settings.semantic.cosine)
-            self._add(number, strategies[row.id[_REQUEST]], Brought(accepted=1, distinct=distinct))
+            self._add(number, strategies[cast(str, row.request_id)], Brought(accepted=1, distinct=distinct))
         if not self._settings.strategies.judged:
             self._strategies.pop(number, None)
 
@@ -59,7 +57,8 @@ class Bringing:
         strategies = self._strategies.pop(number, {})
         for row in rows if strategies else ():
             if (said := overall(row.judgements)) is not Judgement.NONE:
-                self._add(number, strategies[row.id[_REQUEST]], Brought(judged=1, right=said is Judgement.YES))
+                request, _, _ = row.id.rsplit("/", 2)  # of an instance of an instruction of a request
+                self._add(number, strategies[request], Brought(judged=1, right=said is Judgement.YES))
 
     def mix(self, number: int) -> Mapping[str, float]:
         """The shares under which a round is planned."""
@@ -72,7 +71,8 @@ class Bringing:
         """The same for the file, with the distinct rows (of a check that counts: right ones) of a thousand tokens."""
         brought = self._of(number)
         total = sum(brought.values(), Brought())
-        worth = {name: round(float(1000 * worth_of(each, total)), 3) for name, each in brought.items()}
+        known = brought if total.requests else {}
+        worth = {name: round(float(1000 * worth_of(each, total)), 3) for name, each in known.items()}
         return {"shares": {name: round(share, 4) for name, share in self.mix(number).items()}, "worth": worth}
 
     def _of(self, number: int) -> dict[str, Brought]:
@@ -132,9 +132,9 @@ def brought_by(store: RunStore) -> dict[str, Account]:
         strategies = {row["request_id"]: row["strategy"] for row in asked}
         for row in asked:
             brought[row["strategy"]] += Brought(requests=1, tokens=row["completion_tokens"])
-        columns = ["id", "cell", "nearest_cosine"]
+        columns = ["request_id", "cell", "nearest_cosine"]
         for row in store.read_columns(Table.CANDIDATES, number, columns, accepted_only=True).to_pylist():
-            name = strategies[row["id"][_REQUEST]]
+            name = strategies[row["request_id"]]
             brought[name] += Brought(accepted=1, distinct=_is_new(row["nearest_cosine"], cosine))
             cells[name].add(row["cell"])
     requests = sum(each.requests for each in brought.values())

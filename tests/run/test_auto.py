@@ -71,6 +71,14 @@ def test_a_run_in_parts_is_the_same_as_a_whole_one(tmp_path: Path, more: dict[st
     assert mixes(parts) == mixes(whole)
 
 
+def test_the_mix_is_the_same_on_any_number_of_replicas_and_shards(tmp_path: Path) -> None:
+    options = {"strategies": {**AUTO, "judged": True}, "check": {"rubric": "chat"}, "semantic": {"measure": True}}
+    alone = make(tmp_path / "alone", 150, **options)
+    spread = make(tmp_path / "spread", 150, **options, replicas=4, shards=3)
+    assert contents(spread) == contents(alone)
+    assert mixes(spread) == mixes(alone)
+
+
 def test_another_lookback_is_another_run(tmp_path: Path) -> None:
     make(tmp_path / "run", 60)
     with pytest.raises(InputError, match=r"feedback\.lookback: the run has"):

@@ -294,9 +294,10 @@ def test_a_dataset_names_documents_and_their_licence(tmp_path: Path) -> None:
 
 def test_killed_again_and_again_a_mix_ends_the_same(tmp_path: Path) -> None:
     recipe = tmp_path / "mix.yaml"
-    shares = "{paper: 0.2, spread: 0.2, query: 0.2, evolve: 0.2, document: 0.2}"
+    shares = "{paper: 0.2, spread: 0.2, query: 0.2, evolve: 0.2, document: 0.2, auto: true}"
     files = write_documents(tmp_path, 2000)
-    recipe.write_text(f"version: 1\nstrategies: {shares}\ndocuments: {{files: [{files}]}}\n")
+    more = f"documents: {{files: [{files}]}}\nfeedback: {{lookback: 2}}"
+    recipe.write_text(f"version: 1\nstrategies: {shares}\n{more}\n")
 
     def command(out: Path) -> list[str]:
         options = ["generate", "--out", str(out), "--engine", "template", "--prompts", "chat", "--replicas", "0"]

@@ -108,6 +108,24 @@ MUTANTS = (
         "first = 0",
     ),
     Mutant(
+        "the mix goes by what is not there yet",
+        "run/bringing.py",
+        "end = number - self._settings.feedback.lookback",
+        "end = number - 1",
+    ),
+    Mutant(
+        "a run that goes on has not heard what was brought",
+        "run/loop.py",
+        "if number > 0 and run.recalls(",
+        "if False and run.recalls(",
+    ),
+    Mutant(
+        "shares are added up in no order",
+        "steps/strategies/mix.py",
+        "for name, share in self._shares.items():",
+        "for name, share in sorted(self._shares.items(), key=lambda each: id(each[1])):",
+    ),
+    Mutant(
         "a child is compared with its parent alone",
         "novelty/index.py",
         "found[found != without]",

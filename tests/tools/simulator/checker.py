@@ -34,6 +34,7 @@ from selfinstruct.storage.checks import check_sets
 from selfinstruct.storage.store import RunStore, decode, encode, name_of
 from selfinstruct.storage.tables import content_digest, to_arrow
 from selfinstruct.storage.verify import verify
+from tests.tools.simulator.mixes import check_mixes
 from tests.tools.simulator.parts import JUDGED, encoder
 
 
@@ -107,6 +108,8 @@ def check(blobs: Blobs, settings: RunSettings, expected: Contents | None, judge:
     parents = {row.request_id: row.demonstrations[0] for row in proposals if row.strategy == "evolve"}
     _check_pairs(pool, settings, parents)
     _check_documents(proposals, settings)
+    if settings.strategies.auto:
+        check_mixes(store, files, settings)
     accepted = sizes[-1] - sizes[0]
     before = sizes[-2] - sizes[0] if len(sizes) > 1 else 0
     assert before < settings.target <= accepted, f"{accepted} are accepted, {before} before the last round"
