@@ -6,7 +6,9 @@
     shuffle     all rows in a keyed random order, without holding them
     forms       the rows as each tool expects them
     shards      files of a good size
-    card        README.md and the settings of other tools
+    contents    what a card tells of
+    front       the card's front matter: configs, features and counts
+    card        the rest of README.md, and the settings of other tools
     folder      all of it at once, or nothing
     hub         upload
 

@@ -1,4 +1,4 @@
-"""The dataset's card, and the settings by which other tools find its data. Texts in, texts out.
+"""The dataset's card, and the settings by which other tools find its data. Values in, texts out.
 
 Nothing that a model wrote gets onto the card.
 """
@@ -7,103 +7,33 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
-from selfinstruct.export.forms import FORMS, ORIGINAL, PREFERENCE
-from selfinstruct.export.provenance import Licences, Makers, Model
+from selfinstruct.export.contents import Contents
+from selfinstruct.export.forms import FORMS, OPENAI, ORIGINAL, PREFERENCE
+from selfinstruct.export.provenance import Model
 from selfinstruct.export.rows import CONSTRAINT, PASS_RATE, THOUGHT
-from selfinstruct.quality.constraints import ALL, Kept
+from selfinstruct.quality.constraints import ALL
 from selfinstruct.records import Kind, Table
-from selfinstruct.settings import Facts
 from selfinstruct.version import __version__
 
 
-@dataclass(frozen=True, slots=True)
-class PairCounts:
-    """Pairs for preference tuning by split, and how many instructions have none."""
-
-    rows: Mapping[str, int]
-    without: int
-
-
-@dataclass(frozen=True, slots=True)
-class Contents:
-    """What a card tells of."""
-
-    name: str  # the folder's, or the repository's as owner/name
-    edition: str  # other data, other edition
-    rows: Mapping[str, int]  # by split; splits without rows are left out
-    origins: Sequence[str]
-    makers: Sequence[Makers]
-    licences: Licences
-    facts: Facts
-    totals: Mapping[Table, Counter[str]]
-    finished_rounds: int
-    seed: int
-    validation: float
-    quality: str  # what checks say of the run's rows, or that nobody looked
-    contamination: Sequence[str]  # what was checked against what, and what was found; empty: nothing was checked
-    constraints: Sequence[Kept] = ()  # how often the run's constraints were kept; empty: there are none
-    pairs: PairCounts | None = None
-    rated: bool = False  # rows say which share of their instruction's rows passes the check
-    thoughts: bool = False  # rows say what the model thought
-    best: bool = False  # there is one row for each instruction
-
-    @property
-    def local(self) -> str:
-        """The name as a path: a folder's beside which one stands, or the repository's."""
-        return self.name if "/" in self.name else f"./{self.name}"
-
-    @property
-    def short(self) -> str:
-        """The name without its owner."""
-        return self.name.rpartition("/")[2]
-
-
 def card(contents: Contents) -> str:
-    """README.md."""
-    return f"---\n{yaml.safe_dump(front_matter(contents), sort_keys=False, allow_unicode=True)}---\n\n{_body(contents)}"
-
-
-def front_matter(contents: Contents) -> dict[str, Any]:
-    """What the hub and `datasets` read.
-
-    `datasets` takes all configs to have one file format, so JSON lines are left out. It caches what it has read of a
-    local folder under the folder's name and the configs as they stand here, whatever the files hold: without the
-    edition in them it would give old rows after a newer export.
-    """
-    return {
-        "license": contents.licences.dataset,
-        "pretty_name": contents.short,
-        "task_categories": ["text-generation"],
-        "tags": ["self-instruct", "instruction-tuning", "synthetic"],
-        "size_categories": [_size(sum(contents.rows.values()))],
-        "configs": [
-            {
-                "config_name": form,
-                "description": f"edition {contents.edition}",
-                "data_files": [{"split": split, "path": f"{form}/{split}/*.parquet"} for split in splits],
-                **({"default": True} if form == "default" else {}),
-            }
-            for form, splits in _configs_with_splits(contents)
-        ],
-    }
-
-
-def _configs_with_splits(contents: Contents) -> Iterator[tuple[str, Mapping[str, int]]]:
-    yield from ((form, contents.rows) for form in FORMS if form != ORIGINAL)
-    if contents.pairs:
-        yield PREFERENCE, contents.pairs.rows
-
-
-def _size(rows: int) -> str:
-    steps = ["n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M", "100M<n<1B"]
-    return steps[min(max(0, len(str(rows)) - 3), len(steps) - 1)]
+    """README.md without its front matter."""
+    sections = [
+        f"# {contents.short}\n\n{_summary(contents)}",
+        f"## Opening it\n\n{_opening(contents)}",
+        f"## What is in it\n\n{_configs(contents)}\n\n{_COLUMNS}{_more_columns(contents)}",
+        f"## How it was made\n\n{_making(contents)}",
+        f"## What was dropped\n\n{_dropped(contents)}",
+        *([f"## Constraints\n\n{_constraints(contents)}"] if contents.constraints else []),
+        f"## Overlap with evaluation sets\n\n{_contamination(contents)}",
+        f"## Licences\n\n{_licences(contents)}",
+        f"## Limits\n\n{_LIMITS}",
+    ]
+    return "\n\n".join(sections) + "\n"
 
 
 def llama_factory(contents: Contents) -> str:
@@ -154,21 +84,6 @@ def axolotl(contents: Contents) -> str:
     return yaml.safe_dump(lines, sort_keys=False)
 
 
-def _body(contents: Contents) -> str:
-    sections = [
-        f"# {contents.short}\n\n{_summary(contents)}",
-        f"## Opening it\n\n{_opening(contents)}",
-        f"## What is in it\n\n{_configs(contents)}\n\n{_COLUMNS}{_more_columns(contents)}",
-        f"## How it was made\n\n{_making(contents)}",
-        f"## What was dropped\n\n{_dropped(contents)}",
-        *([f"## Constraints\n\n{_constraints(contents)}"] if contents.constraints else []),
-        f"## Overlap with evaluation sets\n\n{_contamination(contents)}",
-        f"## Licences\n\n{_licences(contents)}",
-        f"## Limits\n\n{_LIMITS}",
-    ]
-    return "\n\n".join(sections) + "\n"
-
-
 def _summary(contents: Contents) -> str:
     total = sum(contents.rows.values())
     return (
@@ -189,8 +104,8 @@ def _opening(contents: Contents) -> str:
 ```python
 from datasets import load_dataset
 
-rows = load_dataset({json.dumps(contents.local)}, "messages", split="train")  # of the configs below
-rows = load_dataset("json", data_files={json.dumps(files + "/original/train/*.jsonl")}, split="train")
+rows = load_dataset({json.dumps(contents.local)}, "prompt_completion", split="train")  # of the configs below
+rows = load_dataset("json", data_files={json.dumps(files + f"/{OPENAI}/train/*.jsonl")}, split="train")
 ```
 
 ```sh
@@ -198,25 +113,35 @@ trl sft --model_name_or_path MODEL --dataset_name {path} --dataset_config prompt
 llamafactory-cli train --stage sft --do_train --model_name_or_path MODEL --template default --output_dir tuned \\
     --dataset_dir {folder} --dataset {shlex.quote(contents.short + "_alpaca")}
 axolotl train {folder}/axolotl.yaml --base-model MODEL
-```"""
+```
+
+`prompt_completion` trains any model. `messages` needs a tokenizer with a chat template, which base models do not have:
+take an instruct model, or give it a template."""
 
 
 def _configs(contents: Contents) -> str:
     what = {
-        "default": "`instruction`, `input`, `output`, `is_classification`",
-        "messages": "`messages`: a user's turn (the instruction, an empty line, the input) and an assistant's",
         "prompt_completion": "`prompt`, `completion`: one template, `Task: ... Input: ... Output:`",
+        "messages": "`messages`: a user's turn (the instruction, an empty line, the input) and an assistant's",
+        "conversations": "`conversations`: the same as ShareGPT has it, `from` and `value` of `human` and `gpt`",
         "alpaca": "`instruction`, `input`, `output`, as Stanford Alpaca names them",
-        ORIGINAL: "JSON lines with `instruction`, `input`, `output` and nothing else, as in the original release",
+        "default": "`instruction`, `input`, `output`, `is_classification`",
+        ORIGINAL: "`instruction`, `input`, `output` and nothing else, as in the original release; as JSON lines, too",
+        OPENAI: "no config, JSON lines with `messages` and nothing else, for OpenAI's fine-tuning",
     }
     splits = ", ".join(f"{split} {rows:,}" for split, rows in contents.rows.items())
     lines = [f"| `{form}` | {what[form]} |" for form in FORMS]
     return (
         "\n".join(["| config | columns |", "|---|---|", *lines])
         + f"\n\nRows: {splits}. All configs hold the same rows in the same order, shuffled under seed {contents.seed}."
-        f" {contents.validation:.3g} of the instructions, by a hash of their ids, are set aside for validation; no"
-        " instruction is in two splits." + _of_samples(contents)
+        + (_ASIDE.format(contents.validation) if contents.validation else "")
+        + _of_samples(contents)
     )
+
+
+_ASIDE = (
+    " {:.3g} of the instructions are set aside for validation, by a hash of their ids; no instruction is in two splits."
+)
 
 
 def _of_samples(contents: Contents) -> str:
@@ -254,7 +179,7 @@ def _more_columns(contents: Contents) -> str:
     return "".join(lines)
 
 
-_COLUMNS = """Every row of every Parquet config says where it comes from:
+_COLUMNS = """Every row of every config but `original` says where it comes from:
 
 | column | |
 |---|---|
@@ -286,7 +211,8 @@ def _making(contents: Contents) -> str:
         )
     if "instances.most" in facts:
         lines.append(f"- At most {facts['instances.most']} instances of an instruction were kept.")
-    lines.append(f"- Rows of {contents.finished_rounds} rounds, of origin {' or '.join(contents.origins)}.")
+    rounds = f"{contents.finished_rounds} round{'' if contents.finished_rounds == 1 else 's'}"
+    lines.append(f"- Rows of {rounds}, of origin {' or '.join(contents.origins)}.")
     lines.append(f"- Exported by selfinstruct {__version__}, edition `{contents.edition}`.")
     return "\n".join(dict.fromkeys(lines))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +12,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from selfinstruct.errors import InputError
-from selfinstruct.export.card import Contents, PairCounts, axolotl, card, llama_factory
+from selfinstruct.export.card import axolotl, card, llama_factory
+from selfinstruct.export.contents import Contents, PairCounts, Written
 from selfinstruct.export.folder import MARK, replaced
 from selfinstruct.export.forms import FORMS, PREFERENCE
-from selfinstruct.export.provenance import Makers, licences, makers_by_round
+from selfinstruct.export.front import front_matter
+from selfinstruct.export.provenance import Makers, known_sources, languages
 from selfinstruct.export.rows import rows_of_run
 from selfinstruct.export.samples import Pairs, Passing, best, passing
 from selfinstruct.export.settings import DatasetSettings
@@ -25,7 +28,7 @@ from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.quality.constraints import kept_in
 from selfinstruct.quality.findings import find
 from selfinstruct.quality.only import Only, only_where
-from selfinstruct.records import Table
+from selfinstruct.records import Origin, Table
 from selfinstruct.settings import Facts, with_facts
 from selfinstruct.sources.contamination import Contamination
 from selfinstruct.sources.evaluation_sets import read_evaluation
@@ -58,8 +61,8 @@ def export(
     """
     out = out.expanduser().absolute()
     identity = store.metadata(Table.CANDIDATES, 0).writer.id
-    makers = makers_by_round(store, settings.model_name)
-    known = licences(store, makers, settings)
+    makers, known = known_sources(store, settings)
+    spoken = languages(store, makers, settings.language)
     facts, totals = store.metadata(Table.CANDIDATES, 0).facts, store.totals()
     sieve = _sieve(settings, facts)
     only = only_where(settings.only, store, settings.check)
@@ -75,17 +78,20 @@ def export(
             options = "--origins, --only and --validation" if only else "--origins and --validation"
             check_labelled(store)
             raise InputError(f"{store.blobs.url}: there are no rows of origin {there}; see {options}")
-        write_shards(folder, shuffled, rows, shard_size, FORMS)
+        written = write_shards(folder, shuffled, rows, shard_size, FORMS)
         pairs = None
         if settings.preference and judged:
             again = _tables(store, makers, settings, only, _sieve(settings, facts), judged)
-            pairs = _write_pairs(folder, Pairs(judged, settings.seed), again, settings, shard_size)
+            pairs, paired = _write_pairs(folder, Pairs(judged, settings.seed), again, settings, shard_size)
+            written |= paired
         edition = _edition(folder / "default", folder / PREFERENCE)
         contents = Contents(
             name=name or out.name,
             edition=edition,
             rows=rows,
-            origins=[str(origin) for origin in settings.origins],
+            written=written,
+            origins=_origins(settings.origins, totals[Table.CANDIDATES]),
+            languages=spoken,
             makers=list(dict.fromkeys(each for each in makers.values() if each)),
             licences=known,
             facts=facts,
@@ -112,7 +118,7 @@ def export(
             "program": __version__,
         }
         texts = {
-            "README.md": card(contents),
+            "README.md": f"---\n{front_matter(contents)}\n---\n\n{card(contents)}",
             "dataset_info.json": llama_factory(contents),
             "axolotl.yaml": axolotl(contents),
             MARK: json.dumps(mark, indent=2) + "\n",
@@ -120,6 +126,12 @@ def export(
         for file, text in texts.items():
             (folder / file).write_text(text, encoding="utf-8")
     return Exported(out, rows, pairs)
+
+
+def _origins(chosen: Collection[Origin], totals: Counter[str]) -> list[Origin]:
+    """Those of the origins that rows of the run have."""
+    keys = {Origin.MODEL: "accepted", Origin.IMPORTED: "accepted.imported", Origin.SEED: "accepted.seed"}
+    return [origin for origin in chosen if totals[keys[origin]]]
 
 
 def _quality(store: RunStore, only: Only | None, check: str | None) -> str:
@@ -155,7 +167,9 @@ def _tables(
     return judged.rated(kept) if judged else kept
 
 
-def _write_pairs(folder: Path, pairs: Pairs, tables: Iterable[Any], settings: DatasetSettings, size: int) -> PairCounts:
+def _write_pairs(
+    folder: Path, pairs: Pairs, tables: Iterable[Any], settings: DatasetSettings, size: int
+) -> tuple[PairCounts, dict[str, dict[str, Written]]]:
     """The form of pairs. InputError if there is none."""
     with TemporaryDirectory(dir=folder) as scratch:
         shuffled = Shuffled(Path(scratch), BUCKET, settings.seed, settings.validation)
@@ -166,18 +180,21 @@ def _write_pairs(folder: Path, pairs: Pairs, tables: Iterable[Any], settings: Da
                 f"--preference: none of {pairs.instructions:,} instructions has an answer that passed the check and one"
                 " that failed; it takes several (generate --label.as answer --label.samples 4), all of them judged"
             )
-        write_shards(folder, shuffled, rows, size, [PREFERENCE])
-    return PairCounts(rows, pairs.instructions - pairs.count)
+        written = write_shards(folder, shuffled, rows, size, [PREFERENCE])
+    return PairCounts(rows, pairs.instructions - pairs.count), written
 
 
-def write_shards(folder: Path, shuffled: Shuffled, rows: dict[str, int], size: int, forms: Collection[str]) -> None:
-    """These forms of all splits, from one pass over the buckets."""
+def write_shards(
+    folder: Path, shuffled: Shuffled, rows: dict[str, int], size: int, forms: Collection[str]
+) -> dict[str, dict[str, Written]]:
+    """These forms of all splits, from one pass over the buckets; returns what was written by form and split."""
     shards = {
-        (form, split): Shards(folder, form, split, total, size) for form in forms for split, total in rows.items()
+        form: {split: Shards(folder, form, split, total, size) for split, total in rows.items()} for form in forms
     }
     for split, table in shuffled.tables():
         for form in forms:
-            shards[form, split].write(table)
+            shards[form][split].write(table)
+    return {form: {split: each.written() for split, each in splits.items()} for form, splits in shards.items()}
 
 
 def _edition(*folders: Path) -> str:

@@ -12,8 +12,13 @@ import pyarrow.compute as pc
 from selfinstruct.export.rows import CONSTRAINT, PASS_RATE, POLISHER, PROVENANCE, THOUGHT
 
 ORIGINAL = "original"
-"""The form of the original release: JSON lines with instruction, input and output, and nothing else."""
+"""The form of the original release: instruction, input and output, and nothing else."""
 
+OPENAI = "openai"
+"""The form that OpenAI's fine-tuning takes: messages, and nothing else."""
+
+LINES = (ORIGINAL, OPENAI)
+"""The forms that are written as JSON lines; all others are Parquet."""
 
 REASONING = "reasoning_content"
 """Where chat templates look for what an assistant thought."""
@@ -27,15 +32,27 @@ def default(rows: Any) -> Any:
 def messages(rows: Any) -> Any:
     """A conversation of a user, whose words are instruction and input, and an assistant, with its thoughts if the rows
     have a column of them."""
-    count = len(rows)
-    columns = {
-        "role": pa.array(["user", "assistant"] * count, pa.string()),
-        "content": pc.take(pa.concat_arrays([asked(rows), _whole(rows["output"])]), _alternating(count)),
-    }
+    columns = _both(rows, "role", "content", ("user", "assistant"))
     if THOUGHT in rows.column_names:
-        both = pa.concat_arrays([pa.nulls(count, pa.string()), _whole(rows[THOUGHT])])
-        columns[REASONING] = pc.take(both, _alternating(count))
+        both = pa.concat_arrays([pa.nulls(len(rows), pa.string()), _whole(rows[THOUGHT])])
+        columns[REASONING] = pc.take(both, _alternating(len(rows)))
     return pa.table({"messages": _turns(columns, 2), **_provenance(rows)})
+
+
+def conversations(rows: Any) -> Any:
+    """The same as ShareGPT's files have it, without thoughts."""
+    return pa.table({"conversations": _turns(_both(rows, "from", "value", ("human", "gpt")), 2), **_provenance(rows)})
+
+
+def openai(rows: Any) -> Any:
+    """The messages alone, without thoughts."""
+    return pa.table({"messages": _turns(_both(rows, "role", "content", ("user", "assistant")), 2)})
+
+
+def _both(rows: Any, role: str, content: str, names: tuple[str, str]) -> dict[str, Any]:
+    """Who says something, and what, of a turn each of a user and an assistant."""
+    said = pa.concat_arrays([asked(rows), _whole(rows["output"])])
+    return {role: pa.array(names * len(rows), pa.string()), content: pc.take(said, _alternating(len(rows)))}
 
 
 def asked(rows: Any) -> Any:
@@ -83,11 +100,13 @@ PREFERENCE = "preference"
 """The form of pairs (`samples.Pairs`): other rows than those of all other forms."""
 
 FORMS: Mapping[str, Callable[[Any], Any]] = {
-    "default": default,
-    "messages": messages,
     "prompt_completion": prompt_completion,
+    "messages": messages,
+    "conversations": conversations,
     "alpaca": alpaca,
+    "default": default,
     ORIGINAL: original,
+    OPENAI: openai,
 }
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from selfinstruct.errors import FailureError, InputError
-from selfinstruct.export.forms import FORMS
+from selfinstruct.export.forms import FORMS, PREFERENCE
 
 
 def check_name(repository: str) -> None:
@@ -40,7 +40,7 @@ def push(folder: Path, repository: str, private: bool) -> str:
             folder_path=folder,
             repo_type="dataset",
             commit_message="Export of a Self-Instruct run",
-            delete_patterns=[f"{form}/*" for form in FORMS],
+            delete_patterns=[f"{form}/*" for form in (*FORMS, PREFERENCE)],
         )
     except LocalTokenNotFoundError as error:
         raise InputError(f"--push_to_hub: {_line(error)}; set HF_TOKEN or use `hf auth login`") from error

@@ -6,7 +6,8 @@ with this project, and have to be given for everything else.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -18,7 +19,7 @@ from selfinstruct.records import Table
 from selfinstruct.run.facts import POLISHER, tasks_digest
 from selfinstruct.settings import Facts
 from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
-from selfinstruct.storage.history import facts_by_round, prompts_name
+from selfinstruct.storage.history import facts_by_round, prompts_name, shipped_prompts
 from selfinstruct.storage.store import RunStore
 
 EMBEDDED_NAME = "selfinstruct-tiny"
@@ -70,12 +71,75 @@ class Licences:
     documents: str | None = None  # empty where the recipe did not say it
 
 
-def makers_by_round(store: RunStore, names: Sequence[str]) -> dict[int, Makers | None]:
-    """Who made the rows from a round on; None where nobody did, as in a run that has imported tasks only.
+def known_sources(store: RunStore, settings: LicenceSettings) -> tuple[dict[int, Makers | None], Licences]:
+    """Who made the rows from a round on, None where nobody did, as in a run that has imported tasks only; and the
+    licences of everything that the rows come from.
 
     Raises:
-        InputError: a model has no name of its own and none is given.
+        InputError: names or licences are neither known nor given; one line has all that is to be said.
     """
+    makers = _makers_by_round(store, settings.model_name)
+    models = {model.name or model.revision: model for each in makers.values() if each for model in _models(each)}
+    known_by = {key: (key, model.revision) for key, model in models.items()}
+    license_of = {**dict.fromkeys(_KNOWN, OURS), **_by_name(settings.model_license, known_by)}
+    outputs_of = {**_KNOWN, **_by_name(settings.model_outputs, known_by)}
+    seeds = settings.seeds_license or (OURS if _own_seeds(store) else None)
+    imported = store.metadata(Table.CANDIDATES, 0).counts.get("accepted.imported", 0) > 0
+    facts = store.metadata(Table.CANDIDATES, 0).facts
+    documents = str(facts.get("documents.licence", "")) if "documents" in facts else None
+    ours = models.keys() <= _KNOWN.keys() and seeds == OURS and not imported and documents is None
+    dataset = settings.license or (OURS if ours else None)
+    missing = [
+        *_of_models("model_name", "NAME", [key for key, model in models.items() if not model.name], models),
+        *_of_models("model_license", "LICENCE", [key for key in models if not license_of.get(key)], models),
+        *_of_models("model_outputs", "WORDS", [key for key in models if not outputs_of.get(key)], models),
+        *([] if seeds else ["--seeds_license LICENCE"]),
+        *(["--pool_license LICENCE"] if imported and not settings.pool_license else []),
+        *([] if dataset else ["--license LICENCE"]),
+    ]
+    if missing or not dataset or not seeds:
+        raise InputError(f"say what is not known of the run's sources: {' '.join(missing)}{_meaning(missing)}")
+    known = [Licence(model, license_of[name], outputs_of[name]) for name, model in models.items()]
+    return makers, Licences(dataset, known, seeds, settings.pool_license if imported else None, documents)
+
+
+def _of_models(option: str, what: str, keys: Sequence[str], models: Mapping[str, Model]) -> Iterator[str]:
+    """How an option is given for the models with these keys; without them where there is but one model."""
+    if keys:
+        values = [f'"{_short(key, models[key])}={what}"' for key in keys] if len(models) > 1 else [what]
+        yield " ".join([f"--{option}", *values])
+
+
+def _short(key: str, model: Model) -> str:
+    return key if model.name else key[:12]
+
+
+def _meaning(missing: Sequence[str]) -> str:
+    """What is meant by the options that do not tell by their names."""
+    meant = {
+        "--model_outputs": "WORDS are what the model's licence says of outputs, or that it says nothing",
+        "--license": "--license is the dataset's own, for example cc-by-4.0 or other",
+    }
+    said = [text for option, text in meant.items() if any(each.split()[0] == option for each in missing)]
+    return "".join(f"; {text}" for text in said)
+
+
+def languages(store: RunStore, makers: Mapping[int, Makers | None], given: Sequence[str]) -> Sequence[str]:
+    """The languages of the texts: those that are given, English where seed tasks and prompts are ours, else none.
+
+    Raises:
+        InputError: one of the given is no code of ISO 639.
+    """
+    if wrong := [code for code in given if not re.fullmatch("[a-z]{2,3}", code)]:
+        raise InputError(f"--language: {wrong[0]!r} is no code of ISO 639, such as en or deu")
+    totals, facts = store.totals()[Table.CANDIDATES], store.metadata(Table.CANDIDATES, 0).facts
+    ours = {prompts.name for prompts in shipped_prompts().values()}
+    shipped = _own_seeds(store) and all(each.prompts in ours for each in makers.values() if each)
+    return given or (["en"] if shipped and not totals["accepted.imported"] and "documents" not in facts else [])
+
+
+def _makers_by_round(store: RunStore, names: Sequence[str]) -> dict[int, Makers | None]:
+    """Who made the rows from a round on; a model that has no name and is given none keeps an empty one."""
     found = {
         number: Makers(
             _model(facts, "proposer"),
@@ -89,15 +153,7 @@ def makers_by_round(store: RunStore, names: Sequence[str]) -> dict[int, Makers |
         for number, facts in facts_by_round(store)
     }
     nameless = {model.revision for makers in found.values() if makers for model in _models(makers) if not model.name}
-    given = _by_name(names, nameless)
-    if missing := nameless - given.keys():
-        raise InputError(
-            *(
-                f"--model_name: the run's model was read from a folder (weights {digest[:12]}) and has no name of its"
-                f" own; give one, for example --model_name {digest[:12]}=my-model"
-                for digest in sorted(missing)
-            )
-        )
+    given = _by_name(names, {revision: (revision,) for revision in nameless})
     return {number: makers and _named(makers, given) for number, makers in found.items()}
 
 
@@ -124,57 +180,32 @@ def _models(makers: Makers) -> tuple[Model, ...]:
 
 
 def _named(makers: Makers, given: Mapping[str, str]) -> Makers:
-    proposer, labeller, *others = (Model(each.name or given[each.revision], each.revision) for each in _models(makers))
+    proposer, labeller, *others = (
+        Model(each.name or given.get(each.revision, ""), each.revision) for each in _models(makers)
+    )
     return replace(makers, proposer=proposer, labeller=labeller, polisher=others[0] if others else None)
 
 
-def _by_name(values: Sequence[str], names: set[str]) -> dict[str, str]:
-    """`NAME=VALUE` by name, of which a beginning of 8 letters or more will do; a plain value is that of all others."""
+def _by_name(values: Sequence[str], models: Mapping[str, Collection[str]]) -> dict[str, str]:
+    """`NAME=VALUE` by model; a plain value is that of all others.
+
+    Args:
+        models: What each model is known by, of which a beginning of 8 letters or more will do.
+    """
     given: dict[str, str] = {}
     plain: list[str] = []
     for value in values:
-        key, equals, rest = value.partition("=")
-        matching = [name for name in names if name == key or (len(key) >= 8 and name.startswith(key))]
+        name, equals, rest = value.partition("=")
+        matching = [
+            key
+            for key, known_by in models.items()
+            if any(name == each or (len(name) >= 8 and each.startswith(name)) for each in known_by)
+        ]
         if equals and matching:
             given |= dict.fromkeys(matching, rest)
         else:
             plain.append(value)
-    return {**{name: plain[-1] for name in names if plain}, **given}
-
-
-def licences(store: RunStore, makers: Mapping[int, Makers | None], settings: LicenceSettings) -> Licences:
-    """The licences of everything that the rows come from.
-
-    Raises:
-        InputError: some of them are neither known nor given; all are named.
-    """
-    models = {model.name: model for each in makers.values() if each for model in _models(each)}
-    license_of = {**dict.fromkeys(_KNOWN, OURS), **_by_name(settings.model_license, set(models))}
-    outputs_of = {**_KNOWN, **_by_name(settings.model_outputs, set(models))}
-    problems = []
-    for name in models:
-        if not license_of.get(name):
-            problems.append(f'--model_license: the licence of {name!r} is not known; give --model_license "{name}=..."')
-        if not outputs_of.get(name):
-            problems.append(
-                f"--model_outputs: say what the licence of {name!r} allows to be done with outputs, or that it says"
-                f' nothing: --model_outputs "{name}=..."'
-            )
-    seeds = settings.seeds_license or (OURS if _own_seeds(store) else None)
-    if not seeds:
-        problems.append("--seeds_license: the licence of the run's seed tasks is not known; give it")
-    imported = store.metadata(Table.CANDIDATES, 0).counts.get("accepted.imported", 0) > 0
-    if imported and not settings.pool_license:
-        problems.append("--pool_license: the licence of the run's imported instructions is not known; give it")
-    facts = store.metadata(Table.CANDIDATES, 0).facts
-    documents = str(facts.get("documents.licence", "")) if "documents" in facts else None
-    ours = models.keys() <= _KNOWN.keys() and seeds == OURS and not imported and documents is None
-    if not (dataset := settings.license or (OURS if ours else None)):
-        problems.append("--license: name the licence of the dataset, for example --license cc-by-4.0 or other")
-    if problems or not dataset or not seeds:
-        raise InputError(*problems)
-    known = [Licence(model, license_of[name], outputs_of[name]) for name, model in models.items()]
-    return Licences(dataset, known, seeds, settings.pool_license if imported else None, documents)
+    return {**{key: plain[-1] for key in models if plain}, **given}
 
 
 def _own_seeds(store: RunStore) -> bool:

@@ -39,6 +39,7 @@ class DatasetSettings(LicenceSettings, OnlySettings):
     Args:
         origins: Rows to export: those of the model, imported ones, seed tasks.
         validation: Share of the instructions that are set aside as the split validation.
+        language: Languages of the texts, as codes of ISO 639 (default: en, where seed tasks and prompts are ours).
         seed: Seed of the shuffle and the split.
         decontaminate: Evaluation sets that rows are kept clear of: .jsonl, .json, .parquet, or folders of
             natural-instructions tasks.
@@ -51,7 +52,8 @@ class DatasetSettings(LicenceSettings, OnlySettings):
     """
 
     origins: tuple[Origin, ...] = (Origin.MODEL, Origin.IMPORTED)
-    validation: float = option(0.01, least=0, below=1)
+    validation: float = option(0.0, least=0, below=1)
+    language: tuple[str, ...] = ()
     seed: int = option(0, least=SEEDS[0], most=SEEDS[1])
     decontaminate: tuple[str, ...] = ()
     ngram: int = option(NGRAM, least=2)

@@ -6,6 +6,7 @@ import base64
 import filecmp
 import json
 import os
+import shlex
 import subprocess
 import sys
 import threading
@@ -15,8 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+import pyarrow.parquet as pq
 import pytest
 import yaml
+from huggingface_hub import DatasetCard
 
 from jobs.main import main
 from selfinstruct.engines import EngineSettings, identify
@@ -28,8 +31,9 @@ from selfinstruct.storage.store import RunStore
 from selfinstruct.tiny import MODEL
 from tests.tools.runs import make_run
 
+SPLITS = ("train", "validation")
 STAGES = ("proposer", "labeller")
-CONFIGS = ("default", "messages", "prompt_completion", "alpaca")
+CONFIGS = ("prompt_completion", "messages", "conversations", "alpaca", "default")  # those that say where rows are from
 
 
 @pytest.fixture(scope="module")
@@ -95,20 +99,62 @@ def test_all_forms_hold_the_same_rows_in_the_same_order(folder: Path, split: str
     rows = load(folder, "default", split)
     for config in CONFIGS:
         assert load(folder, config, split)["id"] == rows["id"]
-    files = str(folder / "original" / split / "*.jsonl")
-    original = datasets.load_dataset("json", data_files=files, split="train")
-    assert original.column_names == ["instruction", "input", "output"]
-    forms = zip(rows, original, *(load(folder, config, split) for config in CONFIGS[1:]), strict=True)
-    for row, plain, chat, completion, alpaca in forms:
+    lines = {form: (folder / form / split).glob("*.jsonl") for form in ("original", "openai")}
+    original, openai = ([json.loads(line) for path in lines[form] for line in path.open()] for form in lines)
+    assert load(folder, "original", split).to_list() == original
+    forms = zip(original, openai, *(load(folder, config, split) for config in CONFIGS), strict=True)
+    for plain, upload, completion, chat, shared, alpaca, row in forms:
         instruction, given, output = row["instruction"], row["input"], row["output"]
-        assert (plain["instruction"], plain["input"], plain["output"]) == (instruction, given, output)
+        assert plain == {"instruction": instruction, "input": given, "output": output}
+        assert upload == {"messages": chat["messages"]}
         assert (alpaca["instruction"], alpaca["input"], alpaca["output"]) == (instruction, given, output)
         user, assistant = chat["messages"]
         assert user == {"role": "user", "content": f"{instruction}\n\n{given}" if given else instruction}
         assert assistant == {"role": "assistant", "content": output}
+        human, gpt = shared["conversations"]
+        assert human == {"from": "human", "value": user["content"]}
+        assert gpt == {"from": "gpt", "value": output}
         middle = f"\n\nInput: {given}" if given else ""
         assert completion["prompt"] == f"Task: {instruction}{middle}\n\nOutput:"
         assert completion["completion"] == f" {output}"
+
+
+@pytest.mark.parametrize("config", [*CONFIGS, "original"])
+def test_the_card_s_figures_of_each_config_are_those_of_what_is_loaded(folder: Path, config: str) -> None:
+    front = yaml.safe_load((folder / "README.md").read_text().split("---\n")[1])
+    assert [each["config_name"] for each in front["configs"]] == [*CONFIGS, "original"]
+    told = next(each for each in front["dataset_info"] if each["config_name"] == config)
+    lies = folder / ("default" if config == "original" else config)
+    files = {split: list(map(str, (lies / split).iterdir())) for split in SPLITS}
+    found, loaded = (datasets.load_dataset(*of) for of in (("parquet", None, None, files), (str(folder), config)))
+    assert {each["name"]: each["num_examples"] for each in told["splits"]} == {s: len(found[s]) for s in SPLITS}
+    for each in told["splits"]:
+        rows = found[each["name"]].select_columns(loaded[each["name"]].column_names)
+        assert rows.to_list() == loaded[each["name"]].to_list()
+        assert datasets.Features._from_yaml_list(told["features"]) == rows.features == loaded[each["name"]].features
+        assert each["num_bytes"] == pytest.approx(rows.flatten_indices().data.nbytes, rel=0.02)
+    assert told["dataset_size"] == sum(each["num_bytes"] for each in told["splits"])
+    assert told["download_size"] == sum(os.path.getsize(path) for split in SPLITS for path in files[split])
+
+
+def test_the_hub_is_told_who_wrote_it_and_in_which_language(store: RunStore, folder: Path, tmp_path: Path) -> None:
+    front = DatasetCard.load(folder / "README.md").data
+    assert (front.annotations_creators, front.language_creators) == (["machine-generated"], ["machine-generated"])
+    assert (front.source_datasets, front.language) == (["original"], ["en"])
+    command = ["export", store.blobs.url, "--out", str(tmp_path / "set"), "--language"]
+    assert main([*command, "de", "--origins", "model", "seed"]) == 0
+    front = DatasetCard.load(tmp_path / "set/README.md").data
+    assert (front.language_creators, front.language) == (["machine-generated", "expert-generated"], ["de"])
+    assert main([*command, "German"]) == 2
+
+
+def test_parquet_is_cut_by_content_and_has_an_index_of_its_pages(folder: Path) -> None:
+    for config in CONFIGS:
+        metadata = pq.read_metadata(next((folder / config / "train").iterdir()))
+        column = metadata.row_group(0).column(0)
+        assert column.has_offset_index
+        assert column.has_column_index
+        assert json.loads(metadata.metadata[b"content_defined_chunking"]) == datasets.config.DEFAULT_CDC_OPTIONS
 
 
 TEMPLATE = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{{ eos_token }}{% endfor %}"
@@ -234,24 +280,30 @@ def test_seed_tasks_are_exported_when_asked_for(store: RunStore, tmp_path: Path)
     assert rows.unique("proposer") == [None]
 
 
+def test_nothing_is_set_aside_unless_it_is_asked_for(store: RunStore, tmp_path: Path) -> None:
+    assert main(["export", store.blobs.url, "--out", str(tmp_path / "set")]) == 0
+    assert set(datasets.load_dataset(str(tmp_path / "set"))) == {"train"}
+    assert "validation" not in (tmp_path / "set/README.md").read_text()
+
+
 def test_a_card_without_licences_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     facts = {"proposer.engine": "openai", "proposer.model": "owner/big", "seeds": "others"}
     labeller = {"labeller.engine": "transformers", "labeller.weights": "ab" * 32}
     run, out = make_run(tmp_path / "run", 20, **facts, **labeller).blobs.url, tmp_path / "set"
     command = ["export", run, "--out", str(out)]
     assert main(command) == 2
-    assert "--model_name abababababab=my-model" in capsys.readouterr().err
-    command += ["--model_name", "abababab=small"]
-    assert main(command) == 2
-    errors = capsys.readouterr().err
-    for missing in ("--seeds_license:", "--license:"):
-        assert errors.count(missing) == 1
-    for name in ("owner/big", "small"):
-        for missing in ("--model_license", "--model_outputs"):
-            assert f'{missing} "{name}=..."' in errors
+    (error,) = capsys.readouterr().err.splitlines()
+    assert (
+        '--model_name "abababababab=NAME" --model_license "owner/big=LICENCE" "abababababab=LICENCE"'
+        ' --model_outputs "owner/big=WORDS" "abababababab=WORDS" --seeds_license LICENCE --license LICENCE;' in error
+    )
     assert not out.exists()
-    command += ["--license", "other", "--seeds_license", "CC0", "--model_outputs", "Says nothing."]
-    command += ["--model_license", "owner/big=Big Community Licence", "small=MIT"]
+    asked = error.partition("sources: ")[2].partition("; ")[0]
+    for what, value in {"NAME": "small", "WORDS": "Says nothing.", "LICENCE": "other"}.items():
+        asked = asked.replace(what, value)
+    command += shlex.split(asked)
+    assert main(command) == 0  # as it was asked for, so it is taken
+    command += ["--seeds_license", "CC0", "--model_license", "owner/big=Big Community Licence", "small=MIT"]
     assert main(command) == 0
     card = (out / "README.md").read_text()
     assert "- Model `owner/big`: Big Community Licence. Of outputs: Says nothing." in card
@@ -268,7 +320,7 @@ def test_an_engine_of_ones_own_goes_by_its_name_if_it_names_no_model(
     run = make_run(tmp_path / "run", 20, **own).blobs.url
     command = ["export", run, "--out", str(tmp_path / "set"), "--license", "other"]
     assert main(command) == 2
-    assert '--model_license "mine:Echo=..."' in capsys.readouterr().err
+    assert "sources: --model_license LICENCE --model_outputs WORDS;" in capsys.readouterr().err
     command += ["--model_license", "mine:Echo=MIT", "--model_outputs", "Says nothing."]
     assert main(command) == 0
     assert "- Model `mine:Echo`: MIT. Of outputs: Says nothing." in (tmp_path / "set" / "README.md").read_text()
@@ -400,7 +452,7 @@ def test_push_to_hub(store: RunStore, tmp_path: Path, hub: ThreadingHTTPServer) 
     assert files.pop("LICENSE") == b""
     here = {str(path.relative_to(out)): path.read_bytes() for path in out.rglob("*") if path.is_file()}
     assert files == here
-    assert b'load_dataset("me/tasks", "messages"' in files["README.md"]
+    assert b'load_dataset("me/tasks", "prompt_completion"' in files["README.md"]
 
 
 def test_a_hub_that_is_not_there_and_a_name_that_cannot_be(
