@@ -334,13 +334,12 @@ def _mean(scores: Sequence[Score], kind: str) -> float:
 
 def _over_seeds(values: Sequence[float]) -> dict[str, Any]:
     """Mean, and its interval by Student's t where there are several values."""
-    from scipy import stats
+    from jobs.bench.repeats import over_seeds
 
-    mean = statistics.fmean(values)
-    figures: dict[str, Any] = {"mean": round(mean, 2), "seeds": [round(value, 2) for value in values]}
-    if len(values) > 1:
-        half = float(stats.t.ppf(0.975, len(values) - 1)) * statistics.stdev(values) / len(values) ** 0.5
-        figures["interval"] = [round(mean - half, 2), round(mean + half, 2)]
+    found = over_seeds(values)
+    figures: dict[str, Any] = {"mean": round(found.mean, 2), "seeds": [round(value, 2) for value in found.seeds]}
+    if found.interval is not None:
+        figures["interval"] = [round(end, 2) for end in found.interval]
     return figures
 
 

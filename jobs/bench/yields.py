@@ -1,5 +1,6 @@
-"""`selfinstruct bench yield --simulated`: what ways to ask bring at equal tokens, in worlds where every topic is known.
+"""`selfinstruct bench yield`: what ways to ask bring at equal tokens, of a real model (`arms`) or in made-up worlds.
 
+With --simulated every topic is known.
 In each world every policy writes as many tokens as `paper` does for a million candidates. The best fixed mix is
 searched with hindsight, under the controller's own floors: on a grid, then around its best point.
 """
@@ -17,6 +18,8 @@ from pathlib import Path
 from statistics import geometric_mean
 from typing import TYPE_CHECKING, Any
 
+from jobs.bench import arms
+from jobs.bench.arms import ArmSettings
 from jobs.command_line import run
 from selfinstruct.errors import InputError
 from selfinstruct.settings import option
@@ -37,13 +40,12 @@ TRUTHS = ("topics", "usable")
 Mixed = tuple[int, ...]  # parts of what the floors leave, by strategy
 
 
-@dataclass(frozen=True)
-class YieldBenchSettings:
-    """Measure what ways to ask bring.
+@dataclass(frozen=True, kw_only=True)
+class YieldBenchSettings(ArmSettings):
+    """Measure what ways to ask bring: with --model, or with --simulated, whose options are the last ones.
 
     Args:
-        simulated: In made-up worlds, which is the only way so far.
-        out: Folder for yield-simulated.json; without it there is the table only.
+        simulated: In made-up worlds.
         worlds: How many worlds.
         candidates: Candidates of `paper`, whose tokens every policy writes.
         processes: Worlds at a time, each in a process of about 1 GiB.
@@ -51,7 +53,6 @@ class YieldBenchSettings:
     """
 
     simulated: bool = False
-    out: str | None = None
     worlds: int = option(10, least=1, most=10)
     candidates: int = option(1_000_000, least=1_000)
     processes: int = option(1, least=1, most=64)
@@ -102,9 +103,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def bench(settings: YieldBenchSettings) -> int:
+    """Go on with a real model's arms, or run every policy in every world."""
+    if (settings.model is None) != settings.simulated:
+        raise InputError("bench yield: give either --model M, with --work DIR, or --simulated")
+    return _simulate(settings) if settings.simulated else arms.bench(settings)
+
+
+def _simulate(settings: YieldBenchSettings) -> int:
     """Run every policy in every world, print, and write."""
-    if not settings.simulated:
-        raise InputError("--simulated: give it; this bench measures in made-up worlds alone")
     from jobs.bench.machine import machine
     from jobs.bench.worlds import drawn, read_worlds
     from selfinstruct.storage.files import write_file
@@ -119,7 +125,7 @@ def bench(settings: YieldBenchSettings) -> int:
     print("\n".join(told(summary)))
     if settings.out:
         figures = {
-            "settings": asdict(settings) | {"out": None},
+            "settings": {name: getattr(settings, name) for name in ("worlds", "candidates", "processes", "tuning")},
             "machine": machine(),
             "summary": summary,
             "worlds": [asdict(each) for each in found],

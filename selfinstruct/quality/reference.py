@@ -41,6 +41,12 @@ def read_reference(path: str, evaluation: Sequence[str], store: RunStore) -> lis
             " may have nothing in common with them"
         )
     texts = list(dict.fromkeys(task.instruction for task in read_tasks([path])))
+    refuse_evaluation(texts, f"--reference: {path}", evaluation)
+    return texts
+
+
+def refuse_evaluation(texts: Sequence[str], where: str, evaluation: Sequence[str] = ()) -> None:
+    """InputError if one of the texts is of the paper's user tasks, or of other evaluation sets."""
     known = {"the paper's user tasks": set(KNOWN.read_text(encoding="ascii").split())}
     for task in read_evaluation(evaluation):
         known.setdefault(task.id.rpartition(":")[0], set()).update(map(digest_of_text, texts_of(task)))
@@ -48,10 +54,9 @@ def read_reference(path: str, evaluation: Sequence[str], store: RunStore) -> lis
         shared = sum(digest_of_text(text) in digests for text in texts)
         if shared:
             raise InputError(
-                f"--reference: {path} has {shared} of its {len(texts)} texts in common with {name}, on which models are"
+                f"{where} has {shared} of its {len(texts)} texts in common with {name}, on which models are"
                 " tested; name a set that is no evaluation set"
             )
-    return texts
 
 
 def texts_of(task: EvaluationTask) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from selfinstruct.engines import IN_FLIGHT, EngineSettings, checked, open_engine, traits
 from selfinstruct.prompts import PromptSet
@@ -26,12 +26,14 @@ def generate(
     watch: RunWatch,
     in_flight: int | None,
     budget: BudgetSettings,
+    enough: Callable[[], bool] | None = None,
 ) -> Run:
     """Take a run from where its files are to its end; returns it finished.
 
     Args:
         in_flight: Requests that each engine holds at most (default: `engines.IN_FLIGHT`).
         budget: Counts this process as one replica.
+        enough: Says besides the budget when the round under way is to be the last one.
 
     Raises:
         SelfInstructError: see `selfinstruct.errors`; what is committed stays, and another call goes on.
@@ -44,7 +46,8 @@ def generate(
     watch.started((), spending)
     everybody = Everybody(timer, spending, watch)
     index, spent = pool_index(settings.novelty, settings.semantic), Budget(budget, timer).spent
-    drive(run, store, index, completers, inputs.facts, watch=everybody, enough=spent)
+    ends = spent if enough is None else lambda: spent() or enough()
+    drive(run, store, index, completers, inputs.facts, watch=everybody, enough=ends)
     check_yield(run, store)
     return run
 
