@@ -39,7 +39,7 @@ from cluster.replica import Replica
 from cluster.roster import Roster
 from cluster.seats import PoolState, Standing
 from cluster.settings import RaySettings, TimeoutSettings
-from selfinstruct.engines import IN_FLIGHT, EngineSettings, fetch, open_engine
+from selfinstruct.engines import EngineSettings, fetch, in_flight_of, open_engine
 from selfinstruct.prompts import PromptSet
 from selfinstruct.protocols import Engine
 from selfinstruct.records import Completion, Request
@@ -202,7 +202,7 @@ def replicate(
     """A pool of so many replicas of one engine, each with what such an engine needs of a node."""
     opening, fetching = partial(open_engine, engine, prompts), partial(fetch, engine)
     resources = resources_of(engine, settings)
-    most = in_flight or IN_FLIGHT["gpu" if resources["num_gpus"] else "cpu"]
+    most = in_flight or in_flight_of(engine, on_gpu=resources["num_gpus"] > 0)
     return ReplicaPool([opening] * count, most, resources, timeouts, fetching=fetching)
 
 

@@ -78,7 +78,8 @@ class GenerateSettings(InputSettings):
         out: Folder of the run, local or s3://, gs://, az://.
         replicas: Copies of the model, each in a Ray actor of its own; 0 is one in this process, without Ray.
         shards: Ray actors that hold the novelty index; without Ray it is in this process, too.
-        in_flight: Requests that each replica holds at most (default: 512 on a GPU, else 64).
+        in_flight: Requests that each replica holds at most (default: 512 on a GPU, with openai four times what its
+            options let be under way, else 64).
         wait_for_space: Seconds to wait when the disk of the run is full; then the run stops.
     """
 

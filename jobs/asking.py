@@ -32,7 +32,8 @@ class AskedModel(EngineSettings):
             as package.module:Name.
         model: Name or folder of the model, or its name on the server (tiny: the embedded demonstration model).
         replicas: Copies of the model, each in a Ray actor of its own; 0 is one in this process, without Ray.
-        in_flight: Requests that each replica holds at most (default: 512 on a GPU, else 64).
+        in_flight: Requests that each replica holds at most (default: 512 on a GPU, with openai four times what its
+            options let be under way, else 64).
         max_failed: Share of requests that may fail; they count as answered with nothing.
     """
 

@@ -37,6 +37,7 @@ __all__ = [
     "fetch",
     "identify",
     "identity_of",
+    "in_flight_of",
     "name_of",
     "open_engine",
     "pinned",
@@ -66,6 +67,11 @@ def traits(settings: EngineSettings) -> Traits:
 def name_of(settings: EngineSettings) -> str:
     """What is said to have written an engine's texts: a model, or a grammar."""
     return traits(settings).writer or settings.model_name
+
+
+def in_flight_of(settings: EngineSettings, on_gpu: bool) -> int:
+    """How many requests an engine holds at most where nobody says so."""
+    return traits(settings).holds or IN_FLIGHT["gpu" if on_gpu else "cpu"]
 
 
 def open_engine(settings: EngineSettings, prompts: PromptSet) -> Engine:

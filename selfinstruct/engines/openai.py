@@ -9,8 +9,9 @@
   whatever `--openai.body` names.
 - What a server's reasoning parser has put apart from the answer is not kept (`server_answers`). An answer without a
   text is empty, and has what the server says instead as its `error`.
-- At most `concurrency` requests are under way. Each is asked again, after a random and growing while or when the server
-  says (Retry-After), as long as the fault is not its own: no connection, no whole answer within `timeout` seconds,
+- At most `concurrency` requests are under way at each server; whichever has the fewest gets the next one (`places`), as
+  soon as another is answered. Each is asked again, after a random and growing while or when the server says
+  (Retry-After), as long as the fault is not its own: no connection, no whole answer within `timeout` seconds,
   status 408, 409, 429 or 5xx, an answer that is not JSON. When `retries` are used up the engine fails (`FailureError`)
   and is closed; the request is not blamed.
 - A request that the server refuses as such (400, 413, 422 ...) fails alone, as does one to which it gives JSON that is
@@ -37,31 +38,37 @@ import os
 import queue
 import random
 import re
-import ssl
 import threading
+import urllib.request
 import weakref
+from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from selfinstruct.engines.openai_api import (
+    Answer,
     Api,
     RefusedError,
     UnavailableError,
-    address,
+    addresses,
     refused_key,
     said,
     words_in,
 )
-from selfinstruct.engines.settings import EMBEDDED, EngineSettings, OpenAIOptions, Traits
+from selfinstruct.engines.places import Place, Servers
+from selfinstruct.engines.settings import EMBEDDED, HELD, EngineSettings, OpenAIOptions, Traits
 from selfinstruct.errors import FailureError, InputError
 from selfinstruct.prompts import PromptSet
 from selfinstruct.records import Completion, Request
 from selfinstruct.sources.options import named_values
 
 if TYPE_CHECKING:
-    import httpx2
+    import aiohttp
     from tenacity import RetryCallState
 
 log = logging.getLogger(__name__)
@@ -90,7 +97,8 @@ GREETING = 10.0
 
 def traits(settings: EngineSettings) -> Traits:
     """The model is the server's affair, and it is told of schemas if asked to."""
-    return Traits(schemas=settings.openai.structured, raw="told")
+    options = settings.openai
+    return Traits(schemas=options.structured, holds=HELD * options.concurrency * len(addresses(options)), raw="told")
 
 
 def identify(settings: EngineSettings) -> dict[str, str]:
@@ -119,18 +127,9 @@ def open_engine(settings: EngineSettings, prompts: PromptSet) -> OpenAIEngine:
         InputError: an option is wrong, the server refuses the key, or says that its context cannot hold the prompts.
         FailureError: the server cannot be reached.
     """
-    import httpx2
-
-    _check_context(settings.model, _greet(settings), prompts)
-    options = settings.openai
-    api = Api(settings, prompts, _key(options))
-    client = httpx2.AsyncClient(
-        headers=_headers(options),
-        verify=_tls(),
-        timeout=options.timeout,
-        limits=httpx2.Limits(max_connections=options.concurrency, max_keepalive_connections=options.concurrency),
-    )
-    return OpenAIEngine(api, client, options)
+    for listed in _greet(settings):
+        _check_context(settings.model, listed, prompts)
+    return OpenAIEngine(Api(settings, prompts, _key(settings.openai)), settings.openai)
 
 
 class OpenAIEngine:
@@ -138,14 +137,13 @@ class OpenAIEngine:
 
     Args:
         api: Puts requests into the server's words and reads its answers.
-        client: Sends them; the engine closes it.
-        options: Bounds.
+        options: Where the servers are, and bounds.
     """
 
-    def __init__(self, api: Api, client: httpx2.AsyncClient, options: OpenAIOptions) -> None:
+    def __init__(self, api: Api, options: OpenAIOptions) -> None:
         self._held = 0
         self._failure: Exception | None = None
-        self._worker = _Worker(api, client, options)
+        self._worker = _Worker(api, options)
         self._end = weakref.finalize(self, self._worker.close)
 
     def add(self, requests: Sequence[Request]) -> None:
@@ -189,12 +187,12 @@ class _Worker:
     It knows nothing of its engine, so that an engine nobody holds any more ends it.
     """
 
-    def __init__(self, api: Api, client: httpx2.AsyncClient, options: OpenAIOptions) -> None:
+    def __init__(self, api: Api, options: OpenAIOptions) -> None:
         self.answers: queue.SimpleQueue[Completion | Exception] = queue.SimpleQueue()
         self._api = api
-        self._client = client
         self._options = options
-        self._slots = asyncio.Semaphore(options.concurrency)
+        self._servers = Servers(addresses(options), options.concurrency)
+        self._waiting: deque[Request] = deque()
         self._closed = asyncio.Event()
         self._folded: bool | None = None  # whether the system's text goes to the user's message, once known
         self._tasks: set[asyncio.Task[None]] = set()
@@ -217,28 +215,45 @@ class _Worker:
             self._loop.close()
 
     async def _until_closed(self) -> None:
-        async with self._client:
+        async with _session(self._options) as self._session:
             await self._closed.wait()
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _begin(self, requests: Sequence[Request]) -> None:
-        for request in requests:
-            task = self._loop.create_task(self._serve(request))
+        self._waiting.extend(requests)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Send what waits, as far as there are places."""
+        while self._waiting and (place := self._servers.place()):
+            task = self._loop.create_task(self._serve(self._waiting.popleft(), place))
             self._tasks.add(task)  # a loop alone does not keep its tasks alive
             task.add_done_callback(self._tasks.discard)
 
-    async def _serve(self, request: Request) -> None:
+    async def _serve(self, request: Request, place: Place) -> None:
+        """Have one request answered. Its place is kept while it waits to be asked again: a server in trouble is not
+        asked more."""
         answer: Completion | Exception
         try:
-            async with self._slots:  # kept while waiting to ask again: a server in trouble is not asked more
-                answer = await self._complete(request)
+            answer = await self._complete(request, place)
         except Exception as error:
             answer = error
+        self._servers.left(place)
         self.answers.put(answer)
+        self._go_on()
 
-    async def _complete(self, request: Request) -> Completion:
+    async def _complete(self, request: Request, place: Place) -> Completion:
+        try:
+            return await self._try(request, place)
+        except (RefusedError, UnavailableError) as error:
+            return await self._complete_after(error, request, place)
+
+    async def _complete_after(
+        self, failure: RefusedError | UnavailableError, request: Request, place: Place
+    ) -> Completion:
+        """Ask again after a first attempt has failed."""
         from tenacity import AsyncRetrying, retry_if_exception
 
         def used_up(state: RetryCallState) -> bool:
@@ -246,34 +261,49 @@ class _Worker:
             most = self._options.retries
             return state.attempt_number > (min(error.again, most) if isinstance(error, RefusedError) else most)
 
+        async def attempt() -> Completion:
+            if attempts.statistics["attempt_number"] == 1:  # it was made already
+                raise failure
+            return await self._try(request, place)
+
         attempts = AsyncRetrying(stop=used_up, retry=retry_if_exception(_may_pass), wait=_pause, reraise=True)
         try:
-            return await attempts(self._ask, request)
+            return await attempts(attempt)
         except RefusedError as error:
             return self._api.failed(request, str(error))
         except UnavailableError as error:
             asked = attempts.statistics["attempt_number"]
             raise FailureError(
-                f"--openai.url: {self._api.url(request.kind)} failed {asked} times in a row; the last: {error}"
+                f"--openai.url: {self._url(request, place)} failed {asked} times in a row; the last: {error}"
             ) from error
 
-    async def _ask(self, request: Request) -> Completion:
+    async def _try(self, request: Request, place: Place) -> Completion:
+        """Ask once, and tell where it is to be asked again if that was no answer."""
+        try:
+            completion = await self._ask(request, place)
+        except UnavailableError:
+            self._servers.failed(place)
+            raise
+        self._servers.answered(place)
+        return completion
+
+    async def _ask(self, request: Request, place: Place) -> Completion:
         """Ask once; twice where the server refuses, and it is not known yet whether it takes a system message."""
         if self._folded is not None or not self._api.system(request.kind):
-            return await self._post(request, folded=bool(self._folded))
+            return await self._post(request, place, folded=bool(self._folded))
         try:
-            completion = await self._post(request, folded=False)
+            completion = await self._post(request, place, folded=False)
         except (RefusedError, UnavailableError) as error:
             if _may_pass(error) and not NO_SYSTEM.search(str(error)):
                 raise
-            return await self._ask_without_system(request, error)
+            return await self._ask_without_system(request, place, error)
         self._folded = False
         return completion
 
-    async def _ask_without_system(self, request: Request, refusal: Exception) -> Completion:
+    async def _ask_without_system(self, request: Request, place: Place, refusal: Exception) -> Completion:
         """Ask with the system's text in the user's message; raises the refusal if that was for another reason."""
         try:
-            completion = await self._post(request, folded=True)
+            completion = await self._post(request, place, folded=True)
         except RefusedError:
             raise refusal from None
         if self._folded is None:
@@ -281,21 +311,24 @@ class _Worker:
             log.warning("the server refuses a system message: its text stands at the head of the user's message")
         return completion
 
-    async def _post(self, request: Request, *, folded: bool) -> Completion:
-        import httpx2
+    async def _post(self, request: Request, place: Place, *, folded: bool) -> Completion:
+        import aiohttp
 
-        url = self._api.url(request.kind)
+        url, body = self._url(request, place), json.dumps(self._api.body(request, folded=folded)).encode()
         try:
-            async with asyncio.timeout(self._options.timeout):  # the client's own begins anew with each byte
-                response = await self._client.post(url, json=self._api.body(request, folded=folded))
+            async with self._session.post(url, data=body, proxy=_proxy(url), allow_redirects=False) as response:
+                answer = await _received(response)
         except TimeoutError as error:
             raise UnavailableError(
                 f"no whole answer within {self._options.timeout:g} seconds; a slow server needs more --openai.timeout,"
                 " or fewer requests at once (--openai.concurrency)"
             ) from error
-        except httpx2.RequestError as error:
+        except aiohttp.ClientError as error:
             raise UnavailableError(f"{type(error).__name__}: {error}") from error
-        return self._api.completion(request, response)
+        return self._api.completion(request, url, answer)
+
+    def _url(self, request: Request, place: Place) -> str:
+        return place.server.address + self._api.path(request.kind)
 
 
 def _may_pass(error: BaseException) -> bool:
@@ -314,37 +347,83 @@ def _pause(state: RetryCallState) -> float:
     return wait_random_exponential(FIRST_WAIT, LONGEST_WAIT)(state)
 
 
-def _greet(settings: EngineSettings) -> httpx2.Response:
-    """The server's list of models; of any status, for servers without a list exist.
+def _greet(settings: EngineSettings) -> list[Answer]:
+    """The servers' lists of models; of any status, for servers without a list exist.
 
     Raises:
-        InputError: an option is wrong, or the server refuses the key.
-        FailureError: it cannot be reached.
+        InputError: an option is wrong, or a server refuses the key.
+        FailureError: none can be reached.
     """
-    import httpx2
-
     _check(settings)
-    options, url = settings.openai, address(settings.openai) + "/models"
+    options = settings.openai
+    with ThreadPoolExecutor(1) as thread:  # the caller may have an event loop of its own
+        found = thread.submit(asyncio.run, _asked_for_models(options)).result()
+    answers = [each for each in found if isinstance(each, Answer)]
+    problems = [each for each in found if not isinstance(each, Answer)]
+    if not answers:
+        raise FailureError("; ".join(problems))
+    for problem in problems:
+        log.warning(f"{problem} It is left out until it answers.")
+    for url, answer in zip(addresses(options), found, strict=True):
+        if isinstance(answer, Answer) and answer.status in (401, 403):
+            key = _key(options)
+            raise InputError(refused_key(f"{url}/models", f"{answer.status}: {said(answer, key)}", key))
+    return answers
+
+
+async def _asked_for_models(options: OpenAIOptions) -> list[Answer | str]:
+    """What each server answers, or why it does not."""
+    async with _session(replace(options, timeout=min(GREETING, options.timeout))) as session:
+        return await asyncio.gather(*(_models(session, f"{each}/models") for each in addresses(options)))
+
+
+async def _models(session: aiohttp.ClientSession, url: str) -> Answer | str:
+    import aiohttp
+
     try:
-        response = httpx2.get(url, headers=_headers(options), timeout=min(GREETING, options.timeout), verify=_tls())
-    except (httpx2.RequestError, httpx2.InvalidURL) as error:
-        raise FailureError(
-            f"--openai.url: nothing answers at {url} ({type(error).__name__}: {error}); is the server up?"
-        ) from error
-    if response.status_code in (401, 403):
-        key = _key(options)
-        raise InputError(refused_key(url, f"{response.status_code}: {said(response, key)}", key))
-    return response
+        async with session.get(url, proxy=_proxy(url), allow_redirects=False) as response:
+            return await _received(response)
+    except (TimeoutError, aiohttp.ClientError) as error:
+        return f"--openai.url: nothing answers at {url} ({type(error).__name__}: {error}); is the server up?"
 
 
-def _check_context(model: str, listed: httpx2.Response, prompts: PromptSet) -> None:
+def _session(options: OpenAIOptions) -> aiohttp.ClientSession:
+    """Connections to the servers, one for each request that may be under way; they are kept open."""
+    import aiohttp
+
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0),  # `places` bounds them
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers={"Content-Type": "application/json", **_headers(options)},
+        timeout=aiohttp.ClientTimeout(total=options.timeout),
+    )
+
+
+async def _received(response: aiohttp.ClientResponse) -> Answer:
+    """An answer, read to its end."""
+    headers = response.headers
+    kind, retry_after = headers.get("Content-Type", ""), headers.get("Retry-After", "")
+    return Answer(response.status, response.reason or "", await response.read(), kind, retry_after)
+
+
+@cache
+def _proxy(url: str) -> str | None:
+    """The proxy that the environment names for a URL."""
+    scheme, _, rest = url.partition("://")
+    proxies = urllib.request.getproxies()
+    if urllib.request.proxy_bypass(rest.partition("/")[0]):
+        return None
+    return proxies.get(scheme, proxies.get("all"))
+
+
+def _check_context(model: str, listed: Answer, prompts: PromptSet) -> None:
     """Refuse prompts with more words than the model's context has tokens, where the server says how many those are.
 
     vLLM and SGLang do (`max_model_len`). A prompt has more tokens than words, so some that do not fit come through:
     the server refuses those one by one.
     """
     try:
-        (context,) = [each["max_model_len"] for each in listed.json()["data"] if each["id"] == model]
+        (context,) = [each["max_model_len"] for each in json.loads(listed.body)["data"] if each["id"] == model]
     except (KeyError, TypeError, ValueError):
         return
     problems = []
@@ -364,20 +443,25 @@ def _check(settings: EngineSettings) -> None:
     options, problems = settings.openai, []
     if settings.model == EMBEDDED:
         problems.append(f"--model: is {EMBEDDED!r}; give the model's name on the server")
-    if not options.url.startswith(("http://", "https://")) or any(mark in options.url for mark in "@?#"):
-        problems.append("--openai.url: must be like http://127.0.0.1:8000/v1, without user, password or query")
+    if any(not _is_address(each) for each in addresses(options)):
+        problems.append(
+            "--openai.url: must be like http://127.0.0.1:8000/v1, without user, password or query; several with commas"
+            " between them"
+        )
     if options.endpoint not in ENDPOINTS:
         problems.append(f"--openai.endpoint: {options.endpoint!r} is unknown (known: {', '.join(ENDPOINTS)})")
     if problems:
         raise InputError(*problems)
 
 
-@cache
-def _tls() -> ssl.SSLContext:
-    """Reading the certificates takes longer than asking."""
-    import httpx2
-
-    return httpx2.create_ssl_context()
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return (
+            parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and not set(url) & set("@?#")
+        )
+    except ValueError:  # a port that is no number
+        return False
 
 
 def _headers(options: OpenAIOptions) -> dict[str, str]:

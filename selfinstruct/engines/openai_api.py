@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from selfinstruct.engines.server_answers import (
     CIRCLES,
@@ -27,14 +28,22 @@ from selfinstruct.sources.options import named_values
 from selfinstruct.steps.readers.ends import first_turn
 from selfinstruct.steps.readers.thoughts import thinking
 
-if TYPE_CHECKING:
-    import httpx2
-
 STOPS = 4
 """Stop strings that OpenAI's own server takes."""
 
 HICCUPS = 2
 """How often a request is made again whose answer is JSON and no completion: that may pass, or is how it is answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A server's answer by HTTP. `kind` is its Content-Type, `retry_after` that header; empty where there is none."""
+
+    status: int
+    reason: str
+    body: bytes
+    kind: str = ""
+    retry_after: str = ""
 
 
 class UnavailableError(Exception):
@@ -54,7 +63,7 @@ class RefusedError(Exception):
 
 
 class Api:
-    """What is said to one server, and what it says.
+    """What is said to servers of one model, and what they say.
 
     Args:
         settings: The model, the endpoint, and what is sent besides.
@@ -64,7 +73,6 @@ class Api:
 
     def __init__(self, settings: EngineSettings, prompts: PromptSet, key: str | None) -> None:
         self._endpoint = settings.openai.endpoint
-        self._address = address(settings.openai)
         self._model = settings.model
         self._prompts = prompts
         self._key = key
@@ -80,9 +88,9 @@ class Api:
         """Whether requests of a kind have a system message."""
         return self._chat(kind) and bool(self._prompts.of(kind).system) and not self._prompts[kind].bare
 
-    def url(self, kind: Kind) -> str:
-        """Where requests of a kind go."""
-        return self._address + ("/chat/completions" if self._chat(kind) else "/completions")
+    def path(self, kind: Kind) -> str:
+        """Where requests of a kind go, below a server's address."""
+        return "/chat/completions" if self._chat(kind) else "/completions"
 
     def body(self, request: Request, *, folded: bool = False) -> dict[str, Any]:
         """The JSON of a request.
@@ -103,26 +111,27 @@ class Api:
         fields = {"model": self._model, **asked, **_sampling(kind.sampling), "seed": _fold(request.seed), **self._extra}
         return {name: value for name, value in fields.items() if value is not None}
 
-    def completion(self, request: Request, response: httpx2.Response) -> Completion:
-        """What the server answered.
+    def completion(self, request: Request, url: str, answer: Answer) -> Completion:
+        """What the server answered to a request that was sent to this URL.
 
         Raises:
             RefusedError: it does not serve this request.
             InputError: it refuses all requests.
             UnavailableError: it is worth asking again.
         """
-        if response.is_success:
-            return self._read(request, response)
-        status, problem = response.status_code, f"{response.status_code}: {said(response, self._key)}"
+        status = answer.status
+        if 200 <= status < 300:
+            return self._read(request, answer)
+        problem = f"{status}: {said(answer, self._key)}"
         if status in (401, 403):
-            raise InputError(refused_key(self.url(request.kind), problem, self._key))
+            raise InputError(refused_key(url, problem, self._key))
         if status in (404, 405) or status < 400:
             raise InputError(
-                f"--model: {self.url(request.kind)} answers {problem}; name a model that the server has, or mend"
+                f"--model: {url} answers {problem}; name a model that the server has, or mend"
                 " --openai.url (it often ends with /v1) or --openai.endpoint"
             )
         if _busy(status):
-            raise UnavailableError(problem, _retry_after(response))
+            raise UnavailableError(problem, _retry_after(answer.retry_after))
         raise RefusedError(problem)
 
     def failed(self, request: Request, problem: str) -> Completion:
@@ -133,12 +142,11 @@ class Api:
         prompt = self._prompts[request.kind]
         return prompt.prefix + request.suffix + prompt.tail
 
-    def _read(self, request: Request, response: httpx2.Response) -> Completion:
-        kind = response.headers.get("content-type", "application/json")
-        if "json" not in kind:
-            raise UnavailableError(f"the answer is {kind}, not JSON: {said(response, self._key)}")
+    def _read(self, request: Request, received: Answer) -> Completion:
+        if received.kind and "json" not in received.kind:
+            raise UnavailableError(f"the answer is {received.kind}, not JSON: {said(received, self._key)}")
         try:
-            answer = response.json()
+            answer = json.loads(received.body)
             first = said_in(answer)
         except (RecursionError, ValueError) as error:
             raise UnavailableError("the answer is no valid JSON") from error
@@ -207,9 +215,9 @@ def words_in(text: str) -> int:
     return len(text.split())
 
 
-def _retry_after(response: httpx2.Response) -> float:
+def _retry_after(header: str) -> float:
     """The seconds of a Retry-After header, which holds a number or a date; 0 where there is none."""
-    text = response.headers.get("retry-after", "").strip()
+    text = header.strip()
     if text.replace(".", "", 1).isdecimal():
         return float(text)
     try:
@@ -225,13 +233,13 @@ def _busy(status: int) -> bool:
     return status in (408, 409, 429) or status >= 500
 
 
-def said(response: httpx2.Response, key: str | None) -> str:
+def said(answer: Answer, key: str | None) -> str:
     """The server's message in a few words on one line."""
     try:
-        words, _ = problem_in(response.json())
+        words, _ = problem_in(json.loads(answer.body))
     except (RecursionError, ValueError):  # no JSON
         words = ""
-    return _shown(words or response.text, key) or response.reason_phrase
+    return _shown(words or answer.body.decode(errors="replace"), key) or answer.reason
 
 
 def _shown(text: str, key: str | None) -> str:
@@ -240,8 +248,9 @@ def _shown(text: str, key: str | None) -> str:
     return (line.replace(key, "[key]") if key else line)[:300]
 
 
-def address(options: OpenAIOptions) -> str:
-    return options.url.rstrip("/")
+def addresses(options: OpenAIOptions) -> list[str]:
+    """Of all servers, each once."""
+    return list(dict.fromkeys(each.strip().rstrip("/") for each in options.url.split(",")))
 
 
 def refused_key(url: str, problem: str, key: str | None) -> str:

@@ -22,6 +22,10 @@ LEAST_WORDS, MOST_WORDS = 1000, 1_000_000
 IN_FLIGHT = {"cpu": 64, "gpu": 512}
 """Requests that an engine holds at most, by where it runs: a GPU's step takes about as long for few as for many."""
 
+HELD = 4
+"""How many times as many requests as may be under way at servers an engine holds, so that each answer is followed by
+the next request while what came back is judged and written."""
+
 
 @dataclass(frozen=True, slots=True)
 class Traits:
@@ -34,6 +38,7 @@ class Traits:
         writer: Under which name its texts go where no model writes them; empty: under the model's.
         revision: The key of its identity that tells one state of the model, or of the writer, from another.
         schemas: It holds answers to a prompt set's JSON schemas, or nobody knows.
+        holds: Requests that it holds at most where nobody says so; 0: as `IN_FLIGHT` has it.
         raw: Whether it goes on with a prompt that is no conversation, as the beginning of a user's turn is: yes, no, or
             told, if the prompt set says how a turn begins.
     """
@@ -44,6 +49,7 @@ class Traits:
     writer: str = ""
     revision: str = "weights"
     schemas: bool = True
+    holds: int = 0
     raw: Literal["yes", "no", "told"] = "no"
 
 
@@ -103,13 +109,14 @@ class OpenAIOptions:
     """Options of the engine that asks a server with OpenAI's HTTP protocol. The key itself is no option.
 
     Args:
-        url: The server's address, most often ending with /v1.
+        url: The server's address, most often ending with /v1. Of several with commas between them each request goes to
+            the one that has the fewest under way, and away from one that is gone.
         key_env: Name of the environment variable that holds the key, where the replicas run.
         key_file: File that holds the key, where the replicas run.
         endpoint: Which of the server's endpoints is asked: completions or chat (auto: chat for chat prompt sets).
         body: Fields of each request's body as name=value, in place of those of the same names; null leaves one out.
         structured: Ask the server to hold its answers to the prompt set's JSON schemas (response_format).
-        concurrency: Requests that each replica has under way at the server at most.
+        concurrency: Requests that each replica has under way at each server at most.
         timeout: Seconds in which the server must have answered a request whole.
         retries: How often a request is made again before its replica gives up.
     """
@@ -120,8 +127,8 @@ class OpenAIOptions:
     endpoint: str = "auto"
     body: NamedValues = ()
     structured: bool = False
-    concurrency: int = option(32, least=1)
-    timeout: float = option(120.0, above=0)
+    concurrency: int = option(64, least=1)
+    timeout: float = option(300.0, above=0)
     retries: int = option(8, least=0)
 
 

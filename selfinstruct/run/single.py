@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from selfinstruct.engines import IN_FLIGHT, EngineSettings, checked, open_engine, traits
+from selfinstruct.engines import IN_FLIGHT, EngineSettings, checked, in_flight_of, open_engine, traits
 from selfinstruct.prompts import PromptSet
 from selfinstruct.run.budget import Budget, BudgetSettings
 from selfinstruct.run.inputs import Inputs
@@ -31,7 +31,7 @@ def generate(
     """Take a run from where its files are to its end; returns it finished.
 
     Args:
-        in_flight: Requests that each engine holds at most (default: `engines.IN_FLIGHT`).
+        in_flight: Requests that each engine holds at most (default: `engines.in_flight_of`).
         budget: Counts this process as one replica.
         enough: Says besides the budget when the round under way is to be the last one.
 
@@ -58,7 +58,7 @@ def open_completer(engine: EngineSettings, prompts: PromptSet, in_flight: int | 
     Raises:
         InputError, FailureError: as `engines.open_engine`.
     """
-    most = in_flight or IN_FLIGHT["gpu" if _gpus(engine) else "cpu"]
+    most = in_flight or in_flight_of(engine, on_gpu=_gpus(engine) > 0)
     return SingleCompleter(open_engine(engine, prompts), most)
 
 

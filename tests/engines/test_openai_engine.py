@@ -366,6 +366,48 @@ def test_never_more_than_the_bound_are_under_way(server: Server) -> None:
     assert 1 < server.most <= 7
 
 
+def test_several_servers_share_the_requests(server: Server) -> None:
+    with serving() as other:
+        server.delay = other.delay = 0.02
+        urls = f"{server.url},{other.url}"
+        done = complete(server, make_requests(60), url=urls, concurrency=4)
+    assert max(server.most, other.most) <= 4
+    assert len(other.bodies) + len(server.bodies) == 60
+    assert 15 <= len(other.bodies) <= 45
+    assert done == complete(server, make_requests(60))
+
+
+def test_a_server_that_is_gone_costs_few_attempts(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as free:
+        gone = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
+    server.delay = 0.01
+    done = complete(server, make_requests(80), url=f"{gone},{server.url}", concurrency=4, retries=1)
+    assert {each.finish for each in done.values()} == {Finish.STOP}
+    assert f"nothing answers at {gone}/models" in caplog.text
+
+
+def test_a_server_that_fails_for_a_while_is_asked_again_later(server: Server) -> None:
+    with serving() as other:
+        server.delay = other.delay = 0.02
+        other.tricks["Task"] = [error(503)] * 3
+        done = complete(server, make_requests(120), url=f"{server.url},{other.url}", concurrency=4, retries=3)
+    assert {each.finish for each in done.values()} == {Finish.STOP}
+    assert len(other.bodies) > 20
+
+
+def test_a_proxy_of_the_environment_is_gone_through(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    openai._proxy.cache_clear()
+    monkeypatch.setenv("HTTP_PROXY", server.url.removesuffix("/v1"))
+    monkeypatch.delenv("NO_PROXY")
+    asked = "http://elsewhere.invalid/v1"
+    identify(settings_for(server, url=asked))
+    monkeypatch.setenv("NO_PROXY", "elsewhere.invalid")
+    openai._proxy.cache_clear()
+    with pytest.raises(InputError, match="nothing answers"):
+        identify(settings_for(server, url=asked))
+    openai._proxy.cache_clear()
+
+
 def test_adding_returns_at_once_and_steps_are_short(server: Server) -> None:
     server.tricks["number 0."] = [drip]
     with closing(cast(openai.OpenAIEngine, open_engine(settings_for(server, timeout=5), BASE))) as engine:
@@ -549,6 +591,8 @@ def test_a_server_that_is_not_there(server: Server) -> None:
     ("options", "expected"),
     [
         ({"url": "127.0.0.1:8000"}, "--openai.url"),
+        ({"url": "http://127.0.0.1:8000/v1,here"}, "--openai.url"),
+        ({"url": ""}, "--openai.url"),
         ({"url": "http://me:secret@127.0.0.1/v1"}, "--openai.url"),
         ({"url": "http://127.0.0.1:port/v1"}, "--openai.url"),
         ({"endpoint": "responses"}, "--openai.endpoint"),

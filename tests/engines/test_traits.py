@@ -9,7 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from selfinstruct.engines import ENGINES, EngineSettings, TransformersOptions, fetch, pinned, traits
+from selfinstruct.engines import (
+    ENGINES,
+    IN_FLIGHT,
+    EngineSettings,
+    OpenAIOptions,
+    TransformersOptions,
+    fetch,
+    in_flight_of,
+    pinned,
+    traits,
+)
 from selfinstruct.errors import InputError
 from selfinstruct.run.inputs import prompt_set_for
 
@@ -21,6 +31,9 @@ def test_what_the_engines_say() -> None:
     assert {name for name in ENGINES if of[name].checkpoint} == {"transformers", "vllm"}
     assert {name: of[name].devices for name in ENGINES} == {"transformers": 1, "vllm": 1, "openai": 0, "template": 0}
     assert {name for name in ENGINES if of[name].writer} == {"template"}
+    assert {in_flight_of(EngineSettings(name), on_gpu=True) for name in ("transformers", "vllm")} == {IN_FLIGHT["gpu"]}
+    two = OpenAIOptions(url="http://a/v1, http://b/v1", concurrency=5)
+    assert in_flight_of(EngineSettings("openai", "m", openai=two), on_gpu=False) == 40
     assert traits(EngineSettings(transformers=TransformersOptions(device="cpu"))).devices == 0
 
 
@@ -50,8 +63,8 @@ def test_asking_for_traits_imports_nothing_heavy() -> None:
         "import sys\n"
         "from selfinstruct.engines import ENGINES, EngineSettings, traits\n"
         "for name in ENGINES: traits(EngineSettings(name))\n"
-        "heavy = {'torch', 'transformers', 'vllm', 'httpx2', 'huggingface_hub', 'obstore', 'ray'} & set(sys.modules)\n"
-        "assert not heavy, heavy"
+        "heavy = {'torch', 'transformers', 'vllm', 'aiohttp', 'httpx2', 'huggingface_hub', 'obstore', 'ray'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT).returncode == 0
 

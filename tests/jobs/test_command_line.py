@@ -53,7 +53,7 @@ try:
 except SystemExit as end:
     assert end.code == 0
 heavy = {{"datasketch", "httpx2", "jinja2", "numba", "pyarrow", "ray", "scipy", "tenacity", "textblob", "torch"}}
-heavy |= {{"matplotlib", "nltk", "rouge_score", "sklearn", "transformers"}}
+heavy |= {{"aiohttp", "matplotlib", "nltk", "rouge_score", "sklearn", "transformers"}}
 assert not heavy & set(sys.modules), heavy & set(sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
