@@ -1,34 +1,19 @@
-"""`selfinstruct bench yield --model M`: ways to ask side by side, of a real model, at equal generated tokens.
+"""Ways to ask a real model, each an ordinary run in a folder of its own under each seed, and how far each has come.
 
-An arm is a way to ask; under each seed it is an ordinary run in a folder of its own. Those of one prompt set share an
-engine in this process and go on together, a slice of tokens, and then those of the next set: so all are about equally
-far whenever the work is ended, and the same command goes on. What is compared is what each had brought when it had
-written as many tokens as the one that has written least: sums between two rounds are interpolated. Tokens are those of
-instructions and of labels; seconds are not looked at.
-
-A row is an instruction with what was labelled of it. It is *valid* if the novelty check and the screen accepted the
-instruction, the screen and the rules of the recipe `recommended` accepted at least one of its instances, and, with
---check.rubric, the judge says yes to all about one of these. It is *distinct* if it is a greedy leader of the valid
-rows of its run (`semantic.diversity`). That code finds nothing wrong with a row does not make it right: without a judge
-that has been tried, valid means no more than this.
-
-Half of the seed tasks, always the same ones, are never shown to the model: how near the valid rows come to them is the
-*reach*.
+Runs of one prompt set share an engine in this process and go on together.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cluster.settings import GenerateSettings
-from jobs.bench.repeats import Difference, Mean, difference, over_seeds
 from jobs.bench.shared import Share, shared
 from selfinstruct.draws import rank_of
 from selfinstruct.engines import TransformersOptions
@@ -38,10 +23,10 @@ from selfinstruct.run.inputs import Inputs, JudgeModelSettings
 from selfinstruct.run.watches import RunWatch
 from selfinstruct.semantic.settings import COSINE
 from selfinstruct.settings import group, option
-from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
+from selfinstruct.sources.seeds import SEED_TASKS
 
 if TYPE_CHECKING:
-    from selfinstruct.semantic.table import StaticTable
+    from selfinstruct.storage.checks import CheckSet
     from selfinstruct.storage.store import RunStore
 
 
@@ -97,7 +82,7 @@ class ArmSettings:
 
     model: str | None = None
     engine: str = "transformers"
-    work: Path | None = None
+    work: Path = Path("runs/yield")
     arms: tuple[str, ...] = tuple(ARMS)
     tokens: int = option(8_000, least=1)
     slice: int = option(2_000, least=1)
@@ -112,8 +97,6 @@ class ArmSettings:
 
     def problems(self) -> Iterator[str]:
         """What is wrong with the options together."""
-        if self.model is not None and self.work is None:
-            yield "work: is missing; name a folder for the runs"
         if self.check.share < 1:
             yield f"check.share: is {self.check.share:g}; here all rows are judged, or none"
         yield from (
@@ -144,7 +127,7 @@ class Line:
         return rounds if self.check is None else rounds[: max(0, len(self.check.rounds()))]
 
     @property
-    def check(self) -> Any:
+    def check(self) -> CheckSet | None:
         """The run's own check, if it has one."""
         from selfinstruct.storage.checks import CheckSet
 
@@ -163,29 +146,6 @@ class Written(RunWatch):
 
         if file.table in (Table.PROPOSALS, Table.LABELS):
             self.tokens += tally(file)["tokens.completion"]
-
-
-def bench(settings: ArmSettings) -> int:
-    """Go on with all arms in turn, and tell what they brought."""
-    from selfinstruct.quality.reference import refuse_evaluation
-    from selfinstruct.semantic.table import shipped_table
-
-    if settings.work is None:
-        raise InputError("--work: is missing; name a folder for the runs")
-    table = shipped_table()
-    shown, held_out = halves(load_seeds(settings.seeds))
-    reference = [each.instruction for each in held_out]
-    refuse_evaluation(reference, f"--seeds: {settings.seeds}")
-    lines = opened(settings, settings.work, shown)
-    by_prompts: defaultdict[str, list[Line]] = defaultdict(list)
-    for line in lines:
-        by_prompts[ARMS[line.arm].prompts].append(line)
-    for end in range(settings.slice, settings.tokens + settings.slice, settings.slice):
-        tokens = min(end, settings.tokens)
-        went_on = [go_on(each, tokens, settings.in_flight) for each in by_prompts.values()]
-        if any(went_on) or tokens == settings.tokens:
-            tell(settings, lines, table, reference)
-    return 0
 
 
 def halves(seeds: Sequence[SeedTask]) -> tuple[list[SeedTask], list[SeedTask]]:
@@ -281,9 +241,6 @@ def _go_on(line: Line, share: Share, tokens: int, in_flight: int | None) -> None
     print(f"{line.arm}, seed {line.seed}: {watch.tokens:,} tokens", file=sys.stderr, flush=True)
 
 
-# ---- what they brought
-
-
 @dataclass(frozen=True, slots=True)
 class Growth:
     """Sums of a run after each of its complete rounds, zeros first, and its valid rows.
@@ -338,175 +295,3 @@ def usable_of(line: Line, number: int) -> Iterator[str]:
         passing = {row.id for row in line.check.read(number) if overall(row.judgements) is Judgement.YES}
     rows = line.store.read_columns(Table.INSTANCES, number, ["id", "instruction_id"], accepted_only=True).to_pylist()
     yield from (row["instruction_id"] for row in rows if passing is None or row["id"] in passing)
-
-
-@dataclass(frozen=True, slots=True)
-class Brought:
-    """What a run had brought at the tokens of the comparison.
-
-    Attributes:
-        labelling: Share of the tokens that labels took.
-        accepted, valid, rows: Of a million tokens: instructions, valid ones, and distinct ones of these.
-        valid_share, distinct_share: Of the accepted instructions, and of the valid ones.
-        reach: Mean best cosine of the held-out tasks to the valid rows; None where there is none.
-        count: Valid rows.
-    """
-
-    labelling: float
-    accepted: float
-    valid: float
-    rows: float
-    valid_share: float
-    distinct_share: float
-    reach: float | None
-    count: float
-
-
-def brought(growth: Growth, tokens: int, table: StaticTable, reference: Sequence[str], cosine: float) -> Brought:
-    """The figures of a run at so many tokens; its sums are interpolated within the round that comes to them."""
-    import numpy as np
-
-    from selfinstruct.semantic.diversity import leaders, reach
-
-    vectors = table.embed(growth.texts)
-    distinct = np.searchsorted(leaders(vectors, cosine), growth.valid)
-
-    def at(sums: Sequence[float]) -> float:
-        return float(np.interp(tokens, growth.tokens, sums))
-
-    accepted, valid, rows = at(growth.accepted), at(growth.valid), at(distinct.tolist())
-    first = round(valid)
-    return Brought(
-        labelling=at(growth.labelling) / tokens,
-        accepted=1e6 * accepted / tokens,
-        valid=1e6 * valid / tokens,
-        rows=1e6 * rows / tokens,
-        valid_share=valid / accepted if accepted else 0.0,
-        distinct_share=rows / valid if valid else 0.0,
-        reach=reach(vectors, table.embed(reference), [first])[0] if first else None,
-        count=valid,
-    )
-
-
-FIGURES = ("labelling", "accepted", "valid_share", "valid", "distinct_share", "rows", "reach", "count")
-COMPARED = ("accepted", "valid", "rows", "reach")
-
-
-def tell(settings: ArmSettings, lines: Sequence[Line], table: StaticTable, reference: Sequence[str]) -> None:
-    """Print what each arm brought at equal tokens, and write it."""
-    from jobs.bench.machine import machine
-    from selfinstruct.storage.files import write_file
-
-    grown = {(line.arm, line.seed): growth_of(line) for line in lines}
-    tokens = min(each.tokens[-1] for each in grown.values())
-    if not tokens:
-        return
-    found = {
-        arm: [brought(grown[arm, seed], tokens, table, reference, settings.cosine) for seed in range(settings.repeats)]
-        for arm in settings.arms
-    }
-    summary = {arm: {name: summed(name, each) for name in FIGURES} for arm, each in found.items()}
-    against = {
-        f"{arm} against {other}": {name: compared(name, found[arm], found[other]) for name in COMPARED}
-        for arm, other in ((arm, ARMS[arm].against) for arm in settings.arms)
-        if other != arm and other in settings.arms
-    }
-    print("\n".join(report(summary, against, tokens, settings.repeats, len(reference))), flush=True)
-    if settings.out is not None:
-        told = asdict(settings) | {"out": None, "work": None, "seeds": settings.seeds.name}
-        figures = {
-            "settings": told | {"model": Path(str(settings.model)).name},
-            "machine": machine(),
-            "tokens": tokens,
-            "held_out": len(reference),
-            "arms": {arm: {name: each and asdict(each) for name, each in of.items()} for arm, of in summary.items()},
-            "against": {
-                pair: {name: each and asdict(each) | {"verdict": each.verdict} for name, each in of.items()}
-                for pair, of in against.items()
-            },
-            "runs": {f"{arm}-{seed}": totals(each) for (arm, seed), each in grown.items()},
-        }
-        write_file(Path(settings.out) / "yield-model.json", json.dumps(figures, indent=1) + "\n")
-
-
-def summed(name: str, found: Sequence[Brought]) -> Mean | None:
-    """A figure over seeds; None where a seed has none."""
-    values = _values(name, found)
-    return None if None in values else over_seeds([value for value in values if value is not None])
-
-
-def compared(name: str, these: Sequence[Brought], those: Sequence[Brought]) -> Difference | None:
-    """How much more one arm has of a figure than another; None where a seed has none."""
-    first, second = _values(name, these), _values(name, those)
-    if None in first or None in second:
-        return None
-    return difference([each for each in first if each is not None], [each for each in second if each is not None])
-
-
-def _values(name: str, found: Sequence[Brought]) -> list[float | None]:
-    return [getattr(each, name) for each in found]
-
-
-def totals(growth: Growth) -> dict[str, int]:
-    """What a run has come to in all, beyond the tokens of the comparison too."""
-    sums = ("proposing", "labelling", "instructions", "accepted", "valid")
-    return {"rounds": len(growth.valid) - 1, **{name: getattr(growth, name)[-1] for name in sums}}
-
-
-HEADS = {
-    "accepted": ("accepted", 10, ",.0f"),
-    "valid_share": ("valid", 9, ".0%"),
-    "valid": ("valid rows", 12, ",.0f"),
-    "distinct_share": ("distinct", 10, ".1%"),
-    "rows": ("rows", 8, ",.0f"),
-    "reach": ("reach", 8, ".3f"),
-    "count": ("counted", 9, ",.0f"),
-    "labelling": ("labels", 8, ".0%"),
-}
-"""Of the table: figures, their heads, widths and formats."""
-
-
-def report(
-    summary: Mapping[str, Mapping[str, Mean | None]],
-    against: Mapping[str, Mapping[str, Difference | None]],
-    tokens: int,
-    repeats: int,
-    held_out: int,
-) -> Iterator[str]:
-    """The lines of the table, and what it allows one to say."""
-    yield (
-        f"\n{tokens:,} generated tokens of each arm under each of {repeats} seeds; accepted, valid rows and rows are"
-        " of a million"
-    )
-    heads = "".join(f"{head:>{width}}" for head, width, _ in HEADS.values())
-    yield f"{'':<14}{heads}   rows: 95 % interval over seeds"
-    for arm, figures in summary.items():
-        cells = "".join(f"{_cell(figures[name], form):>{width}}" for name, (_, width, form) in HEADS.items())
-        yield f"{arm:<14}{cells}   {_interval(figures['rows'], ',.0f')}"
-    yield "accepted: instructions that are new by their words, past the screen and the rules"
-    yield "valid: of these with an instance that the rules of `recommended` accept, and the check, if there is one"
-    yield "distinct: greedy leaders among the valid ones; rows: both, valid and distinct; counted: valid ones a seed"
-    yield f"reach: mean best cosine of {held_out} held-out seed tasks to the valid rows; labels: their share of tokens"
-    for pair, found in against.items():
-        yield from (verdict(pair, name, each) for name, each in found.items() if name in ("rows", "reach") and each)
-    if len(against) > 1:
-        yield f"each of these {2 * len(against)} intervals errs in one bench of twenty, one of them all in more"
-
-
-def verdict(pair: str, name: str, found: Difference) -> str:
-    """A comparison in words."""
-    form = "+,.0f" if name == "rows" else "+.3f"
-    said = f"{pair}: {name} {found.mean:{form}}"
-    if found.interval is None or found.detectable is None:
-        return f"{said}; one seed has no interval, no verdict"
-    low, high = (f"{end:{form}}" for end in found.interval)
-    seen = f"a difference of {found.detectable:{form[1:]}} would be found four times in five"
-    return f"{said} (95 %: {low} to {high}), {found.verdict}; with this spread {seen}"
-
-
-def _cell(found: Mean | None, form: str) -> str:
-    return "" if found is None else f"{found.mean:{form}}"
-
-
-def _interval(found: Mean | None, form: str) -> str:
-    return "" if found is None or found.interval is None else " to ".join(f"{end:{form}}" for end in found.interval)

@@ -5,9 +5,17 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-CONFIDENCE, POWER = 0.95, 0.8
-"""Of the intervals, and of finding a difference that is said to be detectable."""
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+POWER = 0.8
+"""How often a difference is found that is said to be detectable."""
+
+DRAWS = 4_000
+"""By which it is told how large it must be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +33,7 @@ class Difference:
 
     Attributes:
         interval: 95 %, by Welch's t; None where an arm has one seed.
-        detectable: The difference that as many seeds with this spread find four times in five (about: a shifted t in
-            place of a noncentral one); None as well.
+        detectable: The difference that as many seeds of these spreads show four times in five; None as well.
     """
 
     mean: float
@@ -43,34 +50,49 @@ class Difference:
 
 def over_seeds(values: Sequence[float]) -> Mean:
     """A figure of each seed, summed up."""
+    from scipy import stats
+
     mean = statistics.fmean(values)
     if len(values) < 2:
         return Mean(mean, None, tuple(values))
-    half = _t(1 - (1 - CONFIDENCE) / 2, len(values) - 1) * (statistics.variance(values) / len(values)) ** 0.5
+    half = float(stats.t.ppf(0.975, len(values) - 1)) * statistics.stdev(values) / len(values) ** 0.5
     return Mean(mean, (mean - half, mean + half), tuple(values))
 
 
 def difference(these: Sequence[float], those: Sequence[float]) -> Difference:
     """The difference of two arms' means. Their seeds are no pairs: the same seed draws other things in each."""
+    import numpy as np
+
     mean = statistics.fmean(these) - statistics.fmean(those)
     if min(len(these), len(those)) < 2:
         return Difference(mean, None, None)
-    parts = [(statistics.variance(each) / len(each), len(each) - 1) for each in (these, those)]
-    error = sum(part for part, _ in parts) ** 0.5
-    if error == 0:
-        return Difference(mean, (mean, mean), 0.0)
-    freedom = error**4 / sum(part**2 / degrees for part, degrees in parts)
-    least = _t(1 - (1 - CONFIDENCE) / 2, freedom)
-    return Difference(mean, (mean - least * error, mean + least * error), (least + _t(POWER, freedom)) * error)
+    half = float(_half(np.array([these]), np.array([those]))[0])
+    return Difference(mean, (mean - half, mean + half), _detectable(these, those))
 
 
 def detectable(values: Sequence[float]) -> float | None:
-    """The difference to another arm of as many seeds and the same spread that is found four times in five; None of
+    """The difference of another arm, with as many seeds and the same spread, that shows four times in five; None of
     one seed."""
-    return difference(values, values).detectable
+    return None if len(values) < 2 else _detectable(values, values)
 
 
-def _t(share: float, freedom: float) -> float:
+def _detectable(these: Sequence[float], those: Sequence[float]) -> float:
+    """By draws from two normal distributions of these spreads: how far they must be apart for the interval to leave
+    zero out."""
+    import numpy as np
+
+    draws = np.random.default_rng(0)
+    first, second = (draws.normal(0.0, statistics.stdev(each), (DRAWS, len(each))) for each in (these, those))
+    return float(np.quantile(_half(first, second) - first.mean(axis=1) + second.mean(axis=1), POWER))
+
+
+def _half(these: NDArray[np.float64], those: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Half the width of Welch's interval of the difference of two rows' means, for each pair of rows."""
+    import numpy as np
     from scipy import stats
 
-    return float(stats.t.ppf(share, freedom))
+    first, second = (each.var(axis=1, ddof=1) / each.shape[1] for each in (these, those))
+    error, weights = first + second, first**2 / (these.shape[1] - 1) + second**2 / (those.shape[1] - 1)
+    freedom = np.divide(error**2, weights, out=np.ones_like(error), where=weights > 0)
+    half: NDArray[np.float64] = stats.t.ppf(0.975, freedom) * np.sqrt(error)
+    return half

@@ -1,6 +1,6 @@
-"""`selfinstruct bench yield`: what ways to ask bring at equal tokens, of a real model (`arms`) or in made-up worlds.
+"""`selfinstruct bench yield`: what ways to ask bring at equal tokens, of a real model (`side_by_side`) or, here, in
+made-up worlds, where every topic is known.
 
-With --simulated every topic is known.
 In each world every policy writes as many tokens as `paper` does for a million candidates. The best fixed mix is
 searched with hindsight, under the controller's own floors: on a grid, then around its best point.
 """
@@ -18,7 +18,6 @@ from pathlib import Path
 from statistics import geometric_mean
 from typing import TYPE_CHECKING, Any
 
-from jobs.bench import arms
 from jobs.bench.arms import ArmSettings
 from jobs.command_line import run
 from selfinstruct.errors import InputError
@@ -105,8 +104,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def bench(settings: YieldBenchSettings) -> int:
     """Go on with a real model's arms, or run every policy in every world."""
     if (settings.model is None) != settings.simulated:
-        raise InputError("bench yield: give either --model M, with --work DIR, or --simulated")
-    return _simulate(settings) if settings.simulated else arms.bench(settings)
+        raise InputError("bench yield: give either --model M or --simulated")
+    if settings.simulated:
+        return _simulate(settings)
+    from jobs.bench import side_by_side
+
+    return side_by_side.bench(settings)
 
 
 def _simulate(settings: YieldBenchSettings) -> int:
