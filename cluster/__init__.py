@@ -1,6 +1,7 @@
 """The algorithm's protocols on a Ray cluster: replicas in place of an engine, shards in place of an index.
 
     connect.py    to a cluster, or to a local one of our own
+    closed.py     what keeps others away from a local one
     placement.py  what a replica asks for, and where it may run
     replica.py    an actor that holds the model and keeps its engine stepping
     packing.py    all GPUs of a replica on one node

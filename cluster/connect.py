@@ -7,17 +7,19 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import ray
 
+from cluster.closed import closed
 from cluster.settings import RaySettings
 from selfinstruct.errors import FailureError
 
 
 @contextmanager
 def connected(settings: RaySettings, replicas: int, *, show_logs: bool = True) -> Iterator[str]:
-    """Be connected to a cluster for a while; a local one is started with a core for each replica.
+    """Be connected to a cluster for a while; a local one is started with a core for each replica, closed to others.
 
     Gives the address at which the cluster's dashboard listens, empty if it has none. A process that is connected
     already, as one that uses Ray by itself, stays so, whatever the settings say.
@@ -35,20 +37,22 @@ def connected(settings: RaySettings, replicas: int, *, show_logs: bool = True) -
     logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)  # it would warn that tokens are on
     # Ray would otherwise start Python in the workers through a package manager that it finds in the environment.
     os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
-    options = {"logging_level": logging.WARNING, "log_to_driver": show_logs}
+    options: dict[str, Any] = {"logging_level": logging.WARNING, "log_to_driver": show_logs}
     on_terminate = signal.getsignal(signal.SIGTERM)
-    try:
-        if address:
-            context = ray.init(address=address, **options)
-        else:
-            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-            cores = max(os.cpu_count() or 1, round(replicas * settings.cpus))
-            context = ray.init(address="local", num_cpus=cores, include_dashboard=False, **options)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        raise FailureError(f"no Ray cluster could be reached at {address or 'this machine'}: {error}") from error
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, on_terminate)  # Ray has put its own handler there
-    try:
-        yield context.dashboard_url or ""
-    finally:
-        ray.shutdown()
+    with ExitStack() as local:
+        try:
+            if address:
+                context = ray.init(address=address, **options)
+            else:
+                os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+                cores = max(os.cpu_count() or 1, round(replicas * settings.cpus))
+                options |= local.enter_context(closed())
+                context = ray.init(address="local", num_cpus=cores, include_dashboard=False, **options)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            raise FailureError(f"no Ray cluster could be reached at {address or 'this machine'}: {error}") from error
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, on_terminate)  # Ray has put its own handler there
+        try:
+            yield context.dashboard_url or ""
+        finally:
+            ray.shutdown()

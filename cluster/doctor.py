@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from ipaddress import IPv6Address, ip_address
+from pathlib import Path
 from typing import Any
 
+import psutil
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -48,7 +52,15 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """What a node says about itself. Disk and memory are free GiB."""
+    """What a node says about itself.
+
+    Args:
+        disk: Free GiB.
+        memory: Free GiB.
+        token: A token is asked for.
+        readable: The token's file, if others may read it.
+        open: Which of Ray's processes listen on other addresses than loopback, with their ports.
+    """
 
     address: str
     versions: Mapping[str, str]
@@ -56,6 +68,8 @@ class Node:
     memory: float
     gpus: tuple[str, ...]
     token: bool
+    readable: str = ""
+    open: tuple[str, ...] = ()
 
 
 def examine(settings: GenerateSettings, load: bool) -> Iterator[Finding]:
@@ -130,7 +144,6 @@ def _describe(address: str) -> Node:
     import tempfile
     from importlib.metadata import PackageNotFoundError, version
 
-    import psutil
     import torch
 
     def installed(name: str) -> str:
@@ -146,7 +159,48 @@ def _describe(address: str) -> Node:
         memory=psutil.virtual_memory().available / 2**30,
         gpus=tuple(torch.cuda.get_device_name(at) for at in range(torch.cuda.device_count())),
         token=os.environ.get("RAY_AUTH_MODE") == "token",
+        readable=_readable_token(),
+        open=_listening(_of_session(ray.get_runtime_context().get_session_name())),
     )
+
+
+def _readable_token() -> str:
+    file = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or "~/.ray/auth_token").expanduser()
+    with suppress(OSError):
+        return str(file) if file.stat().st_mode & 0o077 else ""
+    return ""
+
+
+def _of_session(name: str) -> Iterator[psutil.Process]:
+    """The processes of Ray on this machine that belong to a session, workers included."""
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if any(name in word for word in process.cmdline()):
+                yield process
+                yield from process.children(recursive=True)
+
+
+def _listening(processes: Iterable[psutil.Process]) -> tuple[str, ...]:
+    """Names and ports of those that others than this machine can reach."""
+    found: defaultdict[str, set[int]] = defaultdict(set)
+    for process in processes:
+        with suppress(psutil.Error):
+            for each in process.net_connections(kind="inet"):
+                if each.status == psutil.CONN_LISTEN and not _on_loopback(each.laddr.ip):
+                    found[_label(process)].add(each.laddr.port)
+    return tuple(f"{name} {' '.join(map(str, sorted(ports)))}" for name, ports in sorted(found.items()))
+
+
+def _label(process: psutil.Process) -> str:
+    scripts = [Path(word).stem for word in process.cmdline() if word.endswith(".py")]
+    return str(scripts[0] if scripts else process.name())
+
+
+def _on_loopback(address: str) -> bool:
+    parsed = ip_address(address)
+    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped:
+        parsed = parsed.ipv4_mapped
+    return parsed.is_loopback
 
 
 def _versions(nodes: list[Node]) -> Finding:
@@ -197,10 +251,8 @@ def _room(settings: GenerateSettings, nodes: list[Node]) -> Finding:
 
 
 def _doors(settings: GenerateSettings, nodes: list[Node], dashboard: str) -> Iterator[Finding]:
-    """Whether others could reach the cluster. A local cluster of our own listens on loopback only."""
-    if not (os.environ.get("RAY_ADDRESS") or settings.ray.address):
-        yield Finding(Grade.GOOD, "access", "a local cluster, without a dashboard")
-        return
+    """Whether others could reach the cluster: what is asked of them, and what really listens."""
+    ours = not (os.environ.get("RAY_ADDRESS") or settings.ray.address)
     open_nodes = [node.address for node in nodes if not node.token]
     if open_nodes:
         yield Finding(
@@ -211,10 +263,35 @@ def _doors(settings: GenerateSettings, nodes: list[Node], dashboard: str) -> Ite
         )
     else:
         yield Finding(Grade.GOOD, "access", "token authentication is on")
+    for node in nodes:
+        if node.readable:
+            seen = f"{node.address}: others may read {node.readable}"
+            yield Finding(Grade.DOUBTFUL, "token", seen, f"chmod 600 {node.readable}")
+        yield _ports(node.address, node.open, expected=node.token and not ours)
+    if ours:
+        yield _ports("this process", _listening([psutil.Process()]), expected=False)
     if dashboard and not dashboard.startswith(("127.", "localhost", "[::1]")):
         yield Finding(
             Grade.DOUBTFUL, "dashboard", f"listens on {dashboard}", "start the head with --dashboard-host=127.0.0.1"
         )
+
+
+def _ports(where: str, reachable: tuple[str, ...], expected: bool) -> Finding:
+    """What others can reach.
+
+    Args:
+        expected: It is no fault: a cluster of several machines cannot do without.
+    """
+    if not reachable:
+        return Finding(Grade.GOOD, "ports", f"{where}: on loopback only")
+    if expected:
+        return Finding(Grade.GOOD, "ports", f"{where}, for whoever has the token: {', '.join(reachable)}")
+    return Finding(
+        Grade.DOUBTFUL,
+        "ports",
+        f"{where}, open to the network: {', '.join(reachable)}",
+        "let a firewall admit the cluster's own nodes only",
+    )
 
 
 def _model(settings: GenerateSettings, inputs: Inputs) -> Finding:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,15 +21,20 @@ from cluster.doctor import Finding, Grade, Node, examine
 from cluster.settings import GenerateSettings
 from jobs.doctor import main
 
+ROOT = Path(__file__).parents[2]
 SETTINGS = GenerateSettings(out="", engine="template", replicas=1)
 
 
 @pytest.fixture(scope="module")
-def started() -> Iterator[Cluster]:
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    token = tmp_path_factory.mktemp("token") / "auth_token"
+    token.touch(mode=0o644)  # as Ray makes it
+    os.environ["RAY_AUTH_TOKEN_PATH"] = str(token)
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
     yield cluster
     cluster.shutdown()
+    del os.environ["RAY_AUTH_TOKEN_PATH"]
 
 
 @pytest.fixture
@@ -57,11 +65,15 @@ def test_what_is_wrong_with_options_store_room_and_access(there: Cluster, tmp_pa
         "space": found["space"].grade,
         "replicas": Grade.DOUBTFUL,
         "access": Grade.BAD,
+        "token": Grade.DOUBTFUL,
+        "ports": Grade.DOUBTFUL,
     }
     assert "'/none' is no folder" in found["options"].seen
     assert "cannot write here" in found["store"].seen
     assert found["replicas"].seen.startswith("2 of 40 replicas have room now")
     assert "RAY_AUTH_MODE=token" in found["access"].remedy
+    assert found["token"].remedy.startswith("chmod 600 /")
+    assert re.search(r"open to the network: .*gcs_server \d+, .*raylet \d+ \d+", found["ports"].seen)
 
 
 def test_prompts_that_do_not_fit_the_model(there: Cluster, tmp_path: Path) -> None:
@@ -110,15 +122,25 @@ def test_a_store_without_conditions_and_a_node_that_is_silent(there: Cluster, mo
     assert "did not answer in 3 s" in found["node"].seen
 
 
-def test_all_is_well_on_a_cluster_of_our_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_is_well_on_a_cluster_of_our_own(tmp_path: Path) -> None:
+    """In a process of its own: the tests' own one has told Ray to ask for no token."""
     options = ["--out", str(tmp_path / "run"), "--engine", "template", "--replicas", "1"]
-    assert main(options) == 0
+    environment = {name: value for name, value in os.environ.items() if name != "RAY_AUTH_MODE"}
+    environment["HOME"] = str(tmp_path)
+    words = [sys.executable, "-m", "jobs.doctor", *options]
+    done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "token authentication is on" in done.stdout
+    assert "this process: on loopback only" in done.stdout
+    assert "open to the network" not in done.stdout
+    assert "loads, and its context holds the prompts" in done.stdout
+
+
+def test_seeds_that_cannot_be_read(there: Cluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    seeds = tmp_path / "none.jsonl"
+    assert main(["--out", str(tmp_path / "run"), "--engine", "template", "--seeds", str(seeds)]) == 2
     shown = capsys.readouterr().out
-    assert "a local cluster, without a dashboard" in shown
-    assert "loads, and its context holds the prompts" in shown
-    assert main([*options, "--seeds", str(tmp_path / "none.jsonl")]) == 2
-    shown = capsys.readouterr().out
-    assert f"wrong    options   {tmp_path / 'none.jsonl'}: cannot be read" in shown
+    assert f"wrong    options   {seeds}: cannot be read" in shown
     assert "-> mend what it names" in shown
 
 
@@ -140,8 +162,9 @@ def test_nodes_that_differ_or_lack_something() -> None:
 
 def test_a_dashboard_for_everybody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
-    closed = list(doctor._doors(SETTINGS, [WELL], "127.0.0.1:8265"))
-    assert [each.grade for each in closed] == [Grade.GOOD]
+    closed = list(doctor._doors(SETTINGS, [replace(WELL, open=("raylet 6380",))], "127.0.0.1:8265"))
+    assert [each.grade for each in closed] == [Grade.GOOD, Grade.GOOD]
+    assert closed[-1].seen == "10.0.0.1, for whoever has the token: raylet 6380"
     opened = list(doctor._doors(SETTINGS, [WELL], "0.0.0.0:8265"))
     assert opened[-1].grade is Grade.DOUBTFUL
     assert "--dashboard-host=127.0.0.1" in opened[-1].remedy
