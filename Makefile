@@ -5,7 +5,7 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 
-.PHONY: demo demo-real test chaos soak mutants docs check format audit clean
+.PHONY: demo demo-real test chaos soak mutants docs check format audit locks clean
 
 demo: $(VENV)/ready
 	RAY_USAGE_STATS_ENABLED=0 $(BIN)/selfinstruct generate --out runs/demo --target 200 --replicas 2 --shards 2
@@ -50,6 +50,17 @@ format: $(VENV)/ready
 audit: $(VENV)/ready
 	$(BIN)/python -m pip install --quiet $(PIP_OPTIONS) pip-audit
 	$(BIN)/pip-audit --requirement constraints.txt --no-deps --disable-pip
+
+# What images and cloud nodes install, with hashes, for Python 3.11 on Linux. Versions are those of constraints.txt, but
+# with vLLM it decides on what it pins itself. torch's CPU build comes from elsewhere: LOCK_OPTIONS="--torch-backend cpu".
+LOCK := uv pip compile --quiet --no-annotate --generate-hashes --python-version 3.11 --custom-compile-command "make locks" \
+	--python-platform x86_64-manylinux_2_28 --extra finetune --extra evaluate --extra report --extra semantic pyproject.toml
+locks: $(VENV)/ready
+	$(BIN)/python -m pip install --quiet $(PIP_OPTIONS) uv==0.13.9
+	$(BIN)/$(LOCK) deploy/cpu.in --constraint constraints.txt --no-emit-package torch $(LOCK_OPTIONS) \
+		--output-file deploy/requirements-cpu.txt
+	cp constraints.txt deploy/requirements-gpu.txt   # versions that are taken if nothing is against them
+	$(BIN)/$(LOCK) deploy/gpu.in --output-file deploy/requirements-gpu.txt
 
 # torch first: without a pin of it pip would take the newest build, with gigabytes of GPU libraries.
 $(VENV)/ready: pyproject.toml constraints.txt
