@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
 from cluster.settings import RaySettings
+from jobs.voice import log
 from selfinstruct.engines import EMBEDDED, EngineSettings
 from selfinstruct.errors import InputError
 from selfinstruct.prompts import PromptSet
@@ -71,7 +72,7 @@ def answers_of(
     missing = sum(request.id not in answers for request in requests)
     if missing:
         check_room(engine, prompts)
-        print(f"{url}: asking {settings.model} {missing} of {len(requests)} prompts", file=sys.stderr, flush=True)
+        log.info(f"{url}: asking {settings.model} {missing} of {len(requests)} prompts")
         progress = Progress(missing)
         with opened_completer(
             pinned(engine, identity), prompts, settings.replicas, settings.in_flight, settings.ray
@@ -99,7 +100,7 @@ def check_room(engine: EngineSettings, prompts: PromptSet) -> None:
 def put_derived(blobs: Blobs, name: str, data: bytes) -> None:
     """Write a file that follows from the answers, unless it is there; one that differs stays, and is named."""
     if not blobs.put(name, data) and blobs.get(name) != data:
-        print(f"note: {blobs.url}/{name} is there with other content; remove it to write it anew", file=sys.stderr)
+        log.info(f"note: {blobs.url}/{name} is there with other content; remove it to write it anew")
 
 
 def json_text(value: object) -> bytes:

@@ -6,12 +6,14 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tyro.conf import Positional
 
 from jobs.asking import AskedModel, Progress, check_room
 from jobs.command_line import run
+from jobs.commands import Command, Outcome
+from jobs.voice import log
 from selfinstruct.errors import InputError
 from selfinstruct.records import By
 from selfinstruct.settings import SEEDS, option
@@ -44,18 +46,32 @@ class CheckSettings(AskedModel):
     by: By = By.PEOPLE
 
 
+COMMAND = Command(
+    "check",
+    CheckSettings,
+    shown={
+        "what is asked": ("rubric", "share"),
+        "the model that judges": ("engine", "model", "openai.url", "replicas", "ray.address"),
+        "people instead": ("sheet", "by"),
+    },
+    examples=(
+        "selfinstruct check runs/first --model /models/judge-70b --share 0.1",
+        "selfinstruct check runs/first --sheet review.csv",
+    ),
+)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Check; returns the exit code."""
-    return run("check", CheckSettings, check_run, argv)
+    return run(COMMAND, check_run, argv)
 
 
-def check_run(settings: CheckSettings) -> int:
+def check_run(settings: CheckSettings) -> Outcome:
     """Judge what is not judged yet, and show the figures."""
     if settings.by is By.MODEL:
         raise InputError("--by: a sheet is by people or by the author; a model is asked without --sheet")
     checks = _by_people(settings, settings.sheet) if settings.sheet else _by_model(settings)
-    _show(checks)
-    return 0
+    return Outcome(_shown(checks))
 
 
 def _by_people(settings: CheckSettings, sheet: Path) -> CheckSet:
@@ -86,7 +102,7 @@ def _by_model(settings: CheckSettings) -> CheckSet:
         return checks
     check_room(engine, prompts)
     missing = count(checks, judge, rounds)
-    print(f"{settings.run}: asking {judge.model} about {missing:,} instances", file=sys.stderr, flush=True)
+    log.info("%s: asking %s about %s instances", settings.run, judge.model, f"{missing:,}")
     checks.begin()
     opened = pinned(engine, identity)
     with opened_completer(opened, prompts, settings.replicas, settings.in_flight, settings.ray) as completer:
@@ -94,8 +110,8 @@ def _by_model(settings: CheckSettings) -> CheckSet:
     return checks
 
 
-def _show(checks: CheckSet) -> None:
-    """Each question's judgements in numbers, and what follows for the run."""
+def _shown(checks: CheckSet) -> dict[str, Any]:
+    """Print each question's judgements in numbers and what follows for the run, and give them."""
     from selfinstruct.quality.findings import find
 
     found = find(checks.store, checks.name)
@@ -106,6 +122,8 @@ def _show(checks: CheckSet) -> None:
         print(f"  {key:<10} " + ", ".join(f"{number:,} {judgement}" for judgement, number in row.items() if number))
     for line in found.lines if found else ():
         print(line)
+    by_question = tally.by_question if tally else {}
+    return {"check": checks.name, "label": checks.label, "rows": rows, "by_question": by_question, "findings": found}
 
 
 if __name__ == "__main__":

@@ -18,6 +18,9 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 
 import tyro
 
+from jobs.commands import Command, Outcome
+from jobs.helping import GENERAL, HELP, HELP_ALL, recipe_option, short_page, show, whole_page
+from jobs.voice import STDOUT, Voice, speaking, tell, voice_of
 from selfinstruct.errors import UNUSABLE, InputError, SelfInstructError
 from selfinstruct.settings import name_of, problems_of, with_options
 from selfinstruct.sources.options import Kind, holds_names, kinds_of, read_options
@@ -51,28 +54,41 @@ class Terminated(BaseException):
     """SIGTERM came. Like KeyboardInterrupt, nothing but the command line catches it."""
 
 
-def run(
-    name: str, settings: type[T], do: Callable[[T], int], argv: Sequence[str] | None, recipe: str | None = None
-) -> int:
+def run(command: Command[T], do: Callable[[T], Outcome], argv: Sequence[str] | None) -> int:
     """Parse the options of a command, do it, and turn errors into a line on stderr and an exit code.
 
-    `--config FILE` reads options from a YAML file; those on the command line come after it and win.
-
-    Args:
-        recipe: The recipe that is taken when none is given, for commands that take one: `--recipe NAME|FILE`, of which
-            config and command line win.
+    `--config FILE` reads options from a YAML file, and `--recipe NAME|FILE` of commands that take one those under it;
+    what stands on the command line wins over both. `--help`, `--help-all` and what `voice` has are for every command.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if {*HELP_ALL} & {*arguments}:
+        show(whole_page(command), everything=True)
+        return 0
+    if {*HELP} & {*arguments}:
+        show(short_page(command), everything=False)
+        return 0
     told_to_end = threading.Event()
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, lambda *_: _terminate(name, told_to_end))
+        signal.signal(signal.SIGTERM, lambda *_: _terminate(command.name, told_to_end))
+    voice = Voice(STDOUT if "--json" in arguments else None)  # should what follows be wrong
     try:
-        return do(_checked(_parse(name, settings, arguments, recipe)))
+        voice, arguments = voice_of(arguments)
+        with speaking(voice):
+            outcome = do(_checked(_parse(command, arguments)))
+        tell(voice, command.name, outcome)
+        return outcome.exit_code
     except BaseException as error:
         if told_to_end.is_set():  # then it does not matter as what the end arrives here: Ray's own code turns it about
-            _tell_terminated(name, error)
-            return 128 + signal.SIGTERM
-        return _explained(name, error)
+            code, problems = 128 + signal.SIGTERM, [_terminated(error)]
+        else:
+            code, problems = _explained(error)
+        for line in problems:
+            print(f"selfinstruct {command.name}: {line}", file=sys.stderr, flush=True)
+        if isinstance(error, BrokenPipeError):
+            sys.stderr.close()
+        elif voice.json == STDOUT:
+            tell(voice, command.name, Outcome({}, code), problems)
+        return code
 
 
 def _checked(settings: T) -> T:
@@ -82,32 +98,20 @@ def _checked(settings: T) -> T:
     return settings
 
 
-def _explained(name: str, error: BaseException) -> int:
-    """A line on stderr and the exit code for errors that are the user's to know; all others go on."""
+def _explained(error: BaseException) -> tuple[int, list[str]]:
+    """The exit code and the lines for errors that are the user's to know; all others go on."""
     if isinstance(error, SelfInstructError):
-        for line in str(error).splitlines():
-            print(f"selfinstruct {name}: {line}", file=sys.stderr)
-        if notes := _notes(error):
-            print(f"selfinstruct {name}: {', '.join(notes)}; {_GOES_ON}", file=sys.stderr)
-        return error.exit_code
+        notes = _notes(error)
+        return error.exit_code, [*str(error).splitlines(), *([f"{', '.join(notes)}; {_GOES_ON}"] if notes else [])]
     if isinstance(error, ModuleNotFoundError) and (extra := EXTRAS.get((error.name or "").partition(".")[0])):
-        print(
-            f"selfinstruct {name}: needs {error.name}, which is not installed; pip install 'selfinstruct[{extra}]'",
-            file=sys.stderr,
-        )
-        return InputError.exit_code
+        lacks = f"needs {error.name}, which is not installed; pip install 'selfinstruct[{extra}]'"
+        return InputError.exit_code, [lacks]
     if isinstance(error, KeyboardInterrupt) or isinstance(error.__cause__, KeyboardInterrupt):
-        print(f"selfinstruct {name}: interrupted; {_what_stays(error)}", file=sys.stderr)
-        return 128 + signal.SIGINT
+        return 128 + signal.SIGINT, [f"interrupted; {_what_stays(error)}"]
     if isinstance(error, OSError) and error.errno in UNUSABLE and error.filename is not None:
-        print(
-            f"selfinstruct {name}: {plain(str(error.filename))}: {error.strerror}; name another",
-            file=sys.stderr,
-        )
-        return InputError.exit_code
+        return InputError.exit_code, [f"{plain(str(error.filename))}: {error.strerror}; name another"]
     if isinstance(error, BrokenPipeError):  # the reader of our output has gone, as `head` does
-        sys.stderr.close()
-        return 0
+        return 0, []
     raise error
 
 
@@ -118,7 +122,7 @@ def _terminate(name: str, told_to_end: threading.Event) -> None:
     told_to_end.set()
 
     def give_up() -> None:
-        _tell_terminated(name, None)
+        print(f"selfinstruct {name}: {_terminated(None)}", file=sys.stderr, flush=True)
         os._exit(128 + signal.SIGTERM)
 
     watchdog = threading.Timer(GRACE, give_up)
@@ -127,8 +131,8 @@ def _terminate(name: str, told_to_end: threading.Event) -> None:
     raise Terminated
 
 
-def _tell_terminated(name: str, error: BaseException | None) -> None:
-    print(f"selfinstruct {name}: told to end (SIGTERM); {_what_stays(error)}", file=sys.stderr, flush=True)
+def _terminated(error: BaseException | None) -> str:
+    return f"told to end (SIGTERM); {_what_stays(error)}"
 
 
 def _what_stays(error: BaseException | None) -> str:
@@ -151,25 +155,26 @@ def choose(
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments and arguments[0] in commands:
         return commands[arguments[0]][0](arguments[1:])
-    asked = arguments[:1] in (["-h"], ["--help"])
-    lines = [f"  {command:<10}{what}" for command, (_, what) in commands.items()]
+    asked = bool({*arguments[:1]} & {*HELP, *HELP_ALL})
+    lines = [f"  {command:<13}{what}" for command, (_, what) in commands.items()]
     print(
         "\n".join([f"usage: selfinstruct {name} NAME [options]", "", *lines]), file=sys.stdout if asked else sys.stderr
     )
     return 0 if asked else 2
 
 
-def _parse(name: str, settings: type[T], arguments: list[str], recipe: str | None) -> T:
+def _parse(command: Command[T], arguments: list[str]) -> T:
     """The settings: what a field has for itself, a recipe over it, then config files, then options."""
-    rest, files = _files(arguments, ("config", "recipe") if recipe else ("config",))
+    settings: type[T] = command.settings
+    rest, files = _files(arguments, ("config", "recipe") if command.recipe else ("config",))
     rest, by_name = _by_name(rest, kinds_of(settings))
     _refuse_off_line(rest, settings)
-    command = _command(settings, recipe)
-    begun: Any = _shaped(command, with_options(_blank(command), _given(settings, files, recipe)))
+    parser = parser_of(command)
+    begun: Any = _shaped(parser, with_options(_blank(parser), _given(settings, files, command.recipe)))
     with _in_one_line():
         parsed = tyro.cli(
-            command,
-            prog=f"selfinstruct {name}",
+            parser,
+            prog=f"selfinstruct {command.name}",
             args=rest,
             default=begun,
             use_underscores=True,
@@ -187,9 +192,7 @@ def _in_one_line() -> Iterator[None]:
     with redirect_stderr(StringIO()) as said:
         try:
             yield
-        except SystemExit as end:
-            if not end.code:  # --help
-                raise
+        except SystemExit:
             raise InputError(_told(said.getvalue())) from None
 
 
@@ -204,7 +207,7 @@ def _told(box: str) -> str:
         problem = f"{found['option']}: is {value}, must be a {'whole ' if is_whole else ''}number"
     meant = re.findall(r"--\S+", rest[0]) if rest and problem.startswith("Unrecognized") else []
     near = f"; did you mean {meant[0]}?" if meant and "mean" in rest[0] else ""
-    return problem.rstrip(".") + (near or "; --help names all options and what they take")
+    return problem.rstrip(".") + (near or "; --help-all names all options and what they take")
 
 
 def _is_rule(line: str) -> bool:
@@ -297,21 +300,18 @@ def _given(settings: type, files: Mapping[str, Sequence[str]], recipe: str | Non
     return {**read_recipe([named, *files["recipe"]][-1]), **options}
 
 
-def _command(settings: type, recipe: str | None) -> type:
-    """The settings with the options that name files, which are read before all others: here for `--help`."""
-    files = [("config", "FILE", "YAML file of options; those on the command line win. Of several the last one does.")]
-    if recipe:
-        text = f"Recipe under both, from a file or by a name that `selfinstruct recipes` lists. (default: {recipe})"
-        files.append(("recipe", "NAME|FILE", text))
+def parser_of(command: Command[Any]) -> type:
+    """The settings as the parser takes them, with what is read before all others: there for its hints alone."""
+    read_before = [*GENERAL, *([recipe_option(command.recipe)] if command.recipe else [])]
     fields = [
         (
-            name,
-            Annotated[str, tyro.conf.arg(metavar=metavar, help=text, help_behavior_hint="")],
+            each.key,
+            Annotated[str, tyro.conf.arg(metavar=each.takes, help=each.text, help_behavior_hint="")],
             dataclasses.field(default="", kw_only=True),
         )
-        for name, metavar, text in files
+        for each in read_before
     ]
-    return _derived(settings, [*fields, *_on_line(settings)])
+    return _derived(command.settings, [*fields, *_on_line(command.settings)])
 
 
 def _on_line(settings: type) -> Iterator[tuple[str, Any, Any]]:

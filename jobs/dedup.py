@@ -13,6 +13,8 @@ from tyro.conf import Positional
 
 from cluster.settings import RaySettings
 from jobs.command_line import run
+from jobs.commands import Command, Outcome
+from jobs.voice import log
 from selfinstruct.errors import InputError
 from selfinstruct.reuse.dedup import JudgeSettings, deduplicate
 from selfinstruct.settings import group
@@ -39,12 +41,27 @@ class DedupSettings(JudgeSettings):
     ray: RaySettings = group(RaySettings)
 
 
+COMMAND = Command(
+    "dedup",
+    DedupSettings,
+    shown={
+        "what is judged": ("field", "seeds", "screen"),
+        "what is too similar": ("novelty.threshold", "novelty.index", "novelty.tokeniser"),
+        "where it works": ("shards", "ray.address"),
+    },
+    examples=(
+        "selfinstruct dedup alpaca.json --out verdicts --seeds none",
+        "selfinstruct dedup a.jsonl b.parquet --out verdicts --novelty.threshold 0.6 --shards 4",
+    ),
+)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Deduplicate; returns the exit code."""
-    return run("dedup", DedupSettings, dedup, argv)
+    return run(COMMAND, dedup, argv)
 
 
-def dedup(settings: DedupSettings) -> int:
+def dedup(settings: DedupSettings) -> Outcome:
     """Check all texts in order and write the verdicts."""
     from cluster.indexing import indexing
     from selfinstruct.novelty import letters
@@ -64,13 +81,13 @@ def dedup(settings: DedupSettings) -> int:
         verdicts = list(judged)
     read = {"the set": (verdict.text for verdict in verdicts)}
     for warning in letters.warnings(read, settings.novelty.tokeniser, "novelty.tokeniser"):
-        print(f"warning: {warning}", file=sys.stderr)
+        log.warning(warning)
     if not blobs.put(VERDICTS, _parquet(verdicts)):
         raise InputError(f"{settings.out}/{VERDICTS}: was written by another process; take another --out")
     reasons = Counter(str(verdict.reason or "accepted") for verdict in verdicts)
     print(f"{len(verdicts)} texts: " + ", ".join(f"{count} {reason}" for reason, count in reasons.most_common()))
     print(f"verdicts are in {settings.out}/{VERDICTS}")
-    return 0
+    return Outcome({"texts": len(verdicts), "verdicts": reasons, "out": f"{settings.out}/{VERDICTS}"})
 
 
 def _parquet(verdicts: Sequence[Verdict]) -> bytes:

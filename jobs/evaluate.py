@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from jobs.asking import AskedModel, answers_of, json_text, put_derived
 from jobs.command_line import choose, plain, run
+from jobs.commands import Command, Outcome
+from jobs.voice import log
 from selfinstruct.errors import InputError
 from selfinstruct.evaluation.questions import (
     PromptSettings,
@@ -99,6 +101,73 @@ class ConstraintsSettings(EvaluateSettings):
     limit: int | None = option(None, least=1)
 
 
+SUPERNI = Command(
+    "evaluate superni",
+    SuperniSettings,
+    shown={
+        "the benchmark": ("split", "limit_tasks", "limit", "per_task"),
+        "the model": (
+            "model",
+            "name",
+            "engine",
+            "openai.url",
+            "replicas",
+            "prompt.chat",
+            "prompt.max_tokens",
+            "ray.address",
+        ),
+    },
+    examples=(
+        "selfinstruct evaluate superni --model models/llama-si --tasks natural-instructions --out runs/superni",
+        "selfinstruct evaluate superni --model models/llama-si --tasks natural-instructions --out trial --limit 5",
+    ),
+)
+
+TASKS = Command(
+    "evaluate tasks",
+    TasksSettings,
+    shown={
+        "the tasks": ("limit",),
+        "the model": (
+            "model",
+            "name",
+            "engine",
+            "openai.url",
+            "replicas",
+            "prompt.chat",
+            "prompt.max_tokens",
+            "ray.address",
+        ),
+    },
+    examples=(
+        "selfinstruct evaluate tasks --model models/llama-si --tasks user_oriented_instructions.jsonl --out runs/users",
+        "selfinstruct evaluate tasks --engine openai --model gpt --tasks mine.jsonl --out runs/users --limit 20",
+    ),
+)
+
+CONSTRAINTS = Command(
+    "evaluate constraints",
+    ConstraintsSettings,
+    shown={
+        "the questions": ("tasks", "two", "codi", "limit", "seed"),
+        "the model": (
+            "model",
+            "name",
+            "engine",
+            "openai.url",
+            "replicas",
+            "prompt.chat",
+            "prompt.max_tokens",
+            "ray.address",
+        ),
+    },
+    examples=(
+        "selfinstruct evaluate constraints --model models/llama-si --out runs/kept",
+        "selfinstruct evaluate constraints --model models/llama-si --codi length_lite.jsonl --out runs/codi",
+    ),
+)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one evaluation; returns the exit code."""
     commands = {
@@ -110,39 +179,39 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _superni(argv: Sequence[str]) -> int:
-    return run("evaluate superni", SuperniSettings, superni, argv)
+    return run(SUPERNI, superni, argv)
 
 
 def _tasks(argv: Sequence[str]) -> int:
-    return run("evaluate tasks", TasksSettings, tasks, argv)
+    return run(TASKS, tasks, argv)
 
 
 def _constraints(argv: Sequence[str]) -> int:
-    return run("evaluate constraints", ConstraintsSettings, constraints, argv)
+    return run(CONSTRAINTS, constraints, argv)
 
 
-def superni(settings: SuperniSettings) -> int:
+def superni(settings: SuperniSettings) -> Outcome:
     """Evaluate on the benchmark, and show the scores of each category."""
     from selfinstruct.evaluation.superni import read_benchmark
 
     benchmark = read_benchmark(settings.tasks, settings.split, settings.limit_tasks, settings.limit)
     for note in benchmark.notes:
-        print(f"note: {note}", file=sys.stderr)
+        log.info("note: %s", note)
     figures = evaluate(settings, benchmark.questions)
     groups = dict(figures["categories"])
     if settings.per_task:
         groups |= figures["tasks"]
     _show(settings, figures, groups)
-    return 0
+    return Outcome(figures)
 
 
-def tasks(settings: TasksSettings) -> int:
+def tasks(settings: TasksSettings) -> Outcome:
     """Have users' tasks answered."""
     from selfinstruct.evaluation.user_tasks import read_user_tasks
 
     figures = evaluate(settings, read_user_tasks(settings.tasks)[: settings.limit])
     _show(settings, figures, {})
-    return 0
+    return Outcome(figures)
 
 
 def evaluate(settings: EvaluateSettings, questions: Sequence[Question]) -> Mapping[str, Any]:
@@ -161,7 +230,7 @@ def evaluate(settings: EvaluateSettings, questions: Sequence[Question]) -> Mappi
     return _written(url, rows, results(settings.shown_name, rows))
 
 
-def constraints(settings: ConstraintsSettings) -> int:
+def constraints(settings: ConstraintsSettings) -> Outcome:
     """Have instructions with constraints answered, and show how many answers keep each kind."""
     from selfinstruct.evaluation.constraints import results, row_of
 
@@ -170,8 +239,9 @@ def constraints(settings: ConstraintsSettings) -> int:
     url, texts, answers = _answered(settings, [each.question for each in demands], asked)
     name = settings.shown_name
     rows = [row_of(name, each, texts[each.question.id], answers[each.question.id]) for each in demands]
-    _show_kept(settings, _written(url, rows, results(name, rows)))
-    return 0
+    figures = _written(url, rows, results(name, rows))
+    _show_kept(settings, figures)
+    return Outcome(figures)
 
 
 def _demands(settings: ConstraintsSettings) -> list[Demanding]:
@@ -287,7 +357,7 @@ def _beside(settings: EvaluateSettings, asked: int) -> list[tuple[str, list[str]
             if other["model"] != settings.shown_name and other["asked"] == asked:
                 found.append((str(other["model"]), _cells(other["overall"])))
         except (InputError, KeyError, TypeError, ValueError) as error:
-            print(f"note: {path} holds no results and is left out ({plain(str(error))})", file=sys.stderr)
+            log.info("note: %s holds no results and is left out (%s)", path, plain(str(error)))
     return found
 
 

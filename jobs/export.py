@@ -10,6 +10,7 @@ from pathlib import Path
 from tyro.conf import Positional
 
 from jobs.command_line import run
+from jobs.commands import Command, Outcome
 from selfinstruct.export.settings import DatasetSettings
 
 
@@ -32,12 +33,27 @@ class ExportSettings(DatasetSettings):
     private: bool = False
 
 
+COMMAND = Command(
+    "export",
+    ExportSettings,
+    shown={
+        "which rows": ("only", "check", "origins", "samples", "validation", "decontaminate"),
+        "licences": ("license", "model_license", "seeds_license"),
+        "the hub": ("push_to_hub", "private"),
+    },
+    examples=(
+        "selfinstruct export runs/first --out tasks",
+        'selfinstruct export runs/first --out tasks --only "checks.all == yes" --push_to_hub owner/tasks --private',
+    ),
+)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Export; returns the exit code."""
-    return run("export", ExportSettings, export_run, argv)
+    return run(COMMAND, export_run, argv)
 
 
-def export_run(settings: ExportSettings) -> int:
+def export_run(settings: ExportSettings) -> Outcome:
     """Write the folder, and upload it if told to."""
     from selfinstruct.export.dataset import export
     from selfinstruct.export.hub import check_name, push
@@ -50,9 +66,11 @@ def export_run(settings: ExportSettings) -> int:
     if exported.pairs:
         pairs = ", ".join(f"{rows:,} pairs for {split}" for split, rows in exported.pairs.rows.items())
         print(f"{settings.out}: {pairs}; {exported.pairs.without:,} instructions have none")
+    pushed = None
     if settings.push_to_hub is not None:
-        print(push(exported.folder, settings.push_to_hub, settings.private))
-    return 0
+        pushed = push(exported.folder, settings.push_to_hub, settings.private)
+        print(pushed)
+    return Outcome({"out": settings.out, "rows": exported.rows, "pairs": exported.pairs, "pushed": pushed})
 
 
 if __name__ == "__main__":

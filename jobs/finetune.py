@@ -12,6 +12,8 @@ from tyro.conf import Positional
 
 from cluster.settings import RaySettings
 from jobs.command_line import run
+from jobs.commands import Command, Outcome
+from jobs.voice import log
 from selfinstruct.engines import EMBEDDED, EngineSettings, TransformersOptions
 from selfinstruct.errors import InputError
 from selfinstruct.finetune.settings import TuneSettings
@@ -52,12 +54,29 @@ class FinetuneSettings(TuneSettings):
     ray: RaySettings = group(RaySettings, alters_data=False)
 
 
+COMMAND = Command(
+    "finetune",
+    FinetuneSettings,
+    needs=("data", "out"),
+    shown={
+        "the model": ("model",),
+        "the training": ("epochs", "steps", "batch", "rate", "lora.rank", "max_length", "chat"),
+        "what is learnt from": ("only", "check", "seeds"),
+        "where it works": ("workers", "ray.address"),
+    },
+    examples=(
+        "selfinstruct finetune runs/first --model /models/llama-3-8b --out models/llama-si",
+        "selfinstruct finetune runs/first --model /models/llama-3-8b --out models/llama-si --workers 4 --fsdp",
+    ),
+)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Finetune, or go on; returns the exit code."""
-    return run("finetune", FinetuneSettings, finetune, argv)
+    return run(COMMAND, finetune, argv)
 
 
-def finetune(settings: FinetuneSettings) -> int:
+def finetune(settings: FinetuneSettings) -> Outcome:
     """Check everything, train, and leave a model folder."""
     from selfinstruct.finetune.folder import CHECKPOINTS, ModelFolder
     from selfinstruct.finetune.plan import prepare
@@ -68,20 +87,20 @@ def finetune(settings: FinetuneSettings) -> int:
         settings.data, EngineSettings(model=settings.model, transformers=options), settings, settings.workers
     )
     for warning in plan.warnings():
-        _note(f"warning: {warning}")
+        log.warning(warning)
     folder = ModelFolder(settings.out)
     if folder.begin(plan.facts, {"base": settings.model, "sources": _sources(plan), "account": plan.account()}):
         print(f"{settings.out}: is there already, made from the same data with the same options")
-        return 0
+        return Outcome({"out": settings.out, **plan.account(), "loss": _loss(folder)})
     account = plan.account()
-    _note(
+    log.info(
         f"{settings.out}: {account['examples']} examples ({account['duplicates']} duplicates dropped),"
         f" {account['steps']} steps of {settings.batch}, model {settings.model}, {settings.workers} workers on Ray"
     )
     storage = settings.storage or str(folder.path / CHECKPOINTS)
     _train(settings, plan, folder, storage)
     print(f"the tuned model is in {settings.out}; `selfinstruct generate --model {settings.out}` generates with it")
-    return 0
+    return Outcome({"out": settings.out, **account, "loss": _loss(folder)})
 
 
 def _check(settings: FinetuneSettings) -> None:
@@ -104,11 +123,17 @@ def _train(settings: FinetuneSettings, plan: Plan, folder: ModelFolder, storage:
     from selfinstruct.finetune.card import card
 
     fit(plan, storage, settings.ray, settings.retries, Progress(folder, plan.job.steps), folder.fresh())
-    losses = [row["loss"] for row in folder.metrics()]
-    outcome = {"steps": plan.job.steps, "loss": losses[-1] if losses else float("nan"), "versions": _versions()}
+    loss = _loss(folder)
+    outcome = {"steps": plan.job.steps, "loss": float("nan") if loss is None else loss, "versions": _versions()}
     folder.publish(card(plan, settings.model, outcome), outcome)
     if not settings.keep_checkpoints:
         clean(storage)
+
+
+def _loss(folder: ModelFolder) -> float | None:
+    """The last one that was written down."""
+    losses = [row["loss"] for row in folder.metrics()]
+    return losses[-1] if losses else None
 
 
 class Progress:
@@ -147,10 +172,6 @@ def _versions() -> dict[str, str]:
     from importlib.metadata import version
 
     return {name: version(name) for name in PACKAGES}
-
-
-def _note(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

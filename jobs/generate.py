@@ -7,15 +7,35 @@ from collections.abc import Sequence
 
 from cluster.settings import GenerateSettings
 from jobs.command_line import run
+from jobs.commands import Command, Outcome
+from jobs.counting import counts
+from jobs.voice import log
 from selfinstruct.recipes import RECOMMENDED
+
+COMMAND = Command(
+    "generate",
+    GenerateSettings,
+    RECOMMENDED,
+    needs=("out",),
+    shown={
+        "what goes in": ("seeds", "pool", "decontaminate", "recipe"),
+        "the model": ("engine", "model", "prompts", "openai.url"),
+        "how much": ("target", "budget.hours", "label.as"),
+        "where it works": ("replicas", "shards", "ray.address"),
+    },
+    examples=(
+        "selfinstruct generate --out runs/first --target 200",
+        "selfinstruct generate --out s3://bucket/runs/llama --model /models/llama-3-8b --replicas 8 --target 50000",
+    ),
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Generate, or go on with a run; returns the exit code."""
-    return run("generate", GenerateSettings, generate, argv, RECOMMENDED)
+    return run(COMMAND, generate, argv)
 
 
-def generate(settings: GenerateSettings) -> int:
+def generate(settings: GenerateSettings) -> Outcome:
     """Check everything, run, and show what came out."""
     from cluster import generating
     from jobs.display import Display
@@ -27,16 +47,16 @@ def generate(settings: GenerateSettings) -> int:
 
     settings, kept = generating.as_begun(settings)
     for option in kept:
-        _note(option)
+        log.info(option)
     inputs = read_inputs(settings)
     for warning in warnings_about(settings, inputs):
-        _note(f"warning: {warning}")
+        log.warning(warning)
     store = generating.open_store(settings, inputs.facts)
     checkpoint = traits(settings.proposer).checkpoint
     model = f" model {settings.model}," if checkpoint or settings.model != EMBEDDED else ""  # the default is one, too
     pool = f" {len(inputs.imported)} tasks of --pool (no seed tasks of other runs)," if settings.pool else ""
     where = f"{settings.replicas} replicas and {settings.shards} index shards on Ray"
-    _note(
+    log.info(
         f"{settings.out}: {len(inputs.seeds)} seed tasks,{pool} {settings.engine} engine,{model}"
         f" {where if settings.replicas else 'in this process'}"
     )
@@ -44,9 +64,9 @@ def generate(settings: GenerateSettings) -> int:
         finished = generating.generate(settings, inputs, store, display)
     if finished.pool.generated < settings.target:
         spent = f"the budget is spent at {finished.pool.generated} of {settings.target}"
-        _note(f"{', '.join([spent, *([str(display.left)] if str(display.left) else [])])}; the same command goes on")
+        log.info(f"{', '.join([spent, *([str(display.left)] if str(display.left) else [])])}; the same command goes on")
     if line := one_sided(store.totals()):
-        _note(f"warning: {line}")
+        log.warning(line)
     print("\nA few of the accepted tasks:\n")
     show(store, number=5)
     tables = ("candidates", "instances", "proposals", "labels") if settings.labels else ("candidates", "proposals")
@@ -57,11 +77,7 @@ def generate(settings: GenerateSettings) -> int:
     if inputs.judge:
         check = CheckSet(store, inputs.judge.facts).name
         print(f"What {inputs.judge.model} says of them lies in {settings.out.rstrip('/')}/checks/{check}")
-    return 0
-
-
-def _note(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    return Outcome({"run": settings.out, "reached": finished.pool.generated >= settings.target, **counts(store)})
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ from pathlib import Path
 from tyro.conf import Positional
 
 from jobs.command_line import run
+from jobs.commands import Command, Outcome
+from jobs.voice import log
 from selfinstruct.errors import InputError
 from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.settings import SEEDS, option
@@ -46,12 +48,26 @@ class ImportSettings:
     instances: InstanceSettings = field(default_factory=InstanceSettings)
 
 
+COMMAND = Command(
+    "import",
+    ImportSettings,
+    shown={
+        "what it is taken to be": ("seeds", "model", "check_pool"),
+        "limits": ("screen.shortest", "screen.longest", "novelty.threshold", "novelty.tokeniser", "instances.most"),
+    },
+    examples=(
+        "selfinstruct import alpaca.json --out runs/alpaca",
+        "selfinstruct import data/gpt3_generations --out runs/original --seeds data/seed_tasks.jsonl",
+    ),
+)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Import; returns the exit code."""
-    return run("import", ImportSettings, import_run, argv)
+    return run(COMMAND, import_run, argv)
 
 
-def import_run(settings: ImportSettings) -> int:
+def import_run(settings: ImportSettings) -> Outcome:
     """Read everything, then write the run."""
     from selfinstruct.novelty import letters
     from selfinstruct.novelty.check import make_index
@@ -102,7 +118,7 @@ def import_run(settings: ImportSettings) -> int:
         facts[ORIGIN] = {"command": "import", "source": facts["pool"], "rounds": 0}
     read = {"the seed tasks": [seed.instruction for seed in seeds], "the set": texts}
     for warning in notes + letters.warnings(read, settings.novelty.tokeniser, "novelty.tokeniser"):
-        print(f"warning: {warning}", file=sys.stderr)
+        log.warning(warning)
     store = RunStore(settings.out)
     store.blobs.check_writable()
     begun = Run(run_settings, load_prompts("base"), seeds, imported)
@@ -113,7 +129,7 @@ def import_run(settings: ImportSettings) -> int:
     kept = totals[Table.INSTANCES]["instances.accepted"] + totals[Table.INSTANCES]["instances.seed"]
     kept -= sum(len(seed.instances) for seed in seeds)
     print(f"{settings.out}: {accepted:,} instructions accepted, {rejected:,} rejected, {kept:,} instances")
-    return 0
+    return Outcome({"run": settings.out, "accepted": accepted, "rejected": rejected, "instances": kept})
 
 
 if __name__ == "__main__":

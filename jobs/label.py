@@ -10,6 +10,9 @@ from tyro.conf import Positional
 
 from jobs.asking import AskedModel, Progress, check_room
 from jobs.command_line import run
+from jobs.commands import Command, Outcome
+from jobs.counting import counts
+from jobs.voice import log
 from selfinstruct.errors import InputError
 from selfinstruct.settings import option
 from selfinstruct.sources.contamination import NGRAM
@@ -40,12 +43,26 @@ class LabelRunSettings(AskedModel):
     plugin: tuple[str, ...] = ()
 
 
+COMMAND = Command(
+    "label",
+    LabelRunSettings,
+    shown={
+        "what is labelled": ("only", "prompts", "plugin"),
+        "the model": ("engine", "model", "openai.url", "replicas", "max_failed", "ray.address"),
+    },
+    examples=(
+        "selfinstruct label runs/bare --out runs/labelled --model /models/llama-3-8b",
+        "selfinstruct label runs/bare --out runs/best --only chosen.parquet",
+    ),
+)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Label; returns the exit code."""
-    return run("label", LabelRunSettings, label_run, argv)
+    return run(COMMAND, label_run, argv)
 
 
-def label_run(settings: LabelRunSettings) -> int:
+def label_run(settings: LabelRunSettings) -> Outcome:
     """Write the new run, and say what came of it."""
     from cluster.completer import opened_completer
     from selfinstruct.engines import identify, pinned, traits
@@ -78,11 +95,7 @@ def label_run(settings: LabelRunSettings) -> int:
     check_room(engine, prompts)
     count = len(known if chosen is None else chosen)
     writer = traits(engine).writer or settings.model_name
-    print(
-        f"{settings.out}: {count:,} of {len(known):,} instructions, labelled by {writer}",
-        file=sys.stderr,
-        flush=True,
-    )
+    log.info(f"{settings.out}: {count:,} of {len(known):,} instructions, labelled by {writer}")
     progress = Progress(count * (1 if prompts.one_step else 2))
 
     class Told(Watch):
@@ -94,7 +107,7 @@ def label_run(settings: LabelRunSettings) -> int:
         label(source, out, prompts, completer, facts, chosen, evaluation, settings.max_failed, Told())
     made = out.totals()[Table.INSTANCES]
     print(f"{settings.out}: {made['instances.accepted']:,} accepted instances of {count:,} instructions")
-    return 0
+    return Outcome({"run": settings.out, "labelled": count, **counts(out)})
 
 
 if __name__ == "__main__":

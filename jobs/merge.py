@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from tyro.conf import Positional
 
 from jobs.command_line import run
+from jobs.commands import Command, Outcome
+from jobs.counting import counts
 from selfinstruct.errors import InputError
 from selfinstruct.novelty.index import NoveltySettings
 
@@ -31,12 +33,22 @@ class MergeSettings:
     novelty: NoveltySettings = field(default_factory=NoveltySettings)
 
 
+COMMAND = Command(
+    "merge",
+    MergeSettings,
+    examples=(
+        "selfinstruct merge runs/first runs/second --out runs/both",
+        "selfinstruct merge runs/first runs/second --out runs/both --novelty.threshold 0.6",
+    ),
+)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Merge; returns the exit code."""
-    return run("merge", MergeSettings, merge_runs, argv)
+    return run(COMMAND, merge_runs, argv)
 
 
-def merge_runs(settings: MergeSettings) -> int:
+def merge_runs(settings: MergeSettings) -> Outcome:
     """Write the new run."""
     from selfinstruct.records import Table
     from selfinstruct.reuse.merge import merge
@@ -59,7 +71,7 @@ def merge_runs(settings: MergeSettings) -> int:
         f"{settings.out}: {totals[Table.CANDIDATES]['accepted']:,} of {before:,} accepted instructions,"
         f" {totals[Table.INSTANCES]['instances.accepted']:,} instances"
     )
-    return 0
+    return Outcome({"run": settings.out, "before": before, **counts(out)})
 
 
 if __name__ == "__main__":

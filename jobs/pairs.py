@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 from tyro.conf import Positional
 
 from jobs.command_line import run
+from jobs.commands import Command, Outcome
 from selfinstruct.errors import InputError
 from selfinstruct.settings import SEEDS, option
 
@@ -28,22 +28,30 @@ class PairSettings:
         out: The sheet to write.
         number: Pairs on it.
         seed: Of the draw.
-        json: Print the figures of a sheet as JSON.
     """
 
     source: Positional[str]
     out: Path = Path("pairs.csv")
     number: int = option(200, least=1)
     seed: int = option(0, least=SEEDS[0], most=SEEDS[1])
-    json: bool = False
+
+
+COMMAND = Command(
+    "pairs",
+    PairSettings,
+    examples=(
+        "selfinstruct pairs runs/first --out pairs.csv",
+        "selfinstruct pairs pairs.csv",
+    ),
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Make a sheet or read one; returns the exit code."""
-    return run("pairs", PairSettings, pairs, argv)
+    return run(COMMAND, pairs, argv)
 
 
-def pairs(settings: PairSettings) -> int:
+def pairs(settings: PairSettings) -> Outcome:
     """Do the one or the other."""
     from selfinstruct.quality import pairs as sheets
     from selfinstruct.semantic.table import shipped_table
@@ -52,18 +60,15 @@ def pairs(settings: PairSettings) -> int:
         path = sheets.SHIPPED if settings.source == SHIPPED else Path(settings.source).expanduser()
         read = sheets.read_pairs(path)
         bands = sheets.bands_of(read, shipped_table())
-        if settings.json:
-            told = [{**asdict(each), "share": each.share, "interval": each.interval} for each in bands]
-            print(json.dumps({"bands": told, "cosine": sheets.cosine_reached(bands)}, indent=2))
-            return 0
         by = ", ".join(sorted({each.by for each in read if each.same is not None and each.by}))
         print(f"{path}: {len(read):,} pairs" + (f", by {by}" if by else ""))
         print("\n".join(sheets.lines(bands)))
-        return 0
+        told = [{**asdict(each), "share": each.share, "interval": each.interval} for each in bands]
+        return Outcome({"pairs": len(read), "bands": told, "cosine": sheets.cosine_reached(bands)})
     return _make(settings)
 
 
-def _make(settings: PairSettings) -> int:
+def _make(settings: PairSettings) -> Outcome:
     from selfinstruct.quality import pairs as sheets
     from selfinstruct.semantic.table import shipped_table
     from selfinstruct.storage.files import write_file
@@ -80,7 +85,7 @@ def _make(settings: PairSettings) -> int:
         f"{out}: {len(found):,} pairs; write yes under 'same' where both ask for the same thing, else no, and who says"
     )
     print(f"so under 'by'; then `selfinstruct pairs {out}`")
-    return 0
+    return Outcome({"pairs": len(found), "out": out})
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ and disk follow from what the rounds so far took per request and per accepted in
 
 from __future__ import annotations
 
-import json
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tyro.conf import Positional
 
 from jobs.command_line import run
+from jobs.commands import Command, Outcome
 from selfinstruct.errors import InputError
 from selfinstruct.records import Table
 from selfinstruct.settings import option
@@ -44,14 +44,12 @@ class PlanSettings:
         target: Accepted instructions to reach.
         replicas: Replicas that will work on it.
         price: Money per replica and hour.
-        json: Print it as JSON.
     """
 
     run: Positional[str]
     target: int = option(least=1)
     replicas: int = option(1, least=1)
     price: float | None = option(None, least=0)
-    json: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +67,22 @@ class Spent:
     timed_tokens: int  # written in those seconds
 
 
+COMMAND = Command(
+    "plan",
+    PlanSettings,
+    examples=(
+        "selfinstruct plan runs/first --target 50000",
+        "selfinstruct plan runs/first --target 50000 --replicas 8 --price 2.5 --json",
+    ),
+)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the plan; returns the exit code."""
-    return run("plan", PlanSettings, plan, argv)
+    return run(COMMAND, plan, argv)
 
 
-def plan(settings: PlanSettings) -> int:
+def plan(settings: PlanSettings) -> Outcome:
     """Fit, play, print."""
     from selfinstruct.quality.diversity import diversity_if_possible
     from selfinstruct.quality.findings import find
@@ -102,14 +110,6 @@ def plan(settings: PlanSettings) -> int:
     found = find(store)
     diversity, without = diversity_if_possible(store)
     brought = brought_by(store)
-    if settings.json:
-        figures = {name: asdict(value) for name, (value, _) in lines.items()}
-        usable, per = found.usable if found else None, settings.target / spent.accepted
-        figures |= {"usable": _usable(usable, _priced(found, settings, spent), per)} if found and usable else {}
-        figures |= {"diversity": _grown(diversity, settings.target)} if diversity else {}
-        figures |= {"strategies": {name: asdict(each) for name, each in brought.items()}} if brought else {}
-        print(json.dumps(figures, indent=2))
-        return 0
     print(
         f"{settings.run}: {spent.accepted:,} of {settings.target:,} accepted;"
         f" acceptance is {curve.rate(spent.accepted):.0%} now and falls to {forecast.final_rate.middle:.0%}\n"
@@ -126,7 +126,11 @@ def plan(settings: PlanSettings) -> int:
         print(f"  {line}")
     if not spent.replica_seconds:
         print("\nHow long it takes is not known: this run has no timings.")
-    return 0
+    figures: dict[str, Any] = {"accepted": spent.accepted, **{name: value for name, (value, _) in lines.items()}}
+    usable, per = found.usable if found else None, settings.target / spent.accepted
+    figures |= {"usable": _usable(usable, _priced(found, settings, spent), per)} if found and usable else {}
+    figures |= {"diversity": _grown(diversity, settings.target)} if diversity else {}
+    return Outcome(figures | ({"strategies": brought} if brought else {}))
 
 
 def read(store: RunStore) -> tuple[Spent, list[tuple[int, int, int]], dict[str, Any], dict[str, Any]]:

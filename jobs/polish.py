@@ -11,6 +11,9 @@ from tyro.conf import Positional
 
 from jobs.asking import AskedModel, Progress, check_room
 from jobs.command_line import run
+from jobs.commands import Command, Outcome
+from jobs.counting import counts
+from jobs.voice import log
 from selfinstruct.errors import InputError
 from selfinstruct.quality.settings import OnlySettings
 from selfinstruct.settings import NamedValues, option
@@ -52,12 +55,26 @@ class PolishSettings(AskedModel, OnlySettings):
     ngram: int = option(NGRAM, least=2)
 
 
+COMMAND = Command(
+    "polish",
+    PolishSettings,
+    shown={
+        "what is written anew": ("only", "check", "draft", "prompts"),
+        "the model": ("engine", "model", "openai.url", "replicas", "max_failed", "ray.address"),
+    },
+    examples=(
+        "selfinstruct polish runs/first --out runs/polished --model /models/teacher-70b",
+        'selfinstruct polish runs/first --out runs/mended --only "checks.all == no" --draft',
+    ),
+)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Polish; returns the exit code."""
-    return run("polish", PolishSettings, polish_run, argv)
+    return run(COMMAND, polish_run, argv)
 
 
-def polish_run(settings: PolishSettings) -> int:
+def polish_run(settings: PolishSettings) -> Outcome:
     """Write the new run, and say what came of it."""
     from cluster.completer import opened_completer
     from selfinstruct.engines import identify, pinned, traits
@@ -93,12 +110,12 @@ def polish_run(settings: PolishSettings) -> int:
     if missing:
         check_room(engine, prompts)
         name = traits(engine).writer or settings.model_name
-        print(f"{settings.out}: asking {name} for {asked:,} outputs", file=sys.stderr, flush=True)
+        log.info(f"{settings.out}: asking {name} for {asked:,} outputs")
     opened, progress = pinned(engine, identity), Progress(asked)
     with opened_completer(opened, prompts, settings.replicas, settings.in_flight, settings.ray) as completer:
         polish(plan, out, identity, completer, settings.max_failed, progress)
     _show(source, out)
-    return 0
+    return Outcome({"run": settings.out, "asked": asked, **counts(out)})
 
 
 def _show(source: RunStore, out: RunStore) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from tyro.conf import Positional
 
 from jobs.asking import AskedModel, answers_of, json_text, put_derived
 from jobs.command_line import choose, plain, run
+from jobs.commands import Command, Outcome
 from selfinstruct.settings import SEEDS, digest_of, option
 
 if TYPE_CHECKING:
@@ -68,13 +69,43 @@ class ReadSettings:
         ratings: Files of ratings: exported from the page, or written by `selfinstruct rate judge`.
         predictions: The predictions that were rated, as given to the page.
         chart: File for the paper's figure (.png, .svg, .pdf): the mean over people, or over judges if no person rated.
-        json: File for counts and agreement.
     """
 
     ratings: Positional[tuple[Path, ...]]
     predictions: tuple[str, ...]
     chart: Path | None = None
-    json: Path | None = None
+
+
+PAGE = Command(
+    "rate page",
+    PageSettings,
+    examples=(
+        "selfinstruct rate page runs/users/first runs/users/second --out rate.html",
+        "selfinstruct rate page runs/users/first --out rate.html --limit 50",
+    ),
+)
+
+JUDGE = Command(
+    "rate judge",
+    JudgeSettings,
+    shown={
+        "the judge": ("model", "name", "engine", "openai.url", "replicas", "ray.address"),
+        "how it is asked": ("prompt", "chat", "max_tokens"),
+    },
+    examples=(
+        "selfinstruct rate judge runs/users/first --model /models/judge-70b --chat --out runs/judge",
+        "selfinstruct rate judge runs/users/first runs/users/second --model /models/judge-70b --out runs/judge",
+    ),
+)
+
+READ = Command(
+    "rate read",
+    ReadSettings,
+    examples=(
+        "selfinstruct rate read ann.json judge.json --predictions runs/users/first",
+        "selfinstruct rate read ann.json --predictions runs/users/first --chart ratings.png --json",
+    ),
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -88,18 +119,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _page(argv: Sequence[str]) -> int:
-    return run("rate page", PageSettings, page, argv)
+    return run(PAGE, page, argv)
 
 
 def _judge(argv: Sequence[str]) -> int:
-    return run("rate judge", JudgeSettings, judge, argv)
+    return run(JUDGE, judge, argv)
 
 
 def _read(argv: Sequence[str]) -> int:
-    return run("rate read", ReadSettings, read, argv)
+    return run(READ, read, argv)
 
 
-def page(settings: PageSettings) -> int:
+def page(settings: PageSettings) -> Outcome:
     """Write the page."""
     from selfinstruct.draws import Draws
     from selfinstruct.evaluation.page import rating_page
@@ -118,10 +149,11 @@ def page(settings: PageSettings) -> int:
         f"{settings.out}: {len({each.id for each in predictions})} different responses of {len(models)} models"
         f" ({', '.join(map(plain, models))}) to {len(asked)} tasks; open it in a browser, or send it to the raters"
     )
-    return 0
+    responses = len({each.id for each in predictions})
+    return Outcome({"out": settings.out, "responses": responses, "tasks": len(asked), "models": list(models)})
 
 
-def judge(settings: JudgeSettings) -> int:
+def judge(settings: JudgeSettings) -> Outcome:
     """Ask the judge what it has not been asked yet, and write its ratings."""
     from selfinstruct.evaluation import judge as judging
     from selfinstruct.evaluation.predictions import read_predictions
@@ -146,17 +178,14 @@ def judge(settings: JudgeSettings) -> int:
         f"{settings.out.rstrip('/')}/{RATINGS}: {len(ratings.levels)} ratings,"
         f" {ratings.unparsable} answers that name no level"
     )
-    return 0
+    return Outcome({"ratings": len(ratings.levels), "unparsable": ratings.unparsable})
 
 
-def read(settings: ReadSettings) -> int:
-    """Show counts and agreement; draw and write them if asked to."""
-    import json
-
+def read(settings: ReadSettings) -> Outcome:
+    """Show counts and agreement, and draw them if asked to."""
     from selfinstruct.evaluation.chart import check_chart, draw_chart
     from selfinstruct.evaluation.predictions import read_predictions
     from selfinstruct.evaluation.ratings import agreements, count_levels, mean_counts, read_ratings
-    from selfinstruct.storage.files import write_file
 
     check_chart(settings.chart)
     predictions = read_predictions(settings.predictions)
@@ -172,14 +201,8 @@ def read(settings: ReadSettings) -> int:
         people = [rater for rater in raters if not rater.is_model] or raters
         draw_chart(mean_counts([counts[rater.name] for rater in people]), settings.chart)
         print(f"{settings.chart}: the mean over {', '.join(plain(rater.name) for rater in people)}")
-    if settings.json:
-        content = {
-            "counts": counts,
-            "agreement": [asdict(each) for each in agreed],
-            "unparsable": {rater.name: rater.unparsable for rater in raters if rater.is_model},
-        }
-        write_file(settings.json, json.dumps(content, indent=1) + "\n")
-    return 0
+    unparsable = {rater.name: rater.unparsable for rater in raters if rater.is_model}
+    return Outcome({"counts": counts, "agreement": agreed, "unparsable": unparsable})
 
 
 def _show_counts(counts: Mapping[str, Mapping[str, Mapping[str, int]]]) -> None:

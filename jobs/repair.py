@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from tyro.conf import Positional
 
 from jobs.command_line import run
+from jobs.commands import Command, Outcome
 from selfinstruct.errors import CorruptError
 from selfinstruct.settings import option
 
@@ -30,26 +31,36 @@ class RepairSettings:
     dry_run: bool = False
 
 
+COMMAND = Command(
+    "repair",
+    RepairSettings,
+    examples=(
+        "selfinstruct repair runs/first --dry_run",
+        "selfinstruct repair runs/first --to_round 12",
+    ),
+)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Repair a run; returns the exit code."""
-    return run("repair", RepairSettings, repair, argv)
+    return run(COMMAND, repair, argv)
 
 
-def repair(settings: RepairSettings) -> int:
+def repair(settings: RepairSettings) -> Outcome:
     """Name the files that go, move them, and verify the rest."""
     from selfinstruct.storage.repair import doomed, remove
     from selfinstruct.storage.store import RunStore
     from selfinstruct.storage.verify import verify
 
     store = RunStore(settings.run)
-    names = doomed(store, settings.to_round)
+    names, place = doomed(store, settings.to_round), None
     for name in names:
         print(name)
     if not names:
         print(f"{settings.run}: nothing to be removed")
     elif settings.dry_run:
         print(f"{settings.run}: {len(names)} files would be removed")
-        return 0
+        return Outcome({"removed": 0, "would_be_removed": names})
     else:
         store.blobs.check_writable()
         place = remove(store.blobs, names)
@@ -57,7 +68,7 @@ def repair(settings: RepairSettings) -> int:
     problems = verify(store)
     if problems:
         raise CorruptError("\n".join([*problems, f"{settings.run}: that is left; give a lower --to_round, or none"]))
-    return 0
+    return Outcome({"removed": len(names), "files": names, "kept_in": place})
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ from typing import Any
 from tyro.conf import Positional
 
 from jobs.command_line import run
+from jobs.commands import Command, Outcome
+from jobs.counting import counts
 from selfinstruct.errors import InputError
 from selfinstruct.settings import Facts, option
 from selfinstruct.sources.contamination import NGRAM
@@ -38,12 +40,22 @@ class ReparseSettings:
     prompts: str | None = None
 
 
+COMMAND = Command(
+    "reparse",
+    ReparseSettings,
+    examples=(
+        "selfinstruct reparse runs/first --out runs/stricter --change novelty.threshold=0.6",
+        "selfinstruct reparse runs/first --out runs/clear --decontaminate eval.jsonl",
+    ),
+)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Reparse; returns the exit code."""
-    return run("reparse", ReparseSettings, reparse_run, argv)
+    return run(COMMAND, reparse_run, argv)
 
 
-def reparse_run(settings: ReparseSettings) -> int:
+def reparse_run(settings: ReparseSettings) -> Outcome:
     """Write the new run, and say what changed."""
     from selfinstruct.novelty.index import NoveltySettings
     from selfinstruct.prompts import load_prompts
@@ -76,7 +88,7 @@ def reparse_run(settings: ReparseSettings) -> int:
         for each in reasons:
             if each != key and before[table][each] != after[table][each]:
                 print(f"  {each}: {before[table][each]:,} before, {after[table][each]:,} now")
-    return 0
+    return Outcome({"run": settings.out, "before": counts(source)["tables"], **counts(out)})
 
 
 def parse_changes(changes: Sequence[str], facts: Facts) -> Mapping[str, Any]:

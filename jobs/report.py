@@ -11,6 +11,7 @@ from pathlib import Path
 from tyro.conf import Positional
 
 from jobs.command_line import run
+from jobs.commands import Command, Outcome
 from selfinstruct.errors import InputError
 from selfinstruct.report.settings import FigureSettings
 
@@ -22,23 +23,33 @@ class ReportSettings(FigureSettings):
     Args:
         run: Folder of the run.
         out: The page to write; an existing one is replaced.
-        json: Write the figures to this file, too.
     """
 
     run: Positional[str]
     out: Path = Path("report.html")
-    json: Path | None = None
+
+
+COMMAND = Command(
+    "report",
+    ReportSettings,
+    shown={
+        "the page": ("out", "rows", "rejected"),
+        "what it holds": ("only", "check", "review", "reference", "decontaminate", "seed"),
+    },
+    examples=(
+        "selfinstruct report runs/first --out report.html",
+        'selfinstruct report runs/first --json=figures.json --only "checks.all == yes"',
+    ),
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Make a report; returns the exit code."""
-    return run("report", ReportSettings, report, argv)
+    return run(COMMAND, report, argv)
 
 
-def report(settings: ReportSettings) -> int:
+def report(settings: ReportSettings) -> Outcome:
     """Make it and write it."""
-    import json
-
     from selfinstruct.report.making import make_report
     from selfinstruct.storage.files import write_file
     from selfinstruct.storage.store import open_run
@@ -48,9 +59,6 @@ def report(settings: ReportSettings) -> int:
     write_file(settings.out, page)
     chosen = f" for which {figures.chosen} holds" if figures.chosen is not None else ""
     print(f"{settings.out}: {figures.accepted:,} instructions, {figures.instances:,} instances{chosen}")
-    if settings.json:
-        write_file(settings.json, json.dumps(dataclasses.asdict(figures), indent=1, ensure_ascii=False) + "\n")
-        print(f"{settings.json}: the figures")
     if figures.checks:
         for line in (f"right in all: {figures.checks.overall}", *figures.checks.remarks):
             print(f"  {line}")
@@ -60,16 +68,12 @@ def report(settings: ReportSettings) -> int:
         if each.share is not None and each.low is not None and each.high is not None:
             share = f"{each.share:.0%} yes ({each.low:.0%} to {each.high:.0%})"
             print(f"  {each.question} {share} of {each.answered}; the paper {each.paper:.0%}")
-    return 0
+    return Outcome(dataclasses.asdict(figures))
 
 
 def _check(settings: ReportSettings) -> None:
-    problems = []
-    for key, path in (("out", settings.out), ("json", settings.json)):
-        if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
-            problems.append(f"--{key}: {path} must be a file in an existing folder")
-    if problems:
-        raise InputError(*problems)
+    if settings.out.is_dir() or not settings.out.absolute().parent.is_dir():
+        raise InputError(f"--out: {settings.out} must be a file in an existing folder")
 
 
 if __name__ == "__main__":

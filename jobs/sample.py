@@ -6,11 +6,12 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tyro.conf import Positional
 
 from jobs.command_line import plain, run
+from jobs.commands import Command, Outcome
 from selfinstruct.errors import InputError
 from selfinstruct.records import Reason, Table
 from selfinstruct.settings import SEEDS, option
@@ -42,12 +43,22 @@ class SampleSettings:
     follow: bool = False
 
 
+COMMAND = Command(
+    "sample",
+    SampleSettings,
+    examples=(
+        "selfinstruct sample runs/first --number 3",
+        "selfinstruct sample runs/first --reason similar",
+    ),
+)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Show a sample; returns the exit code."""
-    return run("sample", SampleSettings, sample, argv)
+    return run(COMMAND, sample, argv)
 
 
-def sample(settings: SampleSettings) -> int:
+def sample(settings: SampleSettings) -> Outcome:
     """Show accepted tasks, or rejected candidates."""
     from selfinstruct.storage.history import is_labelled
     from selfinstruct.storage.store import open_run
@@ -60,11 +71,11 @@ def sample(settings: SampleSettings) -> int:
     while True:
         rounds = [number for number in store.rounds(table) if number > 0 and number >= shown]
         if rejected:
-            show_rejected(store, settings.number, settings.seed, rounds, reason)
+            rows = show_rejected(store, settings.number, settings.seed, rounds, reason)
         else:
-            show(store, settings.number, settings.seed, rounds)
+            rows = show(store, settings.number, settings.seed, rounds)
         if not settings.follow:
-            return 0
+            return Outcome({"rejected" if rejected else "accepted": rows})
         shown = max(rounds, default=shown - 1) + 1
         time.sleep(POLL)
 
@@ -76,8 +87,8 @@ def _reason(text: str) -> Reason:
         raise InputError(f"--reason: there is no {text!r}; there are: {', '.join(Reason)}, plugin:<name>") from error
 
 
-def show(store: RunStore, number: int, seed: int = 0, rounds: Sequence[int] | None = None) -> None:
-    """Print random accepted tasks with their accepted instances, of the given rounds or of all generated ones.
+def show(store: RunStore, number: int, seed: int = 0, rounds: Sequence[int] | None = None) -> Sequence[Any]:
+    """Print and give random accepted tasks with their accepted instances, of the given rounds or of all generated ones.
 
     Of a run without labels the instructions.
     """
@@ -85,9 +96,10 @@ def show(store: RunStore, number: int, seed: int = 0, rounds: Sequence[int] | No
     from selfinstruct.storage.sample import sample_instructions, sample_tasks
 
     if not is_labelled(store):
-        for row in sample_instructions(store, number, seed, rounds):
+        rows = sample_instructions(store, number, seed, rounds)
+        for row in rows:
             print(f"[{row['id']}] {plain(row['text'])}")
-        return
+        return rows
     tasks = sample_tasks(store, number, seed, rounds)
     if not tasks and number:
         print("(no instruction has a valid instance yet)\n")
@@ -99,15 +111,20 @@ def show(store: RunStore, number: int, seed: int = 0, rounds: Sequence[int] | No
                 print(f"    input:  {plain(instance.input)}")
             print(f"    output: {plain(instance.output)}")
         print()
+    return tasks
 
 
-def show_rejected(store: RunStore, number: int, seed: int, rounds: Sequence[int], reason: Reason | None) -> None:
-    """Print random rejected candidates; a row for a request that gave none has no text."""
+def show_rejected(
+    store: RunStore, number: int, seed: int, rounds: Sequence[int], reason: Reason | None
+) -> Sequence[Any]:
+    """Print, and give, random rejected candidates; a row for a request that gave none has no text."""
     from selfinstruct.storage.sample import sample_rejected
 
-    for row in sample_rejected(store, number, seed, rounds, reason):
+    rows = sample_rejected(store, number, seed, rounds, reason)
+    for row in rows:
         near = f" ({row['rouge_l']:.2f} to {row['nearest_id']})" if row["reason"] == Reason.SIMILAR else ""
         print(f"[{row['id']}] {row['reason']}{near}: {plain(row['text'])}")
+    return rows
 
 
 if __name__ == "__main__":

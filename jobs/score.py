@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tyro.conf import Positional
 
 from jobs.command_line import plain, run
+from jobs.commands import Command, Outcome
+from jobs.voice import log
 from selfinstruct.novelty.rouge import Tokeniser
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ class ScoreSettings:
         by: Score each group of rows with an equal value of this field, too.
         tokeniser: rouge (ASCII letters and digits, as that scorer) or unicode (words of any script; English words still
             by their stems).
-        json: File for the scores.
     """
 
     file: Positional[str]
@@ -36,20 +36,26 @@ class ScoreSettings:
     reference: str
     by: str | None = None
     tokeniser: Tokeniser = "rouge"
-    json: Path | None = None
+
+
+COMMAND = Command(
+    "score",
+    ScoreSettings,
+    examples=(
+        "selfinstruct score predictions.jsonl --prediction response --reference target",
+        "selfinstruct score predictions.jsonl --prediction response --reference target --by task --json",
+    ),
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Score a file; returns the exit code."""
-    return run("score", ScoreSettings, score, argv)
+    return run(COMMAND, score, argv)
 
 
-def score(settings: ScoreSettings) -> int:
-    """Print the scores, and write them if asked to."""
-    import json
-
+def score(settings: ScoreSettings) -> Outcome:
+    """Print the scores."""
     from selfinstruct.evaluation.scoring import figures, grouped
-    from selfinstruct.storage.files import write_file
 
     scored = _scores(settings)
     overall = figures([scores for _, scores in scored])
@@ -59,11 +65,7 @@ def score(settings: ScoreSettings) -> int:
     print(" " * width + "".join(f"{name:>13}" for name in names))
     for name, row in {**groups, "all": overall}.items():
         print(f"{plain(name):<{width}}{row['number']:>13}" + "".join(f"{row[key]:>13.4f}" for key in names[1:]))
-    if settings.json:
-        write_file(
-            settings.json, json.dumps({**overall, "groups": groups} if settings.by else overall, indent=1) + "\n"
-        )
-    return 0
+    return Outcome({**overall, "groups": groups} if settings.by else overall)
 
 
 def _scores(settings: ScoreSettings) -> list[tuple[str, Scores]]:
@@ -87,7 +89,7 @@ def _scores(settings: ScoreSettings) -> list[tuple[str, Scores]]:
     rows = list(parsed([settings.file], prediction, nothing, columns=columns, required=settings.prediction))
     texts = [text for _, said, references in rows for text in (said, *references)]
     for warning in letters.warnings({"the set": texts}, settings.tokeniser, "tokeniser"):
-        print(f"warning: {warning}", file=sys.stderr)
+        log.warning(warning)
     scorer = Scorer(settings.tokeniser)
     return [(group, scorer(text, references)) for group, text, references in rows]
 

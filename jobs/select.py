@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -14,6 +13,7 @@ from tyro.conf import Positional
 
 from jobs.asking import AskedModel, answers_of
 from jobs.command_line import run
+from jobs.commands import Command, Outcome
 from selfinstruct.errors import InputError
 from selfinstruct.settings import SEEDS, option
 
@@ -56,7 +56,6 @@ class SelectSettings(AskedModel):
         embedding: Folder of another encoder, of sentence-transformers or model2vec (default: the table of [semantic]).
         prompts: Prompt set whose select.toml a model is asked by: chat, base, or a folder.
         group: Instructions that a model is shown at once, about.
-        json: Print the figures as JSON.
     """
 
     run: Positional[str]
@@ -71,7 +70,6 @@ class SelectSettings(AskedModel):
     embedding: Path | None = None
     prompts: str = "chat"
     group: int = option(14, least=2, most=60)
-    json: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +87,27 @@ class Choice:
         return [ordinal for ordinal, _, _ in self.rows]
 
 
+COMMAND = Command(
+    "select",
+    SelectSettings,
+    shown={
+        "what is chosen from": ("only", "check", "field", "force"),
+        "the choice": ("out", "seed"),
+        "the model, for --by model": ("engine", "model", "prompts", "openai.url", "replicas"),
+    },
+    examples=(
+        "selfinstruct select runs/first --number 1000 --by quality",
+        'selfinstruct select runs/first --number 1000 --by kcentre --only "checks.all == yes"',
+    ),
+)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Select; returns the exit code."""
-    return run("select", SelectSettings, select, argv)
+    return run(COMMAND, select, argv)
 
 
-def select(settings: SelectSettings) -> int:
+def select(settings: SelectSettings) -> Outcome:
     """Choose, write the file, and show how the choice covers what there was, beside others."""
     from selfinstruct.selection.files import Chosen, check_place, write
     from selfinstruct.semantic.encoders import open_encoder
@@ -114,8 +127,7 @@ def select(settings: SelectSettings) -> int:
         for ordinal, group, by in sorted(choice.rows)
     ]
     write(out, chosen, _facts(settings, candidates, encoder))
-    _show(settings, candidates, vectors, choice)
-    return 0
+    return Outcome(_shown(settings, candidates, vectors, choice))
 
 
 def _candidates(settings: SelectSettings) -> list[Candidate]:
@@ -201,7 +213,10 @@ def _facts(settings: SelectSettings, candidates: Sequence[Candidate], encoder: E
     }
 
 
-def _show(settings: SelectSettings, candidates: Sequence[Candidate], vectors: Vectors, choice: Choice) -> None:
+def _shown(
+    settings: SelectSettings, candidates: Sequence[Candidate], vectors: Vectors, choice: Choice
+) -> dict[str, Any]:
+    """Print how the choice and others cover what there was, and give the figures."""
     from selfinstruct.selection.figures import coverage
     from selfinstruct.selection.ways import by_draw, by_k_centre
     from selfinstruct.semantic.cells import cells_of
@@ -213,16 +228,14 @@ def _show(settings: SelectSettings, candidates: Sequence[Candidate], vectors: Ve
         str(Way.KCENTRE): by_k_centre(vectors, settings.number),
     }
     figures = {way: coverage(vectors, ordinals, candidates, cells) for way, ordinals in beside.items()}
-    if settings.json:
-        told = {"candidates": len(candidates), "asked": choice.asked, "unreadable": choice.unreadable}
-        places = {"places": asdict(choice.places)} if choice.places else {}
-        print(json.dumps({**told, **places, "ways": {way: asdict(each) for way, each in figures.items()}}, indent=2))
-        return
     print(f"{settings.out}: {settings.number:,} of {len(candidates):,}, by {settings.by}")
     _table(figures)
     if choice.places:
         print(f"{choice.unreadable:,} of {choice.asked:,} answers cannot be read; a draw stands in for them")
         print(choice.places.text)
+    told = {"candidates": len(candidates), "asked": choice.asked, "unreadable": choice.unreadable}
+    places = {"places": asdict(choice.places)} if choice.places else {}
+    return {**told, **places, "ways": {way: asdict(each) for way, each in figures.items()}}
 
 
 def _table(figures: dict[str, Coverage]) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tyro.conf import Positional
 
 from jobs.command_line import plain, plain_lines, run
+from jobs.commands import Command, Outcome
 from selfinstruct.errors import InputError
 from selfinstruct.records import Finish, Kind
 
@@ -27,25 +28,31 @@ class ShowSettings:
         id: Of a candidate (000012/00345/03, seed/NAME), an instance, a request; `selfinstruct sample` shows some.
         prompts: Folder of the prompt set, if the run was made with one of your own.
         prefixes: Show the constant parts of the prompts, too.
-        json: Print it as JSON.
     """
 
     run: Positional[str]
     id: Positional[str]
     prompts: str | None = None
     prefixes: bool = False
-    json: bool = False
+
+
+COMMAND = Command(
+    "show",
+    ShowSettings,
+    examples=(
+        "selfinstruct show runs/first 000003/00001/02",
+        "selfinstruct show runs/first seed/seed_task_7 --json",
+    ),
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Show a lineage; returns the exit code."""
-    return run("show", ShowSettings, show, argv)
+    return run(COMMAND, show, argv)
 
 
-def show(settings: ShowSettings) -> int:
+def show(settings: ShowSettings) -> Outcome:
     """Print what the id names."""
-    import json
-
     from selfinstruct.records import Table
     from selfinstruct.run.settings import RunSettings
     from selfinstruct.settings import with_facts
@@ -57,15 +64,12 @@ def show(settings: ShowSettings) -> int:
     form = with_facts(RunSettings(), facts).prompt_form
     prompts = _prompt_set(settings.prompts, str(facts.get("prompts", "")), form)
     lineages = trace(store, settings.id)
-    if settings.json:
-        print(json.dumps([asdict(lineage) for lineage in lineages], indent=2))
-        return 0
     if lineages[0].proposal is not None:
         _show_request(lineages[0], lineages[0].proposal, prompts, settings.prefixes)
     for lineage in lineages:
         _show_candidate(lineage)
         _show_labels(lineage, prompts, settings.prefixes)
-    return 0
+    return Outcome({"lineages": [asdict(lineage) for lineage in lineages]})
 
 
 def _prompt_set(folder: str | None, digest: str, form: Form) -> PromptSet | None:

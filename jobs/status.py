@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tyro.conf import Positional
 
 from jobs.command_line import run
+from jobs.commands import Command, Outcome
+from jobs.counting import counts
 from selfinstruct.records import Table
 
 if TYPE_CHECKING:
@@ -22,22 +24,28 @@ class StatusSettings:
 
     Args:
         run: Folder of the run.
-        json: Print it as JSON.
     """
 
     run: Positional[str]
-    json: bool = False
+
+
+COMMAND = Command(
+    "status",
+    StatusSettings,
+    examples=(
+        "selfinstruct status s3://bucket/runs/first",
+        "selfinstruct status runs/first --json",
+    ),
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the state of a run; returns the exit code."""
-    return run("status", StatusSettings, status, argv)
+    return run(COMMAND, status, argv)
 
 
-def status(settings: StatusSettings) -> int:
+def status(settings: StatusSettings) -> Outcome:
     """Print rounds and cumulative counts of each table, and what checks say."""
-    import json
-
     from cluster.watch.progress import lines, read_progress
     from selfinstruct.quality.diversity import measured
     from selfinstruct.quality.findings import find
@@ -56,16 +64,6 @@ def status(settings: StatusSettings) -> int:
     found = find(store)  # reads the ids of all instances, if anything was judged
     about = measured(store)  # reads two columns, if the run measures
     brought = brought_by(store) if rounds[Table.CANDIDATES] else {}  # reads some, if there is more than one strategy
-    if settings.json:
-        tables: dict[str, Any] = {table: {"rounds": rounds[table], **totals[table]} for table in Table}
-        more = {
-            "live": live,
-            "checks": asdict(found) if found else None,
-            "diversity": asdict(about) if about else None,
-            "strategies": {name: asdict(each) for name, each in brought.items()},
-        }
-        print(json.dumps(tables | {key: value for key, value in more.items() if value}, indent=2))
-        return 0
     accepted = totals[Table.CANDIDATES]["accepted"]
     rejected = sum(count for key, count in totals[Table.CANDIDATES].items() if key.startswith("rejected."))
     share = f"{accepted / (accepted + rejected):.1%}" if accepted else "none"
@@ -95,7 +93,8 @@ def status(settings: StatusSettings) -> int:
         print(f"\n{table} ({rounds[table]} files)")
         for key, count in sorted(totals[table].items(), key=lambda item: (-item[1], item[0])):
             print(f"  {count:>12,}  {key}")
-    return 0
+    more = {"live": live, "checks": found, "diversity": about, "strategies": brought}
+    return Outcome({**counts(store), **{key: value for key, value in more.items() if value}})
 
 
 def _costs(found: Findings, live: Mapping[str, Any] | None, accepted: int) -> Iterator[str]:

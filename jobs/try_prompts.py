@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jobs.command_line import plain, plain_lines, run
+from jobs.commands import Command, Outcome
+from jobs.voice import log
 from selfinstruct.engines import (
     EMBEDDED,
     EngineSettings,
@@ -66,12 +68,27 @@ class TrySettings(StepSettings):
     vllm: VLLMOptions = field(default_factory=VLLMOptions)
 
 
+COMMAND = Command(
+    "try",
+    TrySettings,
+    RECOMMENDED,
+    shown={
+        "what is tried": ("number", "prompts", "compare", "sampling", "seeds", "recipe", "prefixes"),
+        "the model": ("engine", "model", "openai.url"),
+    },
+    examples=(
+        "selfinstruct try --number 10",
+        "selfinstruct try --model /models/qwen3-8b --number 100 --compare base chat instruct",
+    ),
+)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Try the prompts; returns the exit code."""
-    return run("try", TrySettings, try_prompts, argv, RECOMMENDED)
+    return run(COMMAND, try_prompts, argv)
 
 
-def try_prompts(settings: TrySettings) -> int:
+def try_prompts(settings: TrySettings) -> Outcome:
     """Ask, print each answer as it comes, prompt, raw text and verdicts side by side, and then what came of all."""
     from selfinstruct.run.trial import Trial
     from selfinstruct.sources.seeds import load_seeds
@@ -84,11 +101,12 @@ def try_prompts(settings: TrySettings) -> int:
     for trial in trials:
         with _opened(engine_settings, trial.prompts) as engine:
             for line in schema_warnings(trial.prompts, [engine_settings]):
-                print(f"warning: {line}", file=sys.stderr, flush=True)
+                log.warning(line)
             for answer in trial.run(engine):
                 _show(answer, trial.prompts, settings.prefixes)
-    _show_figures({plain(trial.prompts.name): trial.figures() for trial in trials})
-    return 0
+    figures = {plain(trial.prompts.name): trial.figures() for trial in trials}
+    _show_figures(figures)
+    return Outcome({"prompts": figures})
 
 
 def _sets(settings: TrySettings, engine: EngineSettings) -> list[PromptSet]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from tyro.conf import Positional
 
 from jobs.command_line import run
+from jobs.commands import Command, Outcome
 from selfinstruct.errors import CorruptError, InputError
 
 if TYPE_CHECKING:
@@ -32,12 +33,22 @@ class VerifySettings:
     without: tuple[str, ...] = ()
 
 
+COMMAND = Command(
+    "verify",
+    VerifySettings,
+    examples=(
+        "selfinstruct verify runs/first",
+        "selfinstruct verify runs/first --digest",
+    ),
+)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Verify a run; returns the exit code."""
-    return run("verify", VerifySettings, check, argv)
+    return run(COMMAND, check, argv)
 
 
-def check(settings: VerifySettings) -> int:
+def check(settings: VerifySettings) -> Outcome:
     """Print "whole" or the digest; CorruptError with all problems otherwise."""
     from selfinstruct.storage.store import open_run
     from selfinstruct.storage.tables import SCHEMAS
@@ -52,8 +63,9 @@ def check(settings: VerifySettings) -> int:
     problems = verify(store)
     if problems:
         raise CorruptError("\n".join(problems))
-    print(digest(store, settings.without) if settings.digest else f"{settings.run}: whole{_beside(store)}")
-    return 0
+    found = digest(store, settings.without) if settings.digest else None
+    print(found or f"{settings.run}: whole{_beside(store)}")
+    return Outcome({"run": settings.run, "whole": True, "digest": found})
 
 
 def _beside(store: RunStore) -> str:

@@ -124,7 +124,7 @@ def test_every_command_reads_it(older: Path, tmp_path: Path, capsys: pytest.Capt
     assert "similar" in said("show", run, "imported/0:3")
     assert "rounds" in said("plan", run, "--target", "1000")
     figures = tmp_path / "figures.json"
-    said("report", run, "--out", str(tmp_path / "page.html"), "--json", str(figures))
+    said("report", run, "--out", str(tmp_path / "page.html"), f"--json={figures}")
     assert "45" in figures.read_text()
     exported = tmp_path / "set"
     licences = ["--license", "mit", "--pool_license", "mit", "--seeds_license", "mit"]
@@ -226,8 +226,8 @@ def test_its_figures_as_data_have_no_key_less(older: Path, fresh: RunStore, tmp_
     found = []
     for at, run in enumerate((str(older), fresh.blobs.url)):
         out = tmp_path / f"{at}.json"
-        assert main(["report", run, "--out", str(tmp_path / "page.html"), "--json", str(out)]) == 0
-        found.append(json.loads(out.read_text()).keys())
+        assert main(["report", run, "--out", str(tmp_path / "page.html"), f"--json={out}"]) == 0
+        found.append(json.loads(out.read_text())["figures"].keys())
     assert found[0] == found[1]
 
 

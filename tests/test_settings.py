@@ -12,6 +12,7 @@ import pytest
 
 from cluster.settings import GenerateSettings
 from jobs.command_line import run
+from jobs.commands import Command, Outcome
 from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.run.budget import BudgetSettings
 from selfinstruct.run.settings import RoundSettings, RunSettings
@@ -136,7 +137,7 @@ def test_a_command_takes_it_and_leaves_out_what_stands_in_files_alone(
     found: list[Naming] = []
 
     def parse(*arguments: str) -> int:
-        return run("name", Naming, lambda settings: found.append(settings) or 0, arguments)
+        return run(Command("name", Naming), lambda settings: found.append(settings) or Outcome({}), arguments)
 
     (tmp_path / "held.yaml").write_text("inner: {held: 4}\n")
     assert parse("--inner.as", "two", "--config", str(tmp_path / "held.yaml")) == 0

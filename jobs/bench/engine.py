@@ -30,15 +30,18 @@ from typing import Any
 
 from jobs.bench.bed import KINDS, Bed, EngineBenchSettings, Pace, Trial
 from jobs.command_line import run
+from jobs.commands import Command, Outcome
 from selfinstruct.records import Kind
+
+COMMAND = Command("bench engine", EngineBenchSettings)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure; returns the exit code."""
-    return run("bench engine", EngineBenchSettings, bench, argv)
+    return run(COMMAND, bench, argv)
 
 
-def bench(settings: EngineBenchSettings) -> int:
+def bench(settings: EngineBenchSettings) -> Outcome:
     """Measure, print a table, and write JSON."""
     from jobs.bench.machine import machine
 
@@ -68,7 +71,7 @@ def bench(settings: EngineBenchSettings) -> int:
         folder = Path(settings.out)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "engine.json").write_text(json.dumps(figures, indent=1) + "\n")
-    return 0
+    return Outcome(figures)
 
 
 def _round(plain: Mapping[Kind, Pace], engine: Pace, settings: EngineBenchSettings) -> Trial:

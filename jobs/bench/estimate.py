@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jobs.command_line import run
+from jobs.commands import Command, Outcome
 from selfinstruct.settings import option
 
 if TYPE_CHECKING:
@@ -76,29 +77,32 @@ class Held:
     useless: float  # share of samples that find the judge useless
 
 
+COMMAND = Command("bench estimate", EstimateBenchSettings)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure; returns the exit code."""
-    return run("bench estimate", EstimateBenchSettings, bench, argv)
+    return run(COMMAND, bench, argv)
 
 
-def bench(settings: EstimateBenchSettings) -> int:
+def bench(settings: EstimateBenchSettings) -> Outcome:
     """Measure, print a table, and write JSON."""
     from jobs.bench.machine import machine
 
     lines = list(simulate(settings.samples, settings.seed))
     print("\n".join(table(lines)))
+    figures = {
+        "settings": dataclasses.asdict(settings),
+        "machine": machine(),
+        "judged": JUDGED,
+        "judges": JUDGES,
+        "lines": [dataclasses.asdict(each) for each in lines],
+    }
     if settings.out is not None:
         folder = Path(settings.out)
         folder.mkdir(parents=True, exist_ok=True)
-        figures = {
-            "settings": dataclasses.asdict(settings),
-            "machine": machine(),
-            "judged": JUDGED,
-            "judges": JUDGES,
-            "lines": [dataclasses.asdict(each) for each in lines],
-        }
         (folder / "estimate.json").write_text(json.dumps(figures, indent=1) + "\n")
-    return 0
+    return Outcome(figures)
 
 
 def table(lines: Sequence[Held]) -> list[str]:

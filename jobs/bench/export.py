@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from jobs.command_line import run
+from jobs.commands import Command, Outcome
 from selfinstruct.errors import FailureError
 from selfinstruct.settings import option
 
@@ -35,12 +36,15 @@ class BenchSettings:
     decontaminate: tuple[str, ...] = ()
 
 
+COMMAND = Command("bench export", BenchSettings)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure; returns the exit code."""
-    return run("bench export", BenchSettings, bench, argv)
+    return run(COMMAND, bench, argv)
 
 
-def bench(settings: BenchSettings) -> int:
+def bench(settings: BenchSettings) -> Outcome:
     """Make the run, export it, and report."""
     from jobs.bench import scale
     from jobs.bench.machine import machine
@@ -71,7 +75,7 @@ def bench(settings: BenchSettings) -> int:
     }
     (settings.out / "export_bench.json").write_text(json.dumps(figures, indent=1) + "\n")
     print(json.dumps(figures, indent=2))
-    return 0
+    return Outcome(figures)
 
 
 if __name__ == "__main__":

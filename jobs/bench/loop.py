@@ -38,6 +38,7 @@ from typing import TYPE_CHECKING, Any
 
 from cluster.settings import GenerateSettings, RaySettings
 from jobs.command_line import run
+from jobs.commands import Command, Outcome
 from selfinstruct.draws import Draws, seed_of
 from selfinstruct.engines import EMBEDDED, EngineSettings
 from selfinstruct.finetune.templates import PLAIN
@@ -98,12 +99,15 @@ class Score:
     exact_match: float
 
 
+COMMAND = Command("bench loop", LoopSettings)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure; returns the exit code."""
-    return run("bench loop", LoopSettings, bench, argv)
+    return run(COMMAND, bench, argv)
 
 
-def bench(settings: LoopSettings) -> int:
+def bench(settings: LoopSettings) -> Outcome:
     """Measure, print a table and write JSON."""
     from jobs.bench.machine import machine
 
@@ -134,17 +138,17 @@ def bench(settings: LoopSettings) -> int:
         f"\n{settings.seeds} seeds, {settings.steps} steps of {settings.batch}, {settings.each} tasks of each of"
         f" {n} + {n} families; intervals over seeds, those of differences over families"
     )
+    figures = {
+        "settings": dataclasses.asdict(settings),
+        "machine": machine(),
+        "minutes": round((time.monotonic() - begun) / 60, 1),
+        "examples": counts,
+        **summaries,
+    }
     if settings.out is not None:
         Path(settings.out).mkdir(parents=True, exist_ok=True)
-        figures = {
-            "settings": dataclasses.asdict(settings),
-            "machine": machine(),
-            "minutes": round((time.monotonic() - begun) / 60, 1),
-            "examples": counts,
-            **summaries,
-        }
         Path(settings.out, "loop.json").write_text(json.dumps(figures, indent=1) + "\n")
-    return 0
+    return Outcome(figures)
 
 
 @contextmanager

@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobs.command_line import run
+from jobs.commands import Command, Outcome
 from selfinstruct.engines.wide import WideTasks, vocabulary
 from selfinstruct.novelty.check import make_index
 from selfinstruct.novelty.index import LocalIndex, NoveltySettings
@@ -107,12 +108,15 @@ class SizeFigures:
     methods: Mapping[str, MethodFigures]
 
 
+COMMAND = Command("bench novelty", NoveltyBenchSettings)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure; returns the exit code."""
-    return run("bench novelty", NoveltyBenchSettings, bench, argv)
+    return run(COMMAND, bench, argv)
 
 
-def bench(settings: NoveltyBenchSettings) -> int:
+def bench(settings: NoveltyBenchSettings) -> Outcome:
     """Measure, print a table, and write JSON and a plot."""
     from jobs.bench.machine import machine
 
@@ -146,7 +150,7 @@ def bench(settings: NoveltyBenchSettings) -> int:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "novelty.json").write_text(json.dumps(figures, indent=1) + "\n")
         _plot(measured, folder / "novelty.png")
-    return 0
+    return Outcome(figures)
 
 
 def _of_kind(settings: NoveltyBenchSettings, kind: Any) -> NoveltySettings:

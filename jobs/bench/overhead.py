@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from cluster.settings import RaySettings
 from jobs.command_line import run
+from jobs.commands import Command, Outcome
 from selfinstruct.engines import EngineSettings, TemplateOptions, open_engine
 from selfinstruct.errors import FailureError
 from selfinstruct.novelty.index import NoveltySettings
@@ -101,12 +102,15 @@ class Figures:
     replicas_ms_per_request: float | None = None  # of processor time, of all actors and of Ray's own processes
 
 
+COMMAND = Command("bench overhead", OverheadSettings)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure; returns the exit code."""
-    return run("bench overhead", OverheadSettings, bench, argv)
+    return run(COMMAND, bench, argv)
 
 
-def bench(settings: OverheadSettings) -> int:
+def bench(settings: OverheadSettings) -> Outcome:
     """Measure, print a table and write JSON."""
     from cluster.connect import connected
     from jobs.bench.machine import machine
@@ -121,17 +125,17 @@ def bench(settings: OverheadSettings) -> int:
         for count in settings.replicas:
             scaling.append(_measured(settings, *_even(settings, count), prompts))
             print(row("even", scaling[-1]), flush=True)
+    figures = {
+        "settings": dataclasses.asdict(settings),
+        "machine": machine(),
+        "uneven": uneven and dataclasses.asdict(uneven),
+        "scaling": [dataclasses.asdict(each) for each in scaling],
+    }
     if settings.out is not None:
-        figures = {
-            "settings": dataclasses.asdict(settings),
-            "machine": machine(),
-            "uneven": uneven and dataclasses.asdict(uneven),
-            "scaling": [dataclasses.asdict(each) for each in scaling],
-        }
         folder = Path(settings.out)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "overhead.json").write_text(json.dumps(figures, indent=1) + "\n")
-    return 0
+    return Outcome(figures)
 
 
 def _uneven(count: int) -> list[TemplateOptions]:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from tyro.conf import Positional
 
 from jobs.command_line import run
+from jobs.commands import Command, Outcome
 from selfinstruct.settings import option
 
 if TYPE_CHECKING:
@@ -71,12 +72,15 @@ class _Tasks:
     instances: Sequence[tuple[str, Instance]]  # with their instructions
 
 
+COMMAND = Command("bench rules", RulesBenchSettings)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure; returns the exit code."""
-    return run("bench rules", RulesBenchSettings, bench, argv)
+    return run(COMMAND, bench, argv)
 
 
-def bench(settings: RulesBenchSettings) -> int:
+def bench(settings: RulesBenchSettings) -> Outcome:
     """Measure, print a table, and write JSON."""
     from jobs.bench.machine import machine
     from selfinstruct.prompts import load_prompts
@@ -91,16 +95,16 @@ def bench(settings: RulesBenchSettings) -> int:
             lines.append(found)
             shown += [f"{rule}, {name}: {text!r}" for text in texts[: settings.show]]
     print("\n".join([*table(lines), *shown]))
+    figures = {
+        "settings": {"prompts": settings.prompts},
+        "machine": machine(),
+        "lines": [dataclasses.asdict(each) for each in lines],
+    }
     if settings.out is not None:
         folder = Path(settings.out)
         folder.mkdir(parents=True, exist_ok=True)
-        figures = {
-            "settings": {"prompts": settings.prompts},
-            "machine": machine(),
-            "lines": [dataclasses.asdict(each) for each in lines],
-        }
         (folder / "rules.json").write_text(json.dumps(figures, indent=1) + "\n")
-    return 0
+    return Outcome(figures)
 
 
 def table(lines: Sequence[Found]) -> list[str]:

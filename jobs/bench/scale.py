@@ -16,10 +16,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from cluster.settings import GenerateSettings
 from jobs.command_line import run
+from jobs.commands import Command, Outcome
 from selfinstruct.engines import TemplateOptions
 from selfinstruct.engines.wide import expected_acceptance, vocabulary
 from selfinstruct.errors import InputError
@@ -81,12 +82,15 @@ class ScaleSettings:
     store_only: bool = False
 
 
+COMMAND = Command("bench scale", ScaleSettings)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure; returns the exit code."""
-    return run("bench scale", ScaleSettings, bench, argv)
+    return run(COMMAND, bench, argv)
 
 
-def bench(settings: ScaleSettings) -> int:
+def bench(settings: ScaleSettings) -> Outcome:
     """Run and report."""
     from cluster import generating
     from selfinstruct.run.inputs import read_inputs
@@ -109,12 +113,11 @@ def bench(settings: ScaleSettings) -> int:
     if settings.store_only:
         rows = fill(generate, inputs, store)
         print(f"{settings.out}: {rows} accepted instructions, made up")
-        return 0
+        return Outcome({"accepted": rows})
     _refuse_what_never_ends(settings)
     begun = time.perf_counter()
     finished = generating.generate(generate, inputs, store, recorder)
-    report(settings, recorder, finished, time.perf_counter() - begun)
-    return 0
+    return Outcome(report(settings, recorder, finished, time.perf_counter() - begun))
 
 
 def _refuse_what_never_ends(settings: ScaleSettings) -> None:
@@ -227,8 +230,8 @@ def _line(figures: RoundFigures) -> str:
     )
 
 
-def report(settings: ScaleSettings, recorder: Recorder, finished: Run, seconds: float) -> None:
-    """Print the whole and write scale.json."""
+def report(settings: ScaleSettings, recorder: Recorder, finished: Run, seconds: float) -> dict[str, Any]:
+    """Print the whole, write scale.json, and give what stands there."""
     from jobs.bench.machine import machine
 
     rounds = recorder.rounds
@@ -253,6 +256,7 @@ def report(settings: ScaleSettings, recorder: Recorder, finished: Run, seconds: 
     Path(settings.out, "scale.json").write_text(json.dumps(figures, indent=1))
     print(_line(rounds[-1]))
     print(json.dumps(summary, indent=2))
+    return figures
 
 
 # ---- made-up rows

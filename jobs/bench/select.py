@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from jobs.command_line import run
+from jobs.commands import Command, Outcome
 from selfinstruct.settings import option
 
 T = TypeVar("T")
@@ -33,12 +34,15 @@ class BenchSettings:
     number: int = option(1_000, least=1)
 
 
+COMMAND = Command("bench select", BenchSettings)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure; returns the exit code."""
-    return run("bench select", BenchSettings, bench, argv)
+    return run(COMMAND, bench, argv)
 
 
-def bench(settings: BenchSettings) -> int:
+def bench(settings: BenchSettings) -> Outcome:
     """Make the instructions, choose, and report seconds of the process's processor time and of the clock."""
     from jobs.bench.machine import machine
     from selfinstruct.selection.candidates import Candidate
@@ -74,7 +78,7 @@ def bench(settings: BenchSettings) -> int:
     write_file(settings.out / "select_bench.json", json.dumps(figures, indent=1) + "\n")
     for name, (wall, processor) in clock.seconds.items():
         print(f"{name:<10}{wall:>9.3f} s{processor:>9.3f} s of processors{wall / settings.rows * 1e6:>9.1f} us a row")
-    return 0
+    return Outcome(figures)
 
 
 class Clock:

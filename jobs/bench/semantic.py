@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jobs.command_line import run
+from jobs.commands import Command, Outcome
 from selfinstruct.settings import option
 
 if TYPE_CHECKING:
@@ -52,12 +53,15 @@ class SizeFigures:
     found: int  # those of them for which it is found, as looking at the whole pool says
 
 
+COMMAND = Command("bench semantic", BenchSettings)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure; returns the exit code."""
-    return run("bench semantic", BenchSettings, bench, argv)
+    return run(COMMAND, bench, argv)
 
 
-def bench(settings: BenchSettings) -> int:
+def bench(settings: BenchSettings) -> Outcome:
     """Grow a pool, ask at each size, and write the figures."""
     from jobs.bench.machine import machine
     from selfinstruct.semantic.index import VectorIndex
@@ -79,12 +83,10 @@ def bench(settings: BenchSettings) -> int:
             f"   found {each.found} of {each.near}",
             flush=True,
         )
-    told = {"settings": {"sizes": list(settings.sizes), "candidates": settings.candidates}, "machine": machine()}
-    write_file(
-        settings.out / "semantic_bench.json",
-        json.dumps({**told, "sizes": [asdict(each) for each in figures]}, indent=1) + "\n",
-    )
-    return 0
+    about = {"settings": {"sizes": list(settings.sizes), "candidates": settings.candidates}, "machine": machine()}
+    told = {**about, "sizes": [asdict(each) for each in figures]}
+    write_file(settings.out / "semantic_bench.json", json.dumps(told, indent=1) + "\n")
+    return Outcome(told)
 
 
 def _measured(index: VectorIndex, new: Sequence[str], asked: Sequence[str]) -> SizeFigures:

@@ -22,7 +22,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jobs.bench.arms import ARMS, ArmSettings, Growth, Line, go_on, growth_of, halves, opened
 from jobs.bench.repeats import Difference, Mean, difference, over_seeds
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from selfinstruct.semantic.table import StaticTable
 
 
-def bench(settings: ArmSettings) -> int:
-    """Go on with all arms in turn, and tell what they brought."""
+def bench(settings: ArmSettings) -> dict[str, Any]:
+    """Go on with all arms in turn, and tell what they brought; gives the figures, none before all have begun."""
     from selfinstruct.quality.reference import refuse_evaluation
     from selfinstruct.semantic.table import shipped_table
 
@@ -45,12 +45,13 @@ def bench(settings: ArmSettings) -> int:
     by_prompts: defaultdict[str, list[Line]] = defaultdict(list)
     for line in lines:
         by_prompts[ARMS[line.arm].prompts].append(line)
+    figures: dict[str, Any] = {}
     for end in range(settings.slice, settings.tokens + settings.slice, settings.slice):
         tokens = min(end, settings.tokens)
         went_on = [go_on(each, tokens, settings.in_flight) for each in by_prompts.values()]
         if any(went_on) or tokens == settings.tokens:
-            tell(settings, lines, table, reference)
-    return 0
+            figures = tell(settings, lines, table, reference)
+    return figures
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +106,15 @@ FIGURES = ("labelling", "accepted", "valid_share", "valid", "distinct_share", "r
 COMPARED = ("accepted", "valid", "rows", "reach")
 
 
-def tell(settings: ArmSettings, lines: Sequence[Line], table: StaticTable, reference: Sequence[str]) -> None:
-    """Print what each arm brought at equal tokens, and write it."""
+def tell(settings: ArmSettings, lines: Sequence[Line], table: StaticTable, reference: Sequence[str]) -> dict[str, Any]:
+    """Print what each arm brought at equal tokens, write it, and give it."""
     from jobs.bench.machine import machine
     from selfinstruct.storage.files import write_file
 
     grown = {(line.arm, line.seed): growth_of(line) for line in lines}
     tokens = min(each.tokens[-1] for each in grown.values())
     if not tokens:
-        return
+        return {}
     found = {
         arm: [brought(grown[arm, seed], tokens, table, reference, settings.cosine) for seed in range(settings.repeats)]
         for arm in settings.arms
@@ -125,26 +126,27 @@ def tell(settings: ArmSettings, lines: Sequence[Line], table: StaticTable, refer
         if other != arm and other in settings.arms
     }
     print("\n".join(report(summary, against, tokens, settings.repeats, len(reference))), flush=True)
+    names = ("engine", "tokens", "slice", "repeats", "requests", "cosine")
+    figures = {
+        "settings": {
+            "model": Path(str(settings.model)).name,
+            "dtype": settings.transformers.dtype,
+            "check": settings.check.rubric,
+            **{name: getattr(settings, name) for name in names},
+        },
+        "machine": machine(),
+        "tokens": tokens,
+        "held_out": len(reference),
+        "arms": {arm: {name: each and asdict(each) for name, each in of.items()} for arm, of in summary.items()},
+        "against": {
+            pair: {name: each and asdict(each) | {"verdict": each.verdict} for name, each in of.items()}
+            for pair, of in against.items()
+        },
+        "runs": {f"{arm}-{seed}": totals(each) for (arm, seed), each in grown.items()},
+    }
     if settings.out is not None:
-        names = ("engine", "tokens", "slice", "repeats", "requests", "cosine")
-        figures = {
-            "settings": {
-                "model": Path(str(settings.model)).name,
-                "dtype": settings.transformers.dtype,
-                "check": settings.check.rubric,
-                **{name: getattr(settings, name) for name in names},
-            },
-            "machine": machine(),
-            "tokens": tokens,
-            "held_out": len(reference),
-            "arms": {arm: {name: each and asdict(each) for name, each in of.items()} for arm, of in summary.items()},
-            "against": {
-                pair: {name: each and asdict(each) | {"verdict": each.verdict} for name, each in of.items()}
-                for pair, of in against.items()
-            },
-            "runs": {f"{arm}-{seed}": totals(each) for (arm, seed), each in grown.items()},
-        }
         write_file(Path(settings.out) / "yield-model.json", json.dumps(figures, indent=1) + "\n")
+    return figures
 
 
 def summed(name: str, found: Sequence[Brought]) -> Mean | None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from statistics import geometric_mean
 from typing import TYPE_CHECKING, Any
 
+from jobs import commands
 from jobs.bench.arms import ArmSettings
 from jobs.command_line import run
 from selfinstruct.errors import InputError
@@ -96,12 +97,23 @@ class InWorld:
     best: Mapping[str, tuple[Mapping[str, float], float]]
 
 
+COMMAND = commands.Command(
+    "bench yield",
+    YieldBenchSettings,
+    shown={
+        "a real model": ("model", "engine", "seeds", "tokens", "work"),
+        "made-up worlds": ("simulated", "worlds", "candidates", "processes", "tuning"),
+        "what is written": ("out",),
+    },
+)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure; returns the exit code."""
-    return run("bench yield", YieldBenchSettings, bench, argv)
+    return run(COMMAND, bench, argv)
 
 
-def bench(settings: YieldBenchSettings) -> int:
+def bench(settings: YieldBenchSettings) -> commands.Outcome:
     """Go on with a real model's arms, or run every policy in every world."""
     if (settings.model is None) != settings.simulated:
         raise InputError("bench yield: give either --model M or --simulated")
@@ -109,10 +121,10 @@ def bench(settings: YieldBenchSettings) -> int:
         return _simulate(settings)
     from jobs.bench import side_by_side
 
-    return side_by_side.bench(settings)
+    return commands.Outcome(side_by_side.bench(settings))
 
 
-def _simulate(settings: YieldBenchSettings) -> int:
+def _simulate(settings: YieldBenchSettings) -> commands.Outcome:
     """Run every policy in every world, print, and write."""
     from jobs.bench.machine import machine
     from jobs.bench.worlds import drawn, read_worlds
@@ -126,15 +138,15 @@ def _simulate(settings: YieldBenchSettings) -> int:
             print("\n".join(table(each)), flush=True)
     summary = summed(found)
     print("\n".join(told(summary)))
+    figures = {
+        "settings": {name: getattr(settings, name) for name in ("worlds", "candidates", "processes", "tuning")},
+        "machine": machine(),
+        "summary": summary,
+        "worlds": [asdict(each) for each in found],
+    }
     if settings.out:
-        figures = {
-            "settings": {name: getattr(settings, name) for name in ("worlds", "candidates", "processes", "tuning")},
-            "machine": machine(),
-            "summary": summary,
-            "worlds": [asdict(each) for each in found],
-        }
         write_file(Path(settings.out) / "yield-simulated.json", json.dumps(figures, indent=1) + "\n")
-    return 0
+    return commands.Outcome(figures)
 
 
 def policies() -> list[Policy]:

@@ -37,9 +37,9 @@ class NoveltySettings:
     threshold: float = option(0.7, least=0, most=1)
     index: Literal["minhash", "prefix"] = "minhash"
     tokeniser: Tokeniser = "rouge"
-    bands: int = option(79, least=2)
-    rows: int = option(4, least=1)
-    seed: int = option(1, least=0, most=2**32 - 1)
+    bands: int = option(79, least=2, on_command_line=False)
+    rows: int = option(4, least=1, on_command_line=False)
+    seed: int = option(1, least=0, most=2**32 - 1, on_command_line=False)
 
     def problems(self) -> Iterator[str]:
         """What is wrong with the options together."""

@@ -108,7 +108,9 @@ def test_a_live_run_says_what_its_replicas_are_at(bucket: str, capsys: pytest.Ca
         assert "2 ready" in shown
         assert "replica-seconds per accepted instruction" in shown
         assert main([bucket, "--json"]) == 0
-        assert [each["step"] for each in json.loads(capsys.readouterr().out)["live"]["replicas"]] == ["ready"] * 2
+        assert [each["step"] for each in json.loads(capsys.readouterr().out)["figures"]["live"]["replicas"]] == [
+            "ready"
+        ] * 2
         driver.terminate()
         assert driver.wait(timeout=60) == 128 + signal.SIGTERM
     finally:

@@ -148,8 +148,8 @@ def test_rating_by_keyboard_survives_closing_and_is_read(
     exported = tmp_path / "ann.json"
     exported.write_text(json.dumps(ratings))
     out = tmp_path / "counts.json"
-    assert main(["rate", "read", str(exported), "--predictions", *files, "--json", str(out)]) == 0
-    counts = json.loads(out.read_text())["counts"]["Ann"]
+    assert main(["rate", "read", str(exported), "--predictions", *files, f"--json={out}"]) == 0
+    counts = json.loads(out.read_text())["figures"]["counts"]["Ann"]
     assert set(counts) == {"base", "seeds", "tuned"}
     totals = {level: sum(model[level] for model in counts.values()) for level in "ABCD"}
     assert totals == {"A": 1, "B": 2, "C": 2, "D": 7}

@@ -124,12 +124,12 @@ def test_read_shows_counts_agreement_and_the_chart(
     ]
     chart, out = tmp_path / f"chart.{ending}", tmp_path / "out.json"
     asked = ["rate", "read", *files, "--predictions", *files_in(tmp_path / "predictions")]
-    assert main([*asked, "--chart", str(chart), "--json", str(out)]) == 0
+    assert main([*asked, "--chart", str(chart), f"--json={out}"]) == 0
     shown = capsys.readouterr().out
     assert "Ann × Bo" in shown
     assert "m (model): 5 answers name no level" in shown
     assert f"{chart}: the mean over Ann, Bo" in shown
-    content = json.loads(out.read_text())
+    content = json.loads(out.read_text())["figures"]
     assert content["counts"]["Ann"] == {
         "base": {"A": 2, "B": 1, "C": 1, "D": 2},
         "tuned $1$": {"A": 2, "B": 2, "C": 1, "D": 1},
@@ -218,8 +218,8 @@ def test_a_judge_behind_a_server_agrees_with_people(
     levels = {each.id: "B" if each.response.strip().startswith("good") else "D" for each in predictions}
     ann = ratings_file(tmp_path / "ann.json", Ratings("Ann", False, levels))
     judge = str(tmp_path / "judge/ratings.json")
-    assert main(["rate", "read", ann, judge, "--predictions", *files, "--json", str(out)]) == 0
-    (pair,) = json.loads(out.read_text())["agreement"]
+    assert main(["rate", "read", ann, judge, "--predictions", *files, f"--json={out}"]) == 0
+    (pair,) = json.loads(out.read_text())["figures"]["agreement"]
     assert pair["raters"] == ["Ann", "critic (model)"]
     assert (pair["number"], pair["kappa"], pair["kappa_good"]) == (10, 0, 1)
     assert pair["rho"] == pytest.approx(1)

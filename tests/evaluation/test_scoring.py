@@ -159,12 +159,12 @@ def test_a_file_is_scored(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     )
     out = tmp_path / "scores.json"
     asked = ["score", file, "--prediction", "said", "--reference", "wanted"]
-    assert main([*asked, "--json", str(out)]) == 0
+    assert main([*asked, f"--json={out}"]) == 0
     expected = {"number": 3, "rougeL": 61.9048, "rouge1": 61.9048, "exact_match": 33.3333}
-    assert json.loads(out.read_text()) == expected
+    assert json.loads(out.read_text())["figures"] == expected
     assert "61.9048" in capsys.readouterr().out
-    assert main([*asked, "--by", "kind", "--json", str(out)]) == 0
-    assert json.loads(out.read_text())["groups"]["x"] == {**expected, "number": 2, "rougeL": 42.8571} | {
+    assert main([*asked, "--by", "kind", f"--json={out}"]) == 0
+    assert json.loads(out.read_text())["figures"]["groups"]["x"] == {**expected, "number": 2, "rougeL": 42.8571} | {
         "rouge1": 42.8571,
         "exact_match": 0,
     }
@@ -173,8 +173,8 @@ def test_a_file_is_scored(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
 def test_what_a_model_writes_is_scored_whatever_it_is(tmp_path: Path) -> None:
     file = write(tmp_path / "odd.jsonl", {"said": "yes\0\ud800", "wanted": "yes"}, {"said": "\u2028", "wanted": [""]})
     out = tmp_path / "scores.json"
-    assert main(["score", file, "--prediction", "said", "--reference", "wanted", "--json", str(out)]) == 0
-    assert json.loads(out.read_text())["rougeL"] == 50
+    assert main(["score", file, "--prediction", "said", "--reference", "wanted", f"--json={out}"]) == 0
+    assert json.loads(out.read_text())["figures"]["rougeL"] == 50
 
 
 def test_a_package_that_is_missing_is_named(tmp_path: Path) -> None:
@@ -194,7 +194,7 @@ sys.exit(main(["score", {file!r}, "--prediction", "said", "--reference", "wanted
 def test_bad_lines_of_a_file_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = write(tmp_path / "bad.jsonl", {"said": "a", "wanted": []}, {"said": "a", "wanted": "b"}, {"said": "a"})
     asked = ["score", file, "--prediction", "said", "--reference", "wanted"]
-    assert main([*asked, "--json", str(tmp_path / "out.json")]) == 2
+    assert main([*asked, f"--json={tmp_path / 'out.json'}"]) == 2
     lines = capsys.readouterr().err.splitlines()
     assert [line.split(": ")[1] for line in lines] == [f"{file}:1", f"{file}:3"]
     assert main(["score", file, "--prediction", "text", "--reference", "wanted"]) == 2

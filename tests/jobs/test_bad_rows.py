@@ -126,10 +126,18 @@ HERE = ["--engine", "template", "--replicas", "0"]
 COMMANDS: dict[str, Callable[[str, str, str], Sequence[str]]] = {
     "dedup": lambda file, out, run: ["dedup", file, "--out", out],
     "import": lambda file, out, run: ["import", file, "--no_check_pool", "--out", out],
-    "score": lambda file, out, run: ["score", file, "--prediction", "response", "--reference", "target", "--json", out],
+    "score": lambda file, out, run: [
+        "score",
+        file,
+        "--prediction",
+        "response",
+        "--reference",
+        "target",
+        f"--json={out}",
+    ],
     "rate page": lambda file, out, run: ["rate", "page", file, "--out", out],
     "rate judge": lambda file, out, run: ["rate", "judge", file, *HERE, "--out", out],
-    "rate read": lambda file, out, run: ["rate", "read", file, "--predictions", file, "--json", out],
+    "rate read": lambda file, out, run: ["rate", "read", file, "--predictions", file, f"--json={out}"],
     "evaluate tasks": lambda file, out, run: ["evaluate", "tasks", *HERE, "--tasks", file, "--out", out],
     "finetune": lambda file, out, run: ["finetune", file, "--out", out],
     "generate --pool": lambda file, out, run: ["generate", "--engine", "template", "--pool", file, "--out", out],
@@ -207,7 +215,7 @@ def test_bad_documents_are_one_line_and_leave_nothing(
     (tmp_path / "splits/default/test_tasks.txt").write_text("a")
     out, file = tmp_path / "out", tmp_path / "tasks/a.json"
     commands = {
-        "rate read": ["rate", "read", str(file), "--predictions", predictions, "--json", str(out)],
+        "rate read": ["rate", "read", str(file), "--predictions", predictions, f"--json={out}"],
         "report": ["report", run, "--review", str(file), "--out", str(out)],
         "superni": ["evaluate", "superni", *HERE, "--tasks", str(tmp_path), "--out", str(out)],
         "decontaminate": ["export", run, "--decontaminate", str(tmp_path / "tasks"), "--out", str(out)],

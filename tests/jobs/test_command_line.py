@@ -86,7 +86,7 @@ def test_what_the_parser_refuses_is_one_line(options: list[str], said: str, caps
     assert main(options) == 2
     (line,) = lines_of(capsys)
     assert line.startswith(said)
-    assert line.endswith("; --help names all options and what they take")
+    assert line.endswith("; --help-all names all options and what they take")
 
 
 def test_what_a_user_gets_wrong_is_said_before_any_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -67,7 +67,7 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_plan_of_a_run(begun: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan", str(begun), "--target", "3000", "--replicas", "4", "--price", "2", "--json"]) == 0
-    plan = json.loads(capsys.readouterr().out)
+    plan = json.loads(capsys.readouterr().out)["figures"]
     timings = read_timings(open_blobs(str(begun)))
     assert [each.round for each in timings] == list(range(1, len(timings) + 1))
     assert plan["propose requests"]["middle"] == 16 * plan["rounds"]["middle"]

@@ -119,4 +119,4 @@ def test_no_text_steers_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "(not labelled yet)" in text
     assert all(char.isprintable() or char == "\n" for char in text)
     found = json.loads(shown(capsys, store.blobs.url, row.id, "--json"))
-    assert found[0]["candidate"]["text"] == HOSTILE
+    assert found["figures"]["lineages"][0]["candidate"]["text"] == HOSTILE

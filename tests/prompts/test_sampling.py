@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from cluster.settings import GenerateSettings
 from jobs.command_line import run
+from jobs.commands import Outcome
+from jobs.generate import COMMAND
 from jobs.main import main
 from selfinstruct.engines import EngineSettings, open_engine
 from selfinstruct.errors import FingerprintError, InputError
@@ -33,7 +35,7 @@ GIVEN = ["--engine", "template", "--out", "run", "--prompts", "base"]
 def generate_with(*arguments: str) -> GenerateSettings:
     """The settings of `generate` with these arguments."""
     seen: list[GenerateSettings] = []
-    assert run("generate", GenerateSettings, lambda settings: seen.append(settings) or 0, [*GIVEN, *arguments]) == 0
+    assert run(COMMAND, lambda settings: seen.append(settings) or Outcome({}), [*GIVEN, *arguments]) == 0
     return seen[0]
 
 

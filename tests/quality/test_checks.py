@@ -126,11 +126,11 @@ def test_a_report_is_about_the_chosen_rows_and_says_so(store: RunStore, tmp_path
     every = {id for round_ids in accepted(store).values() for id in round_ids}
     page, json_ = tmp_path / "page.html", tmp_path / "figures.json"
     drawn = ["--review_rows", "1000", "--rows", "1000", "--rejected", "0"]
-    options = ["--out", str(page), "--json", str(json_), *drawn]
+    options = ["--out", str(page), f"--json={json_}", *drawn]
     assert main(["report", store.blobs.url, *options]) == 0
-    whole = json.loads(json_.read_text())
+    whole = json.loads(json_.read_text())["figures"]
     assert main(["report", store.blobs.url, *options, "--only", "checks.all == yes"]) == 0
-    figures, text = json.loads(json_.read_text()), page.read_text()
+    figures, text = json.loads(json_.read_text())["figures"], page.read_text()
     instructions = {id.rpartition("/")[0] for id in good}
     assert (whole["chosen"], whole["instances"]) == (None, len(every))
     assert (figures["chosen"], figures["instances"]) == ("checks.all == yes", len(good))
@@ -242,7 +242,7 @@ def test_a_row_s_cost_is_that_of_making_and_checking_it(
     assert found.cost.endswith("checking included")
     capsys.readouterr()
     assert main(["status", store.blobs.url, "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
+    told = json.loads(capsys.readouterr().out)["figures"]
     assert told["checks"]["usable"]["each_high"] == pytest.approx(found.usable.each_high)
     assert [each["tokens"] for each in told["checks"]["tallies"]] == [0, sum(map(tokens_of, answers))]
     money = found.usable_at(3.0)

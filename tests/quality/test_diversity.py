@@ -123,15 +123,15 @@ def test_status_and_plan_and_report_say_it(tmp_path: Path, run: RunStore, capsys
     about = measured(RunStore(out))
     assert about is not None
     assert about.line in said(capsys, "status", out)
-    assert json.loads(said(capsys, "status", out, "--json"))["diversity"]["cells"] == about.cells
+    assert json.loads(said(capsys, "status", out, "--json"))["figures"]["diversity"]["cells"] == about.cells
     assert "cells" not in said(capsys, "status", run.blobs.url)
     assert "Distinct at a cosine of 0.9: " in said(capsys, "plan", run.blobs.url, "--target", "5000")
-    plan = json.loads(said(capsys, "plan", run.blobs.url, "--target", "5000", "--json"))
+    plan = json.loads(said(capsys, "plan", run.blobs.url, "--target", "5000", "--json"))["figures"]
     assert plan["diversity"]["instructions"] == len(accepted(run))
     reference = tmp_path / "reference.jsonl"
     reference.write_text(json.dumps({"instruction": "Plan a trip for two."}) + "\n")
     page, figures = tmp_path / "page.html", tmp_path / "figures.json"
-    words = ["report", run.blobs.url, "--out", str(page), "--json", str(figures), "--reference", str(reference)]
+    words = ["report", run.blobs.url, "--out", str(page), f"--json={figures}", "--reference", str(reference)]
     assert "mean best cosine of 1 reference texts" in said(capsys, *words)
     assert 'id="diversity"' in page.read_text()
     assert "reference texts" in page.read_text()

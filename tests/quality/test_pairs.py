@@ -108,7 +108,7 @@ def test_a_sheet_is_filled_in_and_read_back(tmp_path: Path, run: RunStore, capsy
     assert "30 pairs, by people" in said
     assert "no cosine here from which on 90% of the pairs ask for the same" in said
     assert main(["pairs", str(path), "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
+    told = json.loads(capsys.readouterr().out)["figures"]
     assert sum(each["answered"] for each in told["bands"]) == 27
     for each in told["bands"]:
         assert each["interval"] == list(wilson(each["same"], each["answered"]))

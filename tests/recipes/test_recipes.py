@@ -10,6 +10,8 @@ import pytest
 
 from cluster.settings import GenerateSettings
 from jobs.command_line import run
+from jobs.commands import Outcome
+from jobs.generate import COMMAND
 from jobs.main import main
 from selfinstruct.recipes import RECOMMENDED, load_recipe, read_recipe, shipped
 from selfinstruct.records import Table
@@ -26,7 +28,7 @@ def generate_with(*arguments: str) -> GenerateSettings:
     """The settings of `generate` with these arguments."""
     seen: list[GenerateSettings] = []
     given = ["--engine", "template", "--out", "run", *arguments]
-    assert run("generate", GenerateSettings, lambda settings: seen.append(settings) or 0, given, RECOMMENDED) == 0
+    assert run(COMMAND, lambda settings: seen.append(settings) or Outcome({}), given) == 0
     return seen[0]
 
 
@@ -85,7 +87,6 @@ def test_the_values_make_the_fingerprint_and_the_name_does_not(tmp_path: Path) -
         "--screen.plugin",
         *("--novelty.threshold", "0.7", "--novelty.tokeniser", "rouge", "--novelty.index", "minhash"),
         *("--label.as", "task", "--label.samples", "1"),
-        *("--novelty.bands", "79", "--novelty.rows", "4", "--novelty.seed", "1"),
     ]
     named = {option.removeprefix("--").removeprefix("no_") for option in by_hand if option.startswith("--")}
     rules = {f"rules.{name}": False for name in ("echo", "prompt", "repetition", "statement")}
@@ -94,10 +95,11 @@ def test_the_values_make_the_fingerprint_and_the_name_does_not(tmp_path: Path) -
     feedback |= {"strategies.paper": 1.0, "evolve.similar": 0.9, "spread.seeds": 2, "spread.generated": 6}
     feedback |= dict.fromkeys((f"strategies.{name}" for name in ("spread", "query", "evolve", "document")), 0.0)
     feedback |= dict.fromkeys(("strategies.auto", "strategies.judged"), False)
+    index = {"novelty.bands": 79, "novelty.rows": 4, "novelty.seed": 1}
     other = {"constraints.share", "constraints.two", "semantic.measure", "semantic.gate", "semantic.cosine"}
-    assert named | rules.keys() | feedback.keys() | other == ALTERING.keys()
+    assert named | rules.keys() | feedback.keys() | index.keys() | other == ALTERING.keys()
     config = tmp_path / "rules.yaml"
-    config.write_text(json.dumps(rules | feedback))
+    config.write_text(json.dumps(rules | feedback | index))
     ways = [["--recipe", "paper"], [f"--recipe={copy}"], [*by_hand, "--config", str(config)]]
     assert len({fingerprint_of(read_inputs(generate_with(*way)).facts) for way in ways}) == 1
     copy.write_text("version: 1\ninstances.most: 4\n")

@@ -207,8 +207,8 @@ def test_a_run_of_imported_rows_alone_is_reported(tmp_path: Path) -> None:
             store.commit(effect.make(), "f" * 64)
     out = tmp_path / "figures.json"
     page = tmp_path / "page.html"
-    assert main(["report", store.blobs.url, "--out", str(page), "--json", str(out)]) == 0
-    figures = json.loads(out.read_text())
+    assert main(["report", store.blobs.url, "--out", str(page), f"--json={out}"]) == 0
+    figures = json.loads(out.read_text())["figures"]
     assert (figures["about"], figures["seeds"], figures["accepted"], figures["instances"]) == ("imported", 3, 2, 2)
     assert figures["overlap"]["sample"] == 2
     assert "generated nothing" in page.read_text()

@@ -212,10 +212,10 @@ def test_a_filled_in_review_is_saved_and_read_back(
         cells = answers.read_text(encoding="utf-8").split(",")
         assert not any(cell.strip().strip('"').startswith("=") for cell in cells)
     figures, out = tmp_path / "figures.json", tmp_path / "page.html"
-    options = ["--out", str(out), "--json", str(figures), "--review", str(answers)]
+    options = ["--out", str(out), f"--json={figures}", "--review", str(answers)]
     assert main(["report", str(hostile_run), *options]) == 0
     assert "All three 80% yes (49% to 94%) of 10; the paper 54%" in capsys.readouterr().out
-    review = json.loads(figures.read_text())["review"]
+    review = json.loads(figures.read_text())["figures"]["review"]
     assert [(each["yes"], each["answered"]) for each in review] == [(10, 10), (8, 10), (8, 10), (8, 10)]
     assert "49.0\u202f% to 94.3\u202f%" in out.read_text()
     page.goto(out.as_uri())

@@ -133,7 +133,7 @@ def test_each_strategys_yield_is_told(tmp_path: Path, capsys: pytest.CaptureFixt
         printed = capsys.readouterr().out
         assert all(line in printed for line in lines_of(found))
         assert main([command[0], str(tmp_path / "run"), *command[1:], "--json"]) == 0
-        assert json.loads(capsys.readouterr().out)["strategies"]["query"]["accepted"] == accepted["query"]
+        assert json.loads(capsys.readouterr().out)["figures"]["strategies"]["query"]["accepted"] == accepted["query"]
 
 
 def test_where_rows_are_measured_the_distinct_ones_are_told_and_followed(tmp_path: Path) -> None:

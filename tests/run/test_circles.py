@@ -163,8 +163,8 @@ def test_a_run_keeps_what_was_whole_and_counts_the_rest(
     assert main(["sample", out, "--reason", "repetition", "--number", "1"]) == 0
     assert "Go round and round" in capsys.readouterr().out
     page, figures = tmp_path / "page.html", tmp_path / "figures.json"
-    assert main(["report", out, "--out", str(page), "--json", str(figures)]) == 0
-    cut = {each["kind"]: each for each in json.loads(figures.read_text())["cut"]}
+    assert main(["report", out, "--out", str(page), f"--json={figures}"]) == 0
+    cut = {each["kind"]: each for each in json.loads(figures.read_text())["figures"]["cut"]}
     assert cut["propose"]["repetition"] == len(circled)
     assert cut["propose"]["cut"] == 0
     assert "propose, in circles" in page.read_text()

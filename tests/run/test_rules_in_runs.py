@@ -112,8 +112,8 @@ def _instances(run: Path, number: int) -> Sequence[Any]:
 
 def test_the_report_counts_them_by_itself(ruled: Path, tmp_path: Path) -> None:
     figures = tmp_path / "figures.json"
-    assert main(["report", str(ruled), "--out", str(tmp_path / "page.html"), "--json", str(figures)]) == 0
-    lost = {reason for step in json.loads(figures.read_text())["funnel"] for reason in step["lost"]}
+    assert main(["report", str(ruled), "--out", str(tmp_path / "page.html"), f"--json={figures}"]) == 0
+    lost = {reason for step in json.loads(figures.read_text())["figures"]["funnel"] for reason in step["lost"]}
     assert {"echoes_instruction", "from_prompt", "repeats_itself"} <= lost
     assert "echoes instruction" in (tmp_path / "page.html").read_text()
 

@@ -109,7 +109,7 @@ def test_other_ways_are_shown_beside(run: RunStore, tmp_path: Path, capsys: pyte
     out = tmp_path / "chosen.parquet"
     command = ["select", run.blobs.url, "--number", "20", "--by", "quality", "--out", str(out)]
     assert main([*command, "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)["ways"]
+    told = json.loads(capsys.readouterr().out)["figures"]["ways"]
     assert list(told) == ["quality", "random", "kcentre"]
     assert told["kcentre"]["radius"] <= told["random"]["radius"]
     assert {way["chosen"] for way in told.values()} == {20}
@@ -166,7 +166,7 @@ def test_a_model_names_the_best_of_each_group(
     out = tmp_path / "chosen.parquet"
     command = ["select", run.blobs.url, "--number", "30", *MODEL, "--out", str(out), "--json"]
     assert main(command) == 0
-    told = json.loads(capsys.readouterr().out)
+    told = json.loads(capsys.readouterr().out)["figures"]
     chosen = rows_of(out)
     assert len(chosen) == 30
     by = {row["group"]: row["by"] for row in chosen}
@@ -296,7 +296,7 @@ def test_another_encoder_selects_too(tmp_path: Path, capsys: pytest.CaptureFixtu
         str(out),
     ]
     assert main([*command, "--json"]) == 0
-    ways: Mapping[str, Any] = json.loads(capsys.readouterr().out)["ways"]
+    ways: Mapping[str, Any] = json.loads(capsys.readouterr().out)["figures"]["ways"]
     assert {row["text"].split()[0] for row in rows_of(out)} == set(THINGS)
     assert ways["kcentre"]["radius"] == 0
     assert ways["kcentre"]["cells"] is None

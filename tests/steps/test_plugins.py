@@ -264,7 +264,7 @@ codes = [
     main(["sample", run, "--reason", "plugin:asks", "--number", "3"]),
     main(["status", run]),
     main(["verify", run]),
-    main(["report", run, "--out", f"{out}/report.html", "--json", f"{out}/figures.json"]),
+    main(["report", run, "--out", f"{out}/report.html", f"--json={out}/figures.json"]),
     main(["export", run, "--out", f"{out}/set"]),
 ]
 assert codes == [0] * 5, codes
