@@ -46,10 +46,11 @@ format: $(VENV)/ready
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-# Known vulnerabilities of the pinned dependencies; asks PyPI.
+# Known vulnerabilities of the pinned dependencies; asks PyPI, and says so if that cannot be reached.
 audit: $(VENV)/ready
-	$(BIN)/python -m pip install --quiet $(PIP_OPTIONS) pip-audit
-	$(BIN)/pip-audit --requirement constraints.txt --no-deps --disable-pip
+	test -d $(VENV)/audit || $(PYTHON) -m venv $(VENV)/audit
+	$(VENV)/audit/bin/python -m pip install --quiet $(PIP_OPTIONS) pip-audit
+	$(BIN)/python -m tests.tools.audit $(VENV)/audit/bin/pip-audit
 
 # What images and cloud nodes install, with hashes, for Python 3.11 on Linux. Versions are those of constraints.txt, but
 # with vLLM it decides on what it pins itself. torch's CPU build comes from elsewhere: LOCK_OPTIONS="--torch-backend cpu".

@@ -1,6 +1,7 @@
 """The files under deploy/: what Kubernetes and Docker would be told, as far as it shows without either of them.
 
-KubeRay's own schema cannot be had from a package registry. The autoscaler's half of it can: Ray reads the manifest with
+KubeRay's own schema cannot be had from a package registry (pod templates and policy were held against the models of
+the `kubernetes` client by hand, every name of a field). The autoscaler's half of it can: Ray reads the manifest with
 the code that runs beside a head on Kubernetes, and its result is held against Ray's schema. The names of fields are
 those of KubeRay's public API (`ray.io/v1`), as far as we use them.
 """
@@ -31,6 +32,7 @@ KNOWN = {
         "submissionMode",
         "backoffLimit",
         "submitterConfig",
+        "submitterPodTemplate",
         "shutdownAfterJobFinishes",
         "ttlSecondsAfterFinished",
         "rayClusterSpec",
@@ -50,8 +52,12 @@ KNOWN = {
 
 @pytest.fixture
 def job() -> dict[str, Any]:
-    loaded: dict[str, Any] = yaml.safe_load((ROOT / "deploy/rayjob.yaml").read_text())
-    return loaded
+    return documents()[1]
+
+
+def documents() -> list[dict[str, Any]]:
+    """The network policy, and the job."""
+    return list(yaml.safe_load_all((ROOT / "deploy/rayjob.yaml").read_text()))
 
 
 def test_rays_autoscaler_reads_the_manifest(job: dict[str, Any]) -> None:
@@ -93,6 +99,31 @@ def test_the_manifests_command_is_one_that_we_take(job: dict[str, Any]) -> None:
     assert settings.replicas == job["spec"]["rayClusterSpec"]["workerGroupSpecs"][0]["maxReplicas"]
 
 
+def test_pods_are_restricted_and_closed_to_others(job: dict[str, Any]) -> None:
+    """Kubernetes' pod security standard "restricted", for all containers that we describe; and who may reach them."""
+    cluster = job["spec"]["rayClusterSpec"]
+    templates = [job["spec"]["submitterPodTemplate"], cluster["headGroupSpec"]["template"]]
+    templates += [group["template"] for group in cluster["workerGroupSpecs"]]
+    containers = [container for template in templates for container in template["spec"]["containers"]]
+    contexts = [container["securityContext"] for container in containers]
+    for context in [*contexts, cluster["autoscalerOptions"]["securityContext"]]:
+        assert context == {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    for template in templates:
+        pod = template["spec"]["securityContext"]
+        assert pod["runAsNonRoot"] is True
+        assert pod["runAsUser"] == 1000  # the image's user
+        assert pod["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert template["spec"].get("hostNetwork") is None
+    assert {container["image"] for container in containers} == {"<registry>/selfinstruct@sha256:<digest>"}
+    policy = documents()[0]
+    assert policy["kind"] == "NetworkPolicy"
+    chosen = policy["spec"]["podSelector"]["matchLabels"]
+    assert all(chosen.items() <= template["metadata"]["labels"].items() for template in templates)
+    own, operator, prometheus = policy["spec"]["ingress"]
+    assert own == {"from": [{"podSelector": {"matchLabels": chosen}}]}
+    assert [port["port"] for rule in (operator, prometheus) for port in rule["ports"]] == [8265, 8080]
+
+
 def instructions() -> list[tuple[str, str]]:
     """The Dockerfile's, with continued lines joined."""
     text = re.sub(r"^#.*\n", "", (ROOT / "deploy/Dockerfile").read_text(), flags=re.MULTILINE)
@@ -103,29 +134,35 @@ def instructions() -> list[tuple[str, str]]:
 def test_the_image_has_our_pins_and_our_files() -> None:
     parsed = instructions()
     assert {word for word, _ in parsed} <= {"FROM", "ARG", "RUN", "USER", "WORKDIR", "COPY", "ENV", "CMD"}
-    assert parsed[0] == ("FROM", "python:3.11-slim-bookworm")
+    assert parsed[:2] == [("ARG", "BASE=python:3.11-slim-bookworm"), ("FROM", "$BASE")]
     copied = {source for word, rest in parsed if word == "COPY" for source in rest.split()[:-1]}
     assert all((ROOT / source).exists() for source in copied)
-    assert {"constraints.txt", "pyproject.toml", "selfinstruct", "cluster", "jobs"} <= copied
-    [install] = [rest for word, rest in parsed if word == "RUN" and "pip install" in rest]
-    assert len(re.findall(r"pip install --no-cache-dir", install)) == len(re.findall("--constraint", install)) == 3
-    [loosened] = re.findall(r"\^\(([^)]*)\)==", install)  # in the GPU form, where vLLM decides
-    names = {name for name in PINS if re.fullmatch(loosened, name)}
-    assert names == {
-        "torch",
-        "transformers",
-        "tokenizers",
-        "safetensors",
-        "huggingface_hub",
-        "numpy",
-        "numba",
-        "llvmlite",
-    }
-    assert "ray" in PINS
-    [vllm] = [rest.partition("=")[2] for word, rest in parsed if word == "ARG" and rest.startswith("VLLM=")]
-    least = re.findall(r'"vllm>=([\d.]+)"', (ROOT / "pyproject.toml").read_text())[0]
-    assert [int(part) for part in vllm.split(".")] >= [int(part) for part in least.split(".")]
+    assert {"deploy/requirements-cpu.txt", "deploy/requirements-gpu.txt"} <= copied
+    assert {"pyproject.toml", "selfinstruct", "cluster", "jobs"} <= copied
+    installs = [rest for word, rest in parsed if word == "RUN" and "pip install" in rest]
+    assert all("--no-deps" in each for install in installs for each in install.split("pip install")[1:])
+    assert "--require-hashes --requirement requirements-$FORM.txt" in installs[0]
     assert ("USER", "ray") in parsed  # and not root
+
+
+DECIDED_BY_VLLM = {"certifi", "llvmlite", "numba", "numpy", "torch", "transformers"}
+
+
+@pytest.mark.parametrize("form", ["cpu", "gpu"])
+def test_what_is_installed_by_hash_are_our_pins(form: str) -> None:
+    text = (ROOT / f"deploy/requirements-{form}.txt").read_text()
+    blocks = re.split(r"\n(?=\S)", re.sub(r"^#.*\n", "", text, flags=re.MULTILINE).strip())
+    assert all(re.match(r"[\w.-]+==\S+ \\\n    --hash=sha256:[0-9a-f]{64}", block) for block in blocks)
+    pinned = {name.lower().replace("_", "-"): version for name, version in PINS.items()}
+    found = dict(re.match(r"([\w.-]+)==(\S+)", block).groups() for block in blocks)  # type: ignore[union-attr]
+    assert {"ray", "transformers", "setuptools"} <= set(found)
+    others = {name for name, version in found.items() if pinned.get(name, version) != version}
+    assert others == (DECIDED_BY_VLLM if form == "gpu" else set())
+    assert ("torch" in found) is (form == "gpu")  # the build for CPUs is not on PyPI
+    if form == "gpu":
+        least = re.findall(r'"vllm>=([\d.]+)"', (ROOT / "pyproject.toml").read_text())[0]
+        assert [int(part) for part in found["vllm"].split(".")] >= [int(part) for part in least.split(".")]
+        assert "boto3" in found  # Ray's autoscaler on AWS
 
 
 def test_the_dashboard_asks_for_what_is_exported() -> None:
