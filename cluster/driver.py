@@ -24,7 +24,7 @@ from selfinstruct.run.measuring import pool_index
 from selfinstruct.run.rounds import Run, Stage
 from selfinstruct.run.serving import Served, run_of, served
 from selfinstruct.run.spending import Spending
-from selfinstruct.run.timings import Timer
+from selfinstruct.run.timings import Terms, Timer
 from selfinstruct.run.watches import Everybody, RunWatch
 from selfinstruct.storage.store import RunStore
 
@@ -41,8 +41,9 @@ def generate(settings: GenerateSettings, inputs: Inputs, store: RunStore, watch:
         completers = [(_pool(settings, each), each.stages) for each in lines]
         pools = [pool for pool, _ in completers]
         index = ShardedIndex(settings.novelty, settings.shards, _absolute(settings.out), semantic=settings.semantic)
-        timer = Timer(store.blobs, lambda: sum(pool.alive for pool in pools))
-        spending = Spending(lambda: timer.replica_seconds, max(pool.gpus for pool in pools), settings.budget.price)
+        terms = Terms(settings.target, max(pool.gpus for pool in pools), settings.budget.price)
+        timer = Timer(store.blobs, lambda: sum(pool.alive for pool in pools), terms)
+        spending = Spending(lambda: timer.replica_seconds, terms.gpus, terms.price)
         watch.started(pools, spending)
         metrics = Metrics(lambda: [pool.state() for pool in pools], timer)
         progress = Progress(store.blobs, pools, spending)

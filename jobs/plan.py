@@ -135,7 +135,7 @@ def plan(settings: PlanSettings) -> Outcome:
 
 def read(store: RunStore) -> tuple[Spent, list[tuple[int, int, int]], dict[str, Any], dict[str, Any]]:
     """What was spent, the yield of each round, the run's facts, and the notes of the newest round."""
-    from selfinstruct.run.timings import read_timings
+    from selfinstruct.storage.timings import read_timings
 
     yields, pool, candidates = [], 0, 0
     rounds = store.rounds(Table.PROPOSALS)

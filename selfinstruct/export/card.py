@@ -13,10 +13,10 @@ import yaml
 
 from selfinstruct.export.contents import Contents
 from selfinstruct.export.forms import FORMS, OPENAI, ORIGINAL, PREFERENCE
-from selfinstruct.export.provenance import Model
 from selfinstruct.export.rows import CONSTRAINT, PASS_RATE, THOUGHT
 from selfinstruct.quality.constraints import ALL
 from selfinstruct.records import Kind, Table
+from selfinstruct.run.makers import Model
 from selfinstruct.version import __version__
 
 

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from selfinstruct.export.provenance import Licences, Makers
+from selfinstruct.export.provenance import Licences
 from selfinstruct.quality.constraints import Kept
 from selfinstruct.records import Origin, Table
+from selfinstruct.run.makers import Makers
 from selfinstruct.settings import Facts
 
 

@@ -17,7 +17,7 @@ from selfinstruct.export.contents import Contents, PairCounts, Written
 from selfinstruct.export.folder import MARK, replaced
 from selfinstruct.export.forms import FORMS, PREFERENCE
 from selfinstruct.export.front import front_matter
-from selfinstruct.export.provenance import Makers, known_sources, languages
+from selfinstruct.export.provenance import known_sources, languages
 from selfinstruct.export.rows import rows_of_run
 from selfinstruct.export.samples import Pairs, Passing, best, passing
 from selfinstruct.export.settings import DatasetSettings
@@ -29,6 +29,7 @@ from selfinstruct.quality.constraints import kept_in
 from selfinstruct.quality.findings import find
 from selfinstruct.quality.only import Only, only_where
 from selfinstruct.records import Origin, Table
+from selfinstruct.run.makers import Makers
 from selfinstruct.settings import Facts, with_facts
 from selfinstruct.sources.contamination import Contamination
 from selfinstruct.sources.evaluation_sets import read_evaluation

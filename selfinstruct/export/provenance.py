@@ -1,6 +1,6 @@
-"""Which models and prompts stand behind a run's rounds, and under which licences.
+"""The licences of what a run's rows come from, and the names of models that have none of their own.
 
-Models and prompts are among a run's facts (`history`). Licences are not in a run: they are known for what is shipped
+Licences are not in a run: they are known for what is shipped
 with this project, and have to be given for everything else.
 """
 
@@ -11,18 +11,16 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
-from selfinstruct.engines import ENGINES, EngineSettings, Traits, traits
 from selfinstruct.engines.template import WRITER
 from selfinstruct.errors import InputError
 from selfinstruct.export.settings import LicenceSettings
 from selfinstruct.records import Table
-from selfinstruct.run.facts import POLISHER, tasks_digest
-from selfinstruct.settings import Facts
+from selfinstruct.run.facts import tasks_digest
+from selfinstruct.run.makers import EMBEDDED_NAME, Makers, Model, makers_by_round
 from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
-from selfinstruct.storage.history import facts_by_round, prompts_name, shipped_prompts
+from selfinstruct.storage.history import shipped_prompts
 from selfinstruct.storage.store import RunStore
 
-EMBEDDED_NAME = "selfinstruct-tiny"
 OURS = "apache-2.0"
 
 _KNOWN = {
@@ -30,25 +28,6 @@ _KNOWN = {
     " training on what it writes.",
     WRITER: "No model: a grammar filled at random, shipped with the program. Apache-2.0 lays no condition on outputs.",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """A model by its name and revision: a commit, a digest of its weights, or empty where a server told none."""
-
-    name: str
-    revision: str
-
-
-@dataclass(frozen=True, slots=True)
-class Makers:
-    """What stands behind the rows of a round."""
-
-    proposer: Model
-    labeller: Model
-    prompts: str
-    polisher: Model | None = None  # of the rows whose outputs were written anew
-    drafted: bool = False  # it was shown the old ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +58,7 @@ def known_sources(store: RunStore, settings: LicenceSettings) -> tuple[dict[int,
         InputError: names or licences are neither known nor given; one line has all that is to be said.
     """
     makers = _makers_by_round(store, settings.model_name)
-    models = {model.name or model.revision: model for each in makers.values() if each for model in _models(each)}
+    models = {model.name or model.revision: model for each in makers.values() if each for model in each.models}
     known_by = {key: (key, model.revision) for key, model in models.items()}
     license_of = {**dict.fromkeys(_KNOWN, OURS), **_by_name(settings.model_license, known_by)}
     outputs_of = {**_KNOWN, **_by_name(settings.model_outputs, known_by)}
@@ -139,49 +118,16 @@ def languages(store: RunStore, makers: Mapping[int, Makers | None], given: Seque
 
 
 def _makers_by_round(store: RunStore, names: Sequence[str]) -> dict[int, Makers | None]:
-    """Who made the rows from a round on; a model that has no name and is given none keeps an empty one."""
-    found = {
-        number: Makers(
-            _model(facts, "proposer"),
-            _model(facts, "labeller"),
-            prompts_name(facts),
-            _model(facts, "polisher") if POLISHER in facts else None,
-            bool(facts.get("polish.draft")),
-        )
-        if "proposer.engine" in facts
-        else None
-        for number, facts in facts_by_round(store)
-    }
-    nameless = {model.revision for makers in found.values() if makers for model in _models(makers) if not model.name}
+    """The makers from a round on; a model that has no name and is given none keeps an empty one."""
+    found = makers_by_round(store)
+    nameless = {model.revision for makers in found.values() if makers for model in makers.models if not model.name}
     given = _by_name(names, {revision: (revision,) for revision in nameless})
     return {number: makers and _named(makers, given) for number, makers in found.items()}
 
 
-def _model(facts: Facts, stage: str) -> Model:
-    """The model of a stage; one from a folder has no name unless it is the embedded one."""
-    of = {key.removeprefix(f"{stage}."): str(value) for key, value in facts.items() if key.startswith(f"{stage}.")}
-    known = traits(EngineSettings(of["engine"])) if of["engine"] in ENGINES else Traits()
-    revision = of.get(known.revision, "")
-    if "model" not in of and revision == _embedded():
-        return Model(EMBEDDED_NAME, revision)
-    nameless = of["engine"] if not revision else ""  # an engine of the user's own need not name a model
-    return Model(known.writer or of.get("model", nameless), revision)
-
-
-@cache
-def _embedded() -> str:
-    from selfinstruct.engines.checkpoint import fingerprint
-
-    return fingerprint(EngineSettings())["weights"]
-
-
-def _models(makers: Makers) -> tuple[Model, ...]:
-    return makers.proposer, makers.labeller, *([makers.polisher] if makers.polisher else [])
-
-
 def _named(makers: Makers, given: Mapping[str, str]) -> Makers:
     proposer, labeller, *others = (
-        Model(each.name or given.get(each.revision, ""), each.revision) for each in _models(makers)
+        Model(each.name or given.get(each.revision, ""), each.revision) for each in makers.models
     )
     return replace(makers, proposer=proposer, labeller=labeller, polisher=others[0] if others else None)
 

@@ -8,9 +8,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from selfinstruct.export.provenance import Makers, Model
 from selfinstruct.quality.only import Only
 from selfinstruct.records import Origin, Table
+from selfinstruct.run.makers import Makers, Model
 from selfinstruct.storage.history import polished_ids
 from selfinstruct.storage.store import RunStore
 

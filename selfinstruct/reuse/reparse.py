@@ -30,7 +30,6 @@ from selfinstruct.run.facts import (
     ALGORITHMS,
     CONSTRAINTS,
     ORIGIN,
-    POLISHER,
     RULED_BY,
     TABLES,
     constraint_facts,
@@ -43,7 +42,7 @@ from selfinstruct.run.settings import RunSettings
 from selfinstruct.settings import Facts, problems_of, with_facts
 from selfinstruct.sources.contamination import Contamination
 from selfinstruct.steps.plugins import OPTION, PLUGINS, plugin_facts
-from selfinstruct.storage.history import complete_rounds, dialect_of, facts_by_round, shipped_prompts
+from selfinstruct.storage.history import POLISHER, complete_rounds, dialect_of, facts_by_round, shipped_prompts
 from selfinstruct.storage.store import RunStore
 
 CHANGEABLE = ("reading", "evolve.", "screen.", "novelty.", "instances.", "rules.", "semantic.", "check_pool")

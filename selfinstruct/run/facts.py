@@ -40,9 +40,6 @@ RULED_BY = "rules.prompts"
 """The fact that has the digests of the prompt sets whose texts a reparsed run has not as data, where `prompts` does not
 say it."""
 
-POLISHER = "polisher.engine"
-"""The fact by which a run is known whose outputs, or some of them, another model has written anew."""
-
 CONSTRAINTS = "constraints.digest"
 """The fact that says from what constraints are drawn, and what they mean; there where instructions get any."""
 

@@ -14,7 +14,7 @@ from selfinstruct.run.rounds import Run, Stage
 from selfinstruct.run.serving import Served, run_of, served
 from selfinstruct.run.settings import RunSettings
 from selfinstruct.run.spending import Spending
-from selfinstruct.run.timings import Timer
+from selfinstruct.run.timings import Terms, Timer
 from selfinstruct.run.watches import Everybody, RunWatch
 from selfinstruct.storage.store import RunStore
 
@@ -40,8 +40,8 @@ def generate(
     """
     run = run_of(settings, inputs)
     completers = _completers(inputs, in_flight)
-    timer = Timer(store.blobs, lambda: 1)
     gpus = _gpus(inputs.proposer) if inputs.own is None else 0
+    timer = Timer(store.blobs, lambda: 1, Terms(settings.target, gpus, budget.price))
     spending = Spending(lambda: timer.replica_seconds, gpus, budget.price)
     watch.started((), spending)
     everybody = Everybody(timer, spending, watch)

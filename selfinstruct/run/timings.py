@@ -1,48 +1,27 @@
-"""How long rounds took: `timings/000012.json` beside the tables. Written as best it can be, and nothing depends on it.
-
-A timing lies between the commits of two rounds of candidates within one life of the run, and counts everything that
-the replicas completed meanwhile, of whichever round. Rounds whose commit was another driver's, or that ended an earlier
-life, may have none.
-"""
+"""Times the rounds of a run (`storage.timings`)."""
 
 from __future__ import annotations
 
-import contextlib
-import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
-from selfinstruct.errors import SelfInstructError
-from selfinstruct.records import Completion, RoundFile, Table, round_name
+from selfinstruct.records import Completion, RoundFile, Table
+from selfinstruct.run.keeping import Left
 from selfinstruct.run.loop import Watch
 from selfinstruct.run.rounds import Run
 from selfinstruct.storage.blobs import Blobs
-
-FOLDER = "timings"
+from selfinstruct.storage.timings import Timing, write_timing
 
 
 @dataclass(frozen=True, slots=True)
-class Timing:
-    """One round, from the commit of the candidates before it to its own."""
+class Terms:
+    """On which terms a life of the run works; nothing in its data depends on them."""
 
-    round: int
-    seconds: float
-    replica_seconds: float  # summed over the replicas that were ready
-    completions: int
-    prompt_tokens: int
-    completion_tokens: int
-
-
-def read_timings(blobs: Blobs) -> list[Timing]:
-    """Those that are there and can be read, by round."""
-    timings = []
-    for name in blobs.names(FOLDER):
-        try:
-            timings.append(Timing(**json.loads(blobs.get(f"{FOLDER}/{name}"))))
-        except (ValueError, TypeError, KeyError, SelfInstructError):
-            continue
-    return timings
+    target: int | None = None
+    gpus: float = 0  # of a replica
+    price: float | None = None  # money per replica and hour
 
 
 class Timer(Watch):
@@ -53,10 +32,12 @@ class Timer(Watch):
         replicas: How many replicas are ready just now.
     """
 
-    def __init__(self, blobs: Blobs, replicas: Callable[[], int]) -> None:
+    def __init__(self, blobs: Blobs, replicas: Callable[[], int], terms: Terms) -> None:
         self._blobs = blobs
         self._replicas = replicas
+        self._terms = terms
         self.replica_seconds = 0.0  # in all
+        self._round = 0  # the newest whose candidates this life has committed
         self._ticked = time.monotonic()
         self._reset()
 
@@ -80,14 +61,27 @@ class Timer(Watch):
         """Write the timing of a round of candidates."""
         if file.table is not Table.CANDIDATES or file.round == 0:
             return
+        self._round = file.round
+        write_timing(self._blobs, self._timing())
+
+    def ended(self, left: Left) -> None:
+        """Write the timing of what came after the last such round."""
+        if self._completions:
+            write_timing(self._blobs, self._timing(), after=True)
+
+    def _timing(self) -> Timing:
+        """What has been counted since the last one."""
         timing = Timing(
-            round=file.round,
+            round=self._round,
             seconds=round(time.monotonic() - self._begun, 3),
             replica_seconds=round(self.replica_seconds - self._begun_with, 3),
             completions=self._completions,
             prompt_tokens=self._prompt_tokens,
             completion_tokens=self._completion_tokens,
+            ended=datetime.now(UTC).isoformat(timespec="seconds"),
+            target=self._terms.target,
+            gpus=self._terms.gpus,
+            price=self._terms.price,
         )
         self._reset()
-        with contextlib.suppress(SelfInstructError):  # a full disk, say: the next commit of a table will tell
-            self._blobs.put(f"{FOLDER}/{round_name(file.round)}.json", json.dumps(asdict(timing)).encode())
+        return timing

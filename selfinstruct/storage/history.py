@@ -66,6 +66,9 @@ def check_labelled(store: RunStore) -> None:
         )
 
 
+POLISHER = "polisher.engine"
+"""The fact by which a run is known whose outputs, or some of them, another model has written anew."""
+
 FORM = "label.as"
 """The fact that says in which form a run's instructions are labelled."""
 

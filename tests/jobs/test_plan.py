@@ -12,9 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.main import main
+from selfinstruct.records import Table
 from selfinstruct.run.forecast import Curve, Sizes, Yield
-from selfinstruct.run.timings import Timing, read_timings
 from selfinstruct.storage.blobs import open_blobs
+from selfinstruct.storage.store import RunStore
+from selfinstruct.storage.timings import Timing, read_timings
 
 SCALE = Path(__file__).parents[2] / "docs/bench/scale.json"
 
@@ -69,7 +71,12 @@ def test_a_plan_of_a_run(begun: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert main(["plan", str(begun), "--target", "3000", "--replicas", "4", "--price", "2", "--json"]) == 0
     plan = json.loads(capsys.readouterr().out)["figures"]
     timings = read_timings(open_blobs(str(begun)))
-    assert [each.round for each in timings] == list(range(1, len(timings) + 1))
+    last = len(timings) - 1
+    assert [each.round for each in timings] == [*range(1, last + 1), last]  # and what was labelled after the last one
+    assert {(each.target, each.gpus, each.price) for each in timings} == {(300, 0, None)}
+    total = RunStore(str(begun)).totals()
+    tokens = sum(total[table]["tokens.completion"] for table in (Table.PROPOSALS, Table.LABELS))
+    assert sum(each.completion_tokens for each in timings) >= tokens  # a round under way at the end is not written
     assert plan["propose requests"]["middle"] == 16 * plan["rounds"]["middle"]
     assert plan["money"]["middle"] == pytest.approx(2 * plan["replica hours"]["middle"])
     assert plan["hours with 4 replicas"]["middle"] == pytest.approx(plan["replica hours"]["middle"] / 4)

@@ -20,10 +20,10 @@ from selfinstruct.finetune.examples import read_examples
 from selfinstruct.quality.findings import find
 from selfinstruct.quality.only import Only
 from selfinstruct.records import CheckRow, Completion, Finish, Judgement, Table
-from selfinstruct.run.timings import Timing
 from selfinstruct.steps.judging import judgements, overall
 from selfinstruct.storage.checks import CheckSet, check_sets
 from selfinstruct.storage.store import RunStore
+from selfinstruct.storage.timings import Timing
 from tests.tools.runs import make_run
 
 YES, NO, UNREADABLE, NONE = Judgement.YES, Judgement.NO, Judgement.UNREADABLE, Judgement.NONE
