@@ -77,13 +77,16 @@ class Shard:
         return self._index.nearest(size, texts, without) if len(self._index) >= size else len(self._index)
 
     def meanings(self, size: int, texts: Sequence[str], without: Sequence[int | None], whole: bool) -> Meanings | int:
-        """What texts are about, with the nearest among the first `size`, or how many are held if they are fewer.
+        """What texts are about, and this shard's part of what is near to them among the first `size` and among
+        themselves; or how many are held if they are fewer than `size`.
 
         Args:
             whole: Whether all of the pool is looked at, of which this is a part.
         """
         assert self._vectors is not None, "this shard measures nothing"
-        return self._vectors.meanings(size, texts, whole, without) if len(self._index) >= size else len(self._index)
+        if len(self._index) < size:
+            return len(self._index)
+        return self._vectors.meanings(size, texts, whole, without, self._number, self._count)
 
     def _insert(self, first: int, texts: Sequence[str]) -> None:
         self._index.insert(first, texts)
@@ -137,12 +140,12 @@ class ShardedIndex:
         return best
 
     def meanings(self, size: int, texts: Sequence[str], without: Sequence[int | None] = ()) -> Meanings:
-        """What each text is about, and the nearest among the first `size` of the pool, over all shards."""
+        """What each text is about, and what is near to it among the first `size` of the pool and before it."""
         from selfinstruct.semantic.index import is_whole, nearest_of
 
         question = ray.put(texts)
-        answers = self._answers(lambda shard: shard.meanings, size, question, without, is_whole(size))
-        return nearest_of(answer.numbered(shard, len(self._shards)) for shard, answer in answers)
+        answers = dict(self._answers(lambda shard: shard.meanings, size, question, without, is_whole(size)))
+        return nearest_of(answers[shard] for shard in range(len(self._shards)))
 
     def close(self) -> None:
         """End all shards."""

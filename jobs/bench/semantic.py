@@ -20,6 +20,7 @@ from jobs.commands import Command, Outcome
 from selfinstruct.settings import option
 
 if TYPE_CHECKING:
+    from selfinstruct.semantic.encoders import Encoder
     from selfinstruct.semantic.index import VectorIndex
 
 
@@ -28,7 +29,7 @@ class BenchSettings:
     """Measure measuring.
 
     Args:
-        out: Where semantic_bench.json goes.
+        out: Where semantic.json goes.
         sizes: Texts in the pool, rising.
         candidates: Texts that are asked about, in one round.
     """
@@ -46,8 +47,10 @@ class SizeFigures:
     whole: bool  # whether the pool is looked at whole
     insert: float  # a text: its vector and its cell
     first_question: float  # sorting the pool by cells, once a round, in all
-    asked: float  # vector, cells and search on the shard
-    admission: float  # within the round, in the driver
+    vector: float  # its vector and the cells nearest to it, which each shard makes for itself
+    search: float  # the nearest in the pool, which all shards share
+    pairs: float  # those before it in the round, which all shards share as well
+    driver: float  # following who of the round is there
     bytes_per_text: float
     near: int  # candidates whose nearest has a cosine above 0.9
     found: int  # those of them for which it is found, as looking at the whole pool says
@@ -75,23 +78,24 @@ def bench(settings: BenchSettings) -> Outcome:
     figures = []
     for size in sorted(settings.sizes):
         new = made_up(table, seeds, size - len(index), f"bench semantic: {size}")
-        figures.append(_measured(index, new, asked))
+        figures.append(_measured(table, index, new, asked))
         each = figures[-1]
         print(
             f"{each.pool:>10,} texts{'' if each.whole else ', 16 cells':<10} insert {each.insert:>6.0f} us a text"
-            f"   asked {each.asked:>7.0f} us   in the round {each.admission:>5.0f} us   {each.bytes_per_text:.0f} bytes"
-            f"   found {each.found} of {each.near}",
+            f"   vector {each.vector:>4.0f} us   search {each.search:>7.0f} us   pairs {each.pairs:>5.0f} us"
+            f"   driver {each.driver:>5.1f} us   {each.bytes_per_text:.0f} bytes   found {each.found} of {each.near}",
             flush=True,
         )
     about = {"settings": {"sizes": list(settings.sizes), "candidates": settings.candidates}, "machine": machine()}
     told = {**about, "sizes": [asdict(each) for each in figures]}
-    write_file(settings.out / "semantic_bench.json", json.dumps(told, indent=1) + "\n")
+    write_file(settings.out / "semantic.json", json.dumps(told, indent=1) + "\n")
     return Outcome(told)
 
 
-def _measured(index: VectorIndex, new: Sequence[str], asked: Sequence[str]) -> SizeFigures:
+def _measured(table: Encoder, index: VectorIndex, new: Sequence[str], asked: Sequence[str]) -> SizeFigures:
     from selfinstruct.semantic.admission import Admission
-    from selfinstruct.semantic.index import is_whole
+    from selfinstruct.semantic.cells import nearest_cells
+    from selfinstruct.semantic.index import PROBED, is_whole, nearer_within
 
     begun = time.process_time()
     index.insert(len(index), new)
@@ -100,8 +104,13 @@ def _measured(index: VectorIndex, new: Sequence[str], asked: Sequence[str]) -> S
     whole = is_whole(size)
     index.meanings(size, asked[:1], whole)
     first = time.process_time()
+    vectors = table.embed(asked)
+    cells = nearest_cells(vectors, PROBED)
+    embedded = time.process_time()
     meanings = index.meanings(size, asked, whole)
     answered = time.process_time()
+    nearer_within(np.arange(len(asked)), vectors, None if whole else cells, meanings.cosines)
+    paired = time.process_time()
     admission = Admission(size, meanings, 0.9)
     for at in range(len(asked)):
         admission.passes(at)
@@ -114,8 +123,10 @@ def _measured(index: VectorIndex, new: Sequence[str], asked: Sequence[str]) -> S
         whole=whole,
         insert=round(1e6 * (inserted - begun) / len(new), 1),
         first_question=round(1e6 * (first - inserted), 1),
-        asked=round(1e6 * (answered - first) / len(asked), 1),
-        admission=round(1e6 * (admitted - answered) / len(asked), 1),
+        vector=round(1e6 * (embedded - first) / len(asked), 1),
+        search=round(1e6 * (answered - embedded - (embedded - first) - (paired - answered)) / len(asked), 1),
+        pairs=round(1e6 * (paired - answered) / len(asked), 1),
+        driver=round(1e6 * (admitted - paired) / len(asked), 1),
         bytes_per_text=round(index.nbytes / size, 1),
         near=int(near.sum()),
         found=int(np.sum(meanings.cosines[near] == exact[near])),

@@ -430,7 +430,7 @@ class Run:
     def _grow_pool(self, number: int, accepted: Sequence[Candidate]) -> None:
         texts = [candidate.text for candidate in accepted]
         self._effects.append(Insert(len(self.pool), texts))
-        self.pool.extend(accepted, self._material.cells(texts) if self._material.cells else ())
+        self.pool.extend(accepted, self._cells_of(accepted))
         self._screened = []
         if self._bringing is not None:
             self._bringing.accepted(number, accepted)
@@ -444,6 +444,13 @@ class Run:
         if not self.goes_on:  # rounds begun ahead are not wanted any more
             self._proposing.clear()
             self._next_round = self.pool.rounds
+
+    def _cells_of(self, accepted: Sequence[Candidate]) -> Sequence[int]:
+        """The cells of instructions, where plans look at them; those of measured ones are known."""
+        if self._material.cells is None:
+            return ()
+        known = [row.cell for row in accepted if row.cell is not None]
+        return known if len(known) == len(accepted) else self._material.cells([row.text for row in accepted])
 
     # ---- classify, instantiate, filter
 

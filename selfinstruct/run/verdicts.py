@@ -240,11 +240,19 @@ def admitted(
         if candidate.reason is None:
             at, (new, nearest) = next(verdicts)
             reason = None if new else Reason.PARAPHRASE if is_new(criteria.novelty, nearest) else Reason.SIMILAR
-            candidate = replace(candidate, accepted=new, reason=reason)
-            if nearest is not None:
-                candidate = replace(candidate, nearest_id=name_of(nearest.ordinal), rouge_l=nearest.rouge_l)
-            if admission:
-                candidate = _measured(candidate, at, admission, name_of)
+            cell, other, cosine = _about(at, admission)
+            near, score = (nearest.ordinal, nearest.rouge_l) if nearest else (None, None)
+            if reason is Reason.PARAPHRASE:
+                near, score = other, None
+            candidate = replace(
+                candidate,
+                accepted=new,
+                reason=reason,
+                nearest_id=None if near is None else name_of(near),
+                rouge_l=score,
+                cell=cell,
+                nearest_cosine=cosine,
+            )
             if new:
                 new_ids.append(candidate.id)
         yield candidate
@@ -259,12 +267,13 @@ def _admission(size: int, meanings: Meanings | None, criteria: Criteria) -> Admi
     return Admission(size, meanings, criteria.semantic.cosine if criteria.semantic.gate else None)
 
 
-def _measured(candidate: Candidate, at: int, admission: Admission, name_of: Callable[[int], str]) -> Candidate:
-    """A judged candidate with its cell and cosine; a paraphrase names what it is near to."""
+def _about(at: int, admission: Admission | None) -> tuple[int | None, int | None, float | None]:
+    """The cell of the text at a place of the round, the ordinal of the nearest before it and the cosine with that, as
+    far as they are measured and there is one."""
+    if admission is None:
+        return None, None, None
     ordinal, cosine = admission.nearest(at)
-    if candidate.reason is Reason.PARAPHRASE:
-        candidate = replace(candidate, nearest_id=name_of(ordinal), rouge_l=None)
-    return replace(candidate, cell=admission.cell(at), nearest_cosine=None if ordinal < 0 else cosine)
+    return admission.cell(at), *((ordinal, cosine) if ordinal >= 0 else (None, None))
 
 
 def labelled(

@@ -2,69 +2,48 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
-
-from selfinstruct.semantic.cells import CELLS
-from selfinstruct.semantic.index import NOTHING, Meanings, is_whole
-from selfinstruct.semantic.vectors import cosines
-
-_ROWS = 256  # of a round, whose cosines are computed at once
+from selfinstruct.semantic.index import Meanings
 
 
 class Admission:
     """A round's texts in canonical order, and which of them were admitted.
 
+    All cosines were computed where the texts were asked about; this only follows who is there.
+
     Args:
         size: Texts in the committed pool; admitted texts get the ordinals from here on.
-        asked: The round's texts, with the nearest of each in the committed pool.
+        asked: The round's texts, with what is near to each in the committed pool and among them.
         limit: The cosine above which a text is not admitted (None: all are).
     """
 
     def __init__(self, size: int, asked: Meanings, limit: float | None) -> None:
-        self._size, self._asked, self._limit = size, asked, limit
-        self._admitted = np.empty(len(asked), np.int64)  # places in the round, rising
-        self._count = 0
-        self._block: tuple[int, NDArray[np.float64]] = -1, np.empty((0, 0))
+        self._size, self._limit = size, limit
+        self._nearer = asked.nearer
+        self._cells, self._ordinals, self._cosines = (
+            each.tolist() for each in (asked.cells, asked.ordinals, asked.cosines)
+        )
+        self._admitted: dict[int, int] = {}  # ordinals by places in the round
 
     def passes(self, at: int) -> bool:
         """Whether the text at a place, later than all that were asked about, may be admitted; if so, it is."""
         if self._limit is not None and self.nearest(at)[1] > self._limit:
             return False
-        self._admitted[self._count] = at
-        self._count += 1
+        self._admitted[at] = self._size + len(self._admitted)
         return True
 
     def cell(self, at: int) -> int:
         """The cell of the text at a place."""
-        return int(self._asked.cells[at, 0])
+        cell: int = self._cells[at]
+        return cell
 
     def nearest(self, at: int) -> tuple[int, float]:
         """The ordinal of the text nearest to the one at a place, of the pool and of those admitted before it, and the
         cosine with it; the lowest of equally near ones, -1 and `NOTHING` where there is none."""
-        ordinal, cosine = int(self._asked.ordinals[at]), float(self._asked.cosines[at])
-        places = np.arange(np.searchsorted(self._admitted[: self._count], at))
-        if not is_whole(self._size):
-            probed = np.zeros(CELLS, np.bool_)
-            probed[self._asked.cells[at]] = True
-            places = places[probed[self._asked.cells[self._admitted[places], 0]]]
-        if len(places):
-            near = self._cosines(at)[self._admitted[places]]
-            best = int(near.argmax())
-            if near[best] > cosine:
-                ordinal, cosine = self._size + int(places[best]), float(near[best])
-        return ordinal, cosine
-
-    def _cosines(self, at: int) -> NDArray[np.float64]:
-        """Of the text at a place with all before it, and a few behind."""
-        first = at - at % _ROWS
-        if self._block[0] != first:
-            vectors = self._asked.vectors
-            self._block = first, cosines(vectors[first : first + _ROWS], vectors[: first + _ROWS])
-        found: NDArray[np.float64] = self._block[1][at - first]
-        return found
-
-
-def is_something(cosine: float) -> bool:
-    """Whether there was a text to be near to."""
-    return cosine != NOTHING
+        ordinal, most = self._ordinals[at], self._cosines[at]
+        row, part = divmod(at, len(self._nearer))
+        for place, cosine in self._nearer[part].row(row):
+            if cosine <= most:
+                break
+            if place in self._admitted:
+                return self._admitted[place], cosine
+        return ordinal, most

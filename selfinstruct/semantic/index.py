@@ -8,7 +8,7 @@ which finds nearly all that is near (docs/diversity.md has figures), and of what
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,34 +34,70 @@ _CHUNK = 20_000  # texts that are embedded at once
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Meanings:
-    """What some texts are about, row by row, and the nearest text of a pool to each."""
+class Nearer:
+    """For some texts of a question, row by row, which ones before it in the question are nearer to it than any of a
+    pool: the nearest first, of equally near ones the earlier."""
 
-    vectors: Vectors
-    cells: NDArray[np.int16]  # the `PROBED` nearest, a text's own first
-    ordinals: NDArray[np.int64]  # of the nearest, the lowest of equally near ones; -1 where there is none
+    starts: NDArray[np.int64]  # of the rows; one more stands at the end
+    places: NDArray[np.int64]  # in the question
+    cosines: NDArray[np.float64]
+
+    def row(self, at: int) -> Iterator[tuple[int, float]]:
+        """Places and cosines of one text."""
+        first, end = self.starts[at : at + 2].tolist()
+        return zip(self.places[first:end].tolist(), self.cosines[first:end].tolist(), strict=True)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Meanings:
+    """What some texts are about, and what is near to each: in a pool, and among themselves."""
+
+    cells: NDArray[np.int16]
+    ordinals: NDArray[np.int64]  # of the nearest in the pool, the lowest of equally near ones; -1 where there is none
     cosines: NDArray[np.float64]  # with it
+    nearer: Sequence[Nearer]  # of n, the one at `part` has each n-th text from `part` on
 
     def __len__(self) -> int:
-        return len(self.vectors)
-
-    def numbered(self, first: int, step: int) -> Meanings:
-        """The same with the ordinals of a part as those of the whole: 0 is `first`, 1 is `first + step` ..."""
-        return replace(self, ordinals=np.where(self.ordinals < 0, -1, first + step * self.ordinals))
+        return len(self.cells)
 
 
 def nearest_of(parts: Iterable[Meanings]) -> Meanings:
-    """One answer of those of the parts of a pool, with ordinals of the whole, to one question."""
+    """One answer of those of the parts of a pool, in their order, to one question."""
     first, *others = parts
     ordinals, found = first.ordinals.copy(), first.cosines.copy()
     for other in others:
         _take(ordinals, found, other.ordinals, other.cosines)
-    return replace(first, ordinals=ordinals, cosines=found)
+    return Meanings(first.cells, ordinals, found, [each for part in (first, *others) for each in part.nearer])
 
 
 def is_whole(size: int) -> bool:
     """Whether a pool of so many texts is looked at whole."""
     return size <= EXACT
+
+
+def nearer_within(
+    rows: NDArray[np.int64], vectors: Vectors, cells: NDArray[np.int16] | None, least: NDArray[np.float64]
+) -> Nearer:
+    """For these rows of a question what stands before each and is nearer than `least` says.
+
+    Args:
+        cells: Those nearest to each text: only what lies in one of them is looked at (None: all is).
+    """
+    found = [(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))]
+    for at in range(0, len(rows), _ROWS):
+        asked = rows[at : at + _ROWS]
+        for start in range(0, int(asked[-1]), _COLUMNS):
+            held = np.arange(start, min(int(asked[-1]), start + _COLUMNS))
+            near = cosines(vectors[asked], vectors[held])
+            ours, theirs = np.nonzero(near > least[asked][:, None])
+            fit = held[theirs] < asked[ours]
+            if cells is not None:
+                fit &= (cells[asked[ours]] == cells[held[theirs], :1]).any(axis=1)
+            ours, theirs = ours[fit], theirs[fit]
+            found.append((at + ours, held[theirs], near[ours, theirs]))
+    asking, places, near = (np.concatenate(each) for each in zip(*found, strict=True))
+    order = np.lexsort((places, -near, asking))
+    return Nearer(np.searchsorted(asking[order], np.arange(len(rows) + 1)), places[order], near[order])
 
 
 class VectorIndex:
@@ -95,13 +131,24 @@ class VectorIndex:
         for at in range(0, len(new), _CHUNK):
             self._append(self._encoder.embed(new[at : at + _CHUNK]))
 
-    def meanings(self, size: int, texts: Sequence[str], whole: bool, without: Sequence[int | None] = ()) -> Meanings:
-        """What texts are about, with the nearest of each among the first `size` that are held.
+    def meanings(
+        self,
+        size: int,
+        texts: Sequence[str],
+        whole: bool,
+        without: Sequence[int | None] = (),
+        part: int = 0,
+        parts: int = 1,
+    ) -> Meanings:
+        """What texts are about, and what is near: among the first `size` that are held to each of them, and among
+        themselves to each n-th, n being the number of parts.
 
         Args:
             whole: `is_whole` of the pool, of which this may be a part.
             without: For each text the ordinal that it is not compared with, if there is one; nothing where no text has
                 one.
+            part, parts: Which part of the pool this is: each `parts`-th text from `part` on. The answer has ordinals of
+                the whole.
         """
         vectors = self._encoder.embed(texts)
         cells = nearest_cells(vectors, PROBED)
@@ -115,7 +162,8 @@ class VectorIndex:
             ours, theirs = ordinals[rows], found[rows]
             _take(ours, theirs, held[best], near[np.arange(len(rows)), best])
             ordinals[rows], found[rows] = ours, theirs
-        return Meanings(vectors, cells, ordinals, found)
+        nearer = nearer_within(np.arange(part, len(texts), parts), vectors, None if whole else cells, found)
+        return Meanings(cells[:, 0], np.where(ordinals < 0, -1, part + parts * ordinals), found, [nearer])
 
     def before(self, ordinals: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """The nearest among the texts before each of these, which are held, in the order given, and the cosine with it.

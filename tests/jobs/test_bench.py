@@ -142,7 +142,7 @@ def test_bench_semantic_measures_both_ways_to_search(
     monkeypatch.setattr("selfinstruct.semantic.index.EXACT", 300)
     options = ["--sizes", "200", "900", "--candidates", "40"]
     assert main(["bench", "semantic", "--out", str(tmp_path), *options]) == 0
-    small, large = json.loads((tmp_path / "semantic_bench.json").read_text())["sizes"]
+    small, large = json.loads((tmp_path / "semantic.json").read_text())["sizes"]
     assert (small["pool"], small["whole"], large["pool"], large["whole"]) == (200, True, 900, False)
     assert small["found"] == small["near"]
     assert large["bytes_per_text"] >= 258

@@ -90,7 +90,7 @@ class Parts:
         assert not without
         count = len(self._parts)
         return nearest_of(
-            part.meanings(len(range(at, size, count)), texts, True).numbered(at, count)
+            part.meanings(len(range(at, size, count)), texts, True, (), at, count)
             for at, part in enumerate(self._parts)
         )
 

@@ -44,8 +44,8 @@ def sharded(
     for shard in range(shards):
         held = len(range(shard, size, shards))
         own = [None if each is None or each % shards != shard else each // shards for each in without]
-        found = filled(pool[shard::shards]).meanings(held, asked, is_whole(size), own)
-        parts.append(found.numbered(shard, shards))
+        index = filled(pool[shard::shards])
+        parts.append(index.meanings(held, asked, is_whole(size), own, shard, shards))
     return nearest_of(parts)
 
 

@@ -126,6 +126,18 @@ MUTANTS = (
         "for name, share in sorted(self._shares.items(), key=lambda each: id(each[1])):",
     ),
     Mutant(
+        "what is near within a round is not measured",
+        "semantic/admission.py",
+        "if place in self._admitted:",
+        "if False:",
+    ),
+    Mutant(
+        "what comes later in a round is near, too",
+        "semantic/index.py",
+        "fit = held[theirs] < asked[ours]",
+        "fit = held[theirs] != asked[ours]",
+    ),
+    Mutant(
         "a child is compared with its parent alone",
         "novelty/index.py",
         "found[found != without]",

@@ -54,7 +54,7 @@ class Plan:
         errors: How often a system call fails, on a disk.
         meddled: How often a segment of answers is exchanged between two lives for one that must not be used.
         checked: The run has a check, and shows only what passed it.
-        mixed: The run has a mix of all strategies.
+        mixed: The run has a mix of all strategies; with a check, one that follows what they bring.
     """
 
     seed: int

@@ -26,7 +26,7 @@ from tests.tools.simulator.parts import SEEDS, index_of, model
 
 PROMPTS = load_prompts("tiny")
 MIXED_PROMPTS = load_prompts("chat", strategies=OF_STRATEGIES)
-MIX = MixSettings(paper=0.2, spread=0.2, query=0.2, evolve=0.2, document=0.2, auto=True)
+MIX = MixSettings(paper=0.2, spread=0.2, query=0.2, evolve=0.2, document=0.2)
 STAGES = tuple(Stage)
 COSINE = 0.42
 """Above it runs with all strategies drop, too."""
@@ -70,7 +70,7 @@ def settings(
     feedback = FeedbackSettings(proven, lookback=2)
     rounds = RoundSettings(least=least, most=least + 1, max_failed=1.0, patience=50)
     novelty = NoveltySettings(index=index)  # type: ignore[arg-type]
-    mix = replace(MIX, judged=proven) if mixed else MixSettings()
+    mix = replace(MIX, auto=proven, judged=proven) if mixed else MixSettings()
     semantic = SemanticSettings(measure=mixed, gate=mixed, cosine=COSINE)
     return RunSettings(
         seed=5, target=target, novelty=novelty, semantic=semantic, rounds=rounds, feedback=feedback, strategies=mix
@@ -79,7 +79,7 @@ def settings(
 
 def run_of(chosen: RunSettings, judge: Judge | None) -> Run:
     """A run with these settings."""
-    if chosen.strategies.auto:
+    if chosen.strategies.document:
         return Run(chosen, MIXED_PROMPTS, SEEDS, judge=judge, material=MATERIAL)
     return Run(chosen, PROMPTS, SEEDS, judge=judge)
 
