@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from cluster.connect import connected
 from cluster.replicas import ReplicaPool, replicate
@@ -16,6 +15,7 @@ from cluster.settings import GenerateSettings
 from cluster.shards import ShardedIndex
 from cluster.watch.metrics import Metrics
 from cluster.watch.progress import Progress
+from selfinstruct.places import local_path
 from selfinstruct.records import Table
 from selfinstruct.run.budget import Budget
 from selfinstruct.run.inputs import Inputs
@@ -89,4 +89,5 @@ def _count(settings: GenerateSettings, line: Served) -> int:
 
 def _absolute(out: str) -> str:
     """The run's place, as a process with another working folder finds it."""
-    return out if "://" in out else str(Path(out).expanduser().absolute())
+    path = local_path(out)
+    return out if path is None else str(path.absolute())

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import os
 import re
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stderr
+from contextlib import contextmanager, redirect_stderr, suppress
 from io import StringIO
 from itertools import groupby
 from operator import attrgetter
@@ -18,10 +19,13 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 
 import tyro
 
+from jobs import terminal
 from jobs.commands import Command, Outcome
 from jobs.helping import GENERAL, HELP, HELP_ALL, recipe_option, short_page, show, whole_page
 from jobs.voice import STDOUT, Voice, speaking, tell, voice_of
-from selfinstruct.errors import UNUSABLE, InputError, SelfInstructError
+from selfinstruct.errors import UNUSABLE, CorruptError, FailureError, InputError, SelfInstructError, out_of_memory
+from selfinstruct.places import local_path
+from selfinstruct.records import Table
 from selfinstruct.settings import name_of, problems_of, with_options
 from selfinstruct.sources.options import Kind, holds_names, kinds_of, read_options
 from selfinstruct.sources.yaml_files import read_yaml, shortened
@@ -60,33 +64,37 @@ def run(command: Command[T], do: Callable[[T], Outcome], argv: Sequence[str] | N
     `--config FILE` reads options from a YAML file, and `--recipe NAME|FILE` of commands that take one those under it;
     what stands on the command line wins over both. `--help`, `--help-all` and what `voice` has are for every command.
     """
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    if {*HELP_ALL} & {*arguments}:
-        show(whole_page(command), everything=True)
-        return 0
-    if {*HELP} & {*arguments}:
-        show(short_page(command), everything=False)
-        return 0
+    with terminal.guarded():
+        return _run(command, do, list(sys.argv[1:] if argv is None else argv))
+
+
+def _run(command: Command[T], do: Callable[[T], Outcome], arguments: list[str]) -> int:
     told_to_end = threading.Event()
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, lambda *_: _terminate(command.name, told_to_end))
     voice = Voice(STDOUT if "--json" in arguments else None)  # should what follows be wrong
+    settings: T | None = None
     try:
+        if {*HELP, *HELP_ALL} & {*arguments}:
+            everything = bool({*HELP_ALL} & {*arguments})
+            show(whole_page(command) if everything else short_page(command), everything=everything)
+            sys.stdout.flush()
+            return 0
         voice, arguments = voice_of(arguments)
         with speaking(voice):
-            outcome = do(_checked(_parse(command, arguments)))
+            settings = _checked(_parse(command, arguments))
+            outcome = do(settings)
         tell(voice, command.name, outcome)
+        sys.stdout.flush()
         return outcome.exit_code
     except BaseException as error:
         if told_to_end.is_set():  # then it does not matter as what the end arrives here: Ray's own code turns it about
             code, problems = 128 + signal.SIGTERM, [_terminated(error)]
         else:
-            code, problems = _explained(error)
+            code, problems = _explained(error, settings)
         for line in problems:
             print(f"selfinstruct {command.name}: {line}", file=sys.stderr, flush=True)
-        if isinstance(error, BrokenPipeError):
-            sys.stderr.close()
-        elif voice.json == STDOUT:
+        if voice.json == STDOUT and not isinstance(error, BrokenPipeError):
             tell(voice, command.name, Outcome({}, code), problems)
         return code
 
@@ -98,21 +106,54 @@ def _checked(settings: T) -> T:
     return settings
 
 
-def _explained(error: BaseException) -> tuple[int, list[str]]:
+def _explained(error: BaseException, settings: object) -> tuple[int, list[str]]:
     """The exit code and the lines for errors that are the user's to know; all others go on."""
-    if isinstance(error, SelfInstructError):
-        notes = _notes(error)
-        return error.exit_code, [*str(error).splitlines(), *([f"{', '.join(notes)}; {_GOES_ON}"] if notes else [])]
-    if isinstance(error, ModuleNotFoundError) and (extra := EXTRAS.get((error.name or "").partition(".")[0])):
-        lacks = f"needs {error.name}, which is not installed; pip install 'selfinstruct[{extra}]'"
-        return InputError.exit_code, [lacks]
     if isinstance(error, KeyboardInterrupt) or isinstance(error.__cause__, KeyboardInterrupt):
         return 128 + signal.SIGINT, [f"interrupted; {_what_stays(error)}"]
-    if isinstance(error, OSError) and error.errno in UNUSABLE and error.filename is not None:
-        return InputError.exit_code, [f"{plain(str(error.filename))}: {error.strerror}; name another"]
     if isinstance(error, BrokenPipeError):  # the reader of our output has gone, as `head` does
         return 0, []
-    raise error
+    told = error if isinstance(error, SelfInstructError) else _as_ours(error) or _damage(error, settings)
+    if told is None:
+        raise error
+    notes = _notes(error)
+    return told.exit_code, [*told.problems, *([f"{', '.join(notes)}; {_GOES_ON}"] if notes else [])]
+
+
+def _as_ours(error: BaseException) -> SelfInstructError | None:
+    """What packages, the system or the machine lack, as one of our errors; None for what nobody foresaw."""
+    if isinstance(error, ModuleNotFoundError) and (extra := EXTRAS.get((error.name or "").partition(".")[0])):
+        return InputError(f"needs {error.name}, which is not installed; pip install 'selfinstruct[{extra}]'")
+    if (exhausted := out_of_memory(error)) is not None:
+        return exhausted
+    if not isinstance(error, OSError) or error.errno is None:
+        return None
+    where = f"{error.filename}: " if error.filename is not None else ""
+    if where and error.errno in {*UNUSABLE, errno.ENOENT, errno.EEXIST}:
+        return InputError(f"{where}{error.strerror}; name another")
+    return FailureError(f"{where}{error.strerror or error}")
+
+
+def _damage(error: BaseException, settings: object) -> CorruptError | None:
+    """The damage of the first run among the options that has any: what no command reckons with follows from that."""
+    from selfinstruct.storage.store import RunStore
+    from selfinstruct.storage.verify import verify
+
+    for run in _runs(settings) if isinstance(error, Exception) else ():
+        with suppress(InputError):
+            if problems := verify(RunStore(run)):
+                return CorruptError(f"{run}/{problems[0]}; `selfinstruct verify {run}` names all that is wrong with it")
+    return None
+
+
+def _runs(settings: object) -> Iterator[str]:
+    """What options name that may be a run."""
+    for value in vars(settings).values() if settings is not None else ():
+        for place in value if isinstance(value, tuple) else (value,):
+            if isinstance(place, str):
+                with suppress(InputError, OSError):
+                    path = local_path(place)
+                    if path is None or (path / Table.CANDIDATES).is_dir():
+                        yield place
 
 
 def _terminate(name: str, told_to_end: threading.Event) -> None:
@@ -157,15 +198,16 @@ def choose(
         return commands[arguments[0]][0](arguments[1:])
     asked = bool({*arguments[:1]} & {*HELP, *HELP_ALL})
     lines = [f"  {command:<13}{what}" for command, (_, what) in commands.items()]
-    print(
-        "\n".join([f"usage: selfinstruct {name} NAME [options]", "", *lines]), file=sys.stdout if asked else sys.stderr
-    )
-    return 0 if asked else 2
+    text = "\n".join([f"usage: selfinstruct {name} NAME [options]", "", *lines])
+    return terminal.show(text, is_error=not asked)
 
 
 def _parse(command: Command[T], arguments: list[str]) -> T:
     """The settings: what a field has for itself, a recipe over it, then config files, then options."""
     settings: type[T] = command.settings
+    for argument in arguments:
+        if "\0" in argument or (not argument.isascii() and any("\ud800" <= char <= "\udfff" for char in argument)):
+            raise InputError(f"{argument}: is no text in this locale; set PYTHONUTF8=1, or give it another name")
     rest, files = _files(arguments, ("config", "recipe") if command.recipe else ("config",))
     rest, by_name = _by_name(rest, kinds_of(settings))
     _refuse_off_line(rest, settings)
@@ -205,7 +247,10 @@ def _told(box: str) -> str:
         is_whole = found["whole"] or found["long"] or found["whole_or_none"] == "INT"
         value = shortened(found["value"]) if found["value"] else "too long"
         problem = f"{found['option']}: is {value}, must be a {'whole ' if is_whole else ''}number"
-    meant = re.findall(r"--\S+", rest[0]) if rest and problem.startswith("Unrecognized") else []
+    unknown = problem.startswith("Unrecognized")
+    if unknown and (options := re.findall(r"--[^\s=,]+", problem)):
+        problem = f"Unrecognized options: {', '.join(options)}"  # without values, one of which may be a key
+    meant = re.findall(r"--\S+", rest[0]) if rest and unknown else []
     near = f"; did you mean {meant[0]}?" if meant and "mean" in rest[0] else ""
     return problem.rstrip(".") + (near or "; --help-all names all options and what they take")
 
@@ -358,17 +403,3 @@ def _blank(settings: type) -> Any:
         if each.default is dataclasses.MISSING and each.default_factory is dataclasses.MISSING
     ]
     return settings(**dict.fromkeys(required, tyro.MISSING))
-
-
-def plain(text: str) -> str:
-    """Generated text made safe for a terminal, on one line: white space collapses, control characters are shown."""
-    return _printable(" ".join(text.split()))
-
-
-def plain_lines(text: str) -> str:
-    """Generated text made safe for a terminal, its lines kept."""
-    return "\n".join(_printable(line) for line in text.splitlines())
-
-
-def _printable(text: str) -> str:
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

@@ -8,12 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table as Grid
 from rich.text import Text
 
+from jobs.terminal import console, guard_drawing
 from selfinstruct.records import Completion, Kind, RoundFile, Table
 from selfinstruct.run.bringing import MIX, moved
 from selfinstruct.run.keeping import Left
@@ -36,7 +37,7 @@ class Display(RunWatch):
     def __init__(self, target: int, totals: Mapping[Table, Counter[str]]) -> None:
         self._target = target
         self._totals = {table: Counter(counts) for table, counts in totals.items()}
-        self._console = Console()
+        self._console = console()
         self._live = Live(console=self._console, auto_refresh=False) if self._console.is_terminal else None
         self._begun = self._shown = time.monotonic()
         self._tokens: deque[tuple[float, int]] = deque()
@@ -52,6 +53,7 @@ class Display(RunWatch):
     def __enter__(self) -> Self:
         if self._live:
             self._live.start()
+            guard_drawing()
         return self
 
     def __exit__(

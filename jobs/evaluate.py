@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobs.asking import AskedModel, answers_of, json_text, put_derived
-from jobs.command_line import choose, plain, run
+from jobs.command_line import choose, run
 from jobs.commands import Command, Outcome
+from jobs.terminal import console, plain
 from jobs.voice import log
 from selfinstruct.errors import InputError
 from selfinstruct.evaluation.questions import (
@@ -299,7 +300,6 @@ def _written(url: str, rows: Sequence[Mapping[str, Any]], figures: Mapping[str, 
 
 def _show_kept(settings: EvaluateSettings, figures: Mapping[str, Any]) -> None:
     """A table of kinds with the whole below, and what went wrong."""
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(title=f"{plain(settings.shown_name)}, constraints kept", title_justify="left")
@@ -310,7 +310,7 @@ def _show_kept(settings: EvaluateSettings, figures: Mapping[str, Any]) -> None:
         table.add_row(kind, *_kept_cells(group))
     table.add_section()
     table.add_row("all of an answer's", *_kept_cells(figures["overall"]), style="bold")
-    Console().print(table)
+    console().print(table)
     _show_ends(settings, figures)
 
 
@@ -320,7 +320,6 @@ def _kept_cells(group: Mapping[str, Any]) -> list[str]:
 
 def _show(settings: EvaluateSettings, figures: Mapping[str, Any], groups: Mapping[str, Mapping[str, Any]]) -> None:
     """A table of groups with the whole below, models beside it in the same folder, and what went wrong."""
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(title=f"{plain(settings.shown_name)}, means \u00d7 100", title_justify="left")
@@ -333,7 +332,7 @@ def _show(settings: EvaluateSettings, figures: Mapping[str, Any], groups: Mappin
     table.add_row("all", *_cells(figures["overall"]), style="bold")
     for name, other in _beside(settings, figures["asked"]):
         table.add_row(plain(name), *other, style="dim")
-    Console().print(table)
+    console().print(table)
     _show_ends(settings, figures)
 
 

@@ -15,6 +15,7 @@ from jobs.commands import Command, Outcome
 from jobs.voice import log
 from selfinstruct.errors import InputError
 from selfinstruct.novelty.index import NoveltySettings
+from selfinstruct.places import local_path
 from selfinstruct.settings import SEEDS, option
 from selfinstruct.sources.seeds import SEED_TASKS
 from selfinstruct.steps.instantiate import InstanceSettings
@@ -103,8 +104,8 @@ def import_run(settings: ImportSettings) -> Outcome:
     }
     notes = unknown_kinds(seeds)
     facts["seeds"] = tasks_digest(seeds)
-    given = Path(settings.source[0]).expanduser()
-    if len(settings.source) == 1 and os.path.isdir(given):
+    given = local_path(settings.source[0])
+    if given is not None and len(settings.source) == 1 and os.path.isdir(given):
         original = read_original(given)
         facts[ORIGIN] = {"command": "import", "source": original.digest, "rounds": original.rounds}
         model = {"engine": "original", "model": settings.model}

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import resource
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
+
+from jobs import terminal
+from selfinstruct.errors import FailureError, out_of_memory
 
 GROUPS = {
     "run": {
@@ -64,26 +68,44 @@ EXIT_CODES = """exit codes:
   4  several rounds in a row accepted nothing
 after all but 2, 4 and 6 the same command goes on"""
 
+LEAST_MEMORY = 1 << 30
+"""Bytes of address space, a little more than numpy, pyarrow and numba take."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or arguments[0] in ("-h", "--help", "--help-all"):
-        print(_help())
-        return 0 if arguments else 2
+        code = terminal.show(_help())
+        return code if arguments else 2
     name, *rest = arguments
     if name == "--version":
         from selfinstruct.version import __version__
 
-        print(f"selfinstruct {__version__}")
-        return 0
+        return terminal.show(f"selfinstruct {__version__}")
     if name not in COMMANDS:
         close = get_close_matches(name, COMMANDS, n=1)
         hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(COMMANDS)}"
-        print(f"selfinstruct: there is no command {name!r}; {hint}", file=sys.stderr)
-        return 2
-    job = importlib.import_module(COMMANDS[name][0])
+        return terminal.show(f"selfinstruct: there is no command {name!r}; {hint}", is_error=True)
+    if lacking := _lacks_memory():
+        terminal.show(f"selfinstruct {name}: {lacking}", is_error=True)
+        return lacking.exit_code
+    try:
+        job = importlib.import_module(COMMANDS[name][0])
+    except Exception as error:
+        if (exhausted := out_of_memory(error)) is None:
+            raise
+        terminal.show(f"selfinstruct {name}: {exhausted}", is_error=True)
+        return exhausted.exit_code
     return int(job.main(rest))
+
+
+def _lacks_memory() -> FailureError | None:
+    """An error where less memory may be taken than libraries need to be loaded: some of them end the process then."""
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit == resource.RLIM_INFINITY or limit >= LEAST_MEMORY:
+        return None
+    return FailureError(f"may take {limit >> 20} MiB of memory (ulimit -v); allow {LEAST_MEMORY >> 20}, or more")
 
 
 def _help() -> str:

@@ -12,6 +12,7 @@ from tyro.conf import Positional
 from jobs.command_line import run
 from jobs.commands import Command, Outcome
 from selfinstruct.errors import InputError
+from selfinstruct.places import local
 from selfinstruct.settings import SEEDS, option
 
 SHIPPED = "shipped"
@@ -57,7 +58,7 @@ def pairs(settings: PairSettings) -> Outcome:
     from selfinstruct.semantic.table import shipped_table
 
     if settings.source == SHIPPED or settings.source.endswith(".csv"):
-        path = sheets.SHIPPED if settings.source == SHIPPED else Path(settings.source).expanduser()
+        path = sheets.SHIPPED if settings.source == SHIPPED else local(settings.source)
         read = sheets.read_pairs(path)
         bands = sheets.bands_of(read, shipped_table())
         by = ", ".join(sorted({each.by for each in read if each.same is not None and each.by}))
@@ -74,7 +75,7 @@ def _make(settings: PairSettings) -> Outcome:
     from selfinstruct.storage.files import write_file
     from selfinstruct.storage.store import open_run
 
-    out = settings.out.expanduser()
+    out = local(settings.out)
     if out.exists():
         raise InputError(f"--out: {out} is there already, and may be filled in; name another file")
     found = sheets.pairs_of(open_run(settings.source), shipped_table(), settings.number, settings.seed)

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from tyro.conf import Positional
 
 from jobs.asking import AskedModel, answers_of, json_text, put_derived
-from jobs.command_line import choose, plain, run
+from jobs.command_line import choose, run
 from jobs.commands import Command, Outcome
+from jobs.terminal import console, plain
 from selfinstruct.settings import SEEDS, digest_of, option
 
 if TYPE_CHECKING:
@@ -206,7 +207,6 @@ def read(settings: ReadSettings) -> Outcome:
 
 
 def _show_counts(counts: Mapping[str, Mapping[str, Mapping[str, int]]]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     from selfinstruct.evaluation.ratings import LEVELS
@@ -222,11 +222,10 @@ def _show_counts(counts: Mapping[str, Mapping[str, Mapping[str, int]]]) -> None:
             share = f"{(levels['A'] + levels['B']) / total:.0%}" if total else ""
             table.add_row(plain(rater), plain(model), *map(str, levels.values()), share)
         table.add_section()
-    Console().print(table)
+    console().print(table)
 
 
 def _show_agreement(agreed: Sequence[Agreement]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     if not agreed:
@@ -238,7 +237,7 @@ def _show_agreement(agreed: Sequence[Agreement]) -> None:
     for pair in agreed:
         values = ("" if value is None else f"{value:.2f}" for value in (pair.kappa, pair.kappa_good, pair.rho))
         table.add_row(plain(" \u00d7 ".join(pair.raters)), str(pair.number), *values)
-    Console().print(table)
+    console().print(table)
 
 
 if __name__ == "__main__":

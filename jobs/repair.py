@@ -10,7 +10,7 @@ from tyro.conf import Positional
 
 from jobs.command_line import run
 from jobs.commands import Command, Outcome
-from selfinstruct.errors import CorruptError
+from selfinstruct.errors import CorruptError, printable
 from selfinstruct.settings import option
 
 
@@ -55,7 +55,7 @@ def repair(settings: RepairSettings) -> Outcome:
     store = RunStore(settings.run)
     names, place = doomed(store, settings.to_round), None
     for name in names:
-        print(name)
+        print(printable(name))
     if not names:
         print(f"{settings.run}: nothing to be removed")
     elif settings.dry_run:
@@ -67,7 +67,7 @@ def repair(settings: RepairSettings) -> Outcome:
         print(f"{settings.run}: {len(names)} files removed, kept in {place}; the same generate command goes on")
     problems = verify(store)
     if problems:
-        raise CorruptError("\n".join([*problems, f"{settings.run}: that is left; give a lower --to_round, or none"]))
+        raise CorruptError(*problems, f"{settings.run}: that is left; give a lower --to_round, or none")
     return Outcome({"removed": len(names), "files": names, "kept_in": place})
 
 

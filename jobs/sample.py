@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from tyro.conf import Positional
 
-from jobs.command_line import plain, run
+from jobs.command_line import run
 from jobs.commands import Command, Outcome
+from jobs.terminal import plain
 from selfinstruct.errors import InputError
 from selfinstruct.records import Reason, Table
 from selfinstruct.settings import SEEDS, option

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from tyro.conf import Positional
 
-from jobs.command_line import plain, run
+from jobs.command_line import run
 from jobs.commands import Command, Outcome
+from jobs.terminal import plain
 from jobs.voice import log
 from selfinstruct.novelty.rouge import Tokeniser
 

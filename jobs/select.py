@@ -15,6 +15,7 @@ from jobs.asking import AskedModel, answers_of
 from jobs.command_line import run
 from jobs.commands import Command, Outcome
 from selfinstruct.errors import InputError
+from selfinstruct.places import local
 from selfinstruct.settings import SEEDS, option
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def select(settings: SelectSettings) -> Outcome:
     from selfinstruct.selection.files import Chosen, check_place, write
     from selfinstruct.semantic.encoders import open_encoder
 
-    out = settings.out.expanduser()
+    out = local(settings.out)
     check_place(out)
     candidates = _candidates(settings)
     if len(candidates) <= settings.number:
@@ -185,7 +186,7 @@ def _by_model(settings: SelectSettings, candidates: Sequence[Candidate], vectors
         for asked, again in ((once, False), (twice, True))
         for group in asked
     ]
-    url = str(settings.out.expanduser().with_suffix(".answers"))
+    url = str(local(settings.out).with_suffix(".answers"))
     facts = {**_facts(settings, candidates, encoder), "prompts": prompts.digest}
     answers = answers_of(settings, url, prompts, requests, facts)
     first = list(naming.read(once, answers, again=False, chat=prompts.chat))

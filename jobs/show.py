@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from tyro.conf import Positional
 
-from jobs.command_line import plain, plain_lines, run
+from jobs.command_line import run
 from jobs.commands import Command, Outcome
+from jobs.terminal import plain, plain_lines
 from selfinstruct.errors import InputError
 from selfinstruct.records import Finish, Kind
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jobs.command_line import plain, plain_lines, run
+from jobs.command_line import run
 from jobs.commands import Command, Outcome
+from jobs.terminal import console, plain, plain_lines
 from jobs.voice import log
 from selfinstruct.engines import (
     EMBEDDED,
@@ -138,7 +139,6 @@ def _opened(settings: EngineSettings, prompts: PromptSet) -> Iterator[Engine]:
 
 
 def _show(answer: Answer, prompts: PromptSet, prefixes: bool) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -151,7 +151,7 @@ def _show(answer: Answer, prompts: PromptSet, prefixes: bool) -> None:
     grid.add_column("parsed", ratio=5)
     cells = (shown, completion.error or completion.text, "\n".join(_parsed(answer)))
     grid.add_row(*(Text(plain_lines(text)) for text in cells))
-    Console().print(grid)
+    console().print(grid)
 
 
 def _parsed(answer: Answer) -> Iterator[str]:
@@ -176,7 +176,6 @@ def _class(said: bool | None) -> str:
 
 def _show_figures(figures: Mapping[str, TrialFigures]) -> None:
     """The table by which one chooses: a column for each prompt set."""
-    from rich.console import Console
     from rich.table import Table
 
     every = list(figures.values())
@@ -208,7 +207,7 @@ def _show_figures(figures: Mapping[str, TrialFigures]) -> None:
     for at, what in enumerate(("read", "written")):
         add(f"tokens {what}", (f"{each.proposing[at] + each.labelling[at]:,}" for each in every))
         add("  for a usable task", (f"{each.price[at]:,.0f}" if each.price else "" for each in every), "dim")
-    Console().print(table)
+    console().print(table)
 
 
 def _remarks(figures: Mapping[str, TrialFigures]) -> str:

@@ -62,7 +62,7 @@ def check(settings: VerifySettings) -> Outcome:
     store = open_run(settings.run)
     problems = verify(store)
     if problems:
-        raise CorruptError("\n".join(problems))
+        raise CorruptError(*problems)
     found = digest(store, settings.without) if settings.digest else None
     print(found or f"{settings.run}: whole{_beside(store)}")
     return Outcome({"run": settings.run, "whole": True, "digest": found})

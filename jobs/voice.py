@@ -137,7 +137,8 @@ def tell(voice: Voice, command: str, outcome: Outcome, problems: Sequence[str] =
         "figures": outcome.figures,
         "problems": list(problems),
     }
-    text = json.dumps(told, indent=2, default=_plain, ensure_ascii=False) + "\n"
+    steers = voice.json == STDOUT  # a terminal, by what is not escaped
+    text = json.dumps(told, indent=2, default=_plain, ensure_ascii=steers) + "\n"
     if voice.json == STDOUT:
         sys.stdout.write(text)
         sys.stdout.flush()

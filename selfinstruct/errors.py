@@ -15,23 +15,52 @@ A model's bad text is no error: it is data, counted under its reason.
 from __future__ import annotations
 
 import errno
+import re
 from collections.abc import Sequence
 
 
 class SelfInstructError(Exception):
-    """The root; its text is the one line that a user sees."""
+    """The root. `problems` are all that a user sees of it, one printable line each."""
 
     exit_code = 1
 
+    def __init__(self, *problems: str) -> None:
+        super().__init__(*map(printable, problems))
+
+    @property
+    def problems(self) -> Sequence[str]:
+        """What is wrong: a line break or an escape in it, of a file's name say, is shown as `\\n` or `\\x1b`."""
+        return self.args
+
+    def __str__(self) -> str:
+        return "\n".join(self.problems)
+
 
 class InputError(SelfInstructError):
-    """Something the user gave is wrong. `problems` are all of it, one line each: what, where, how to mend it."""
+    """Something the user gave is wrong: what, where, how to mend it."""
 
     exit_code = 2
 
-    def __init__(self, *problems: str) -> None:
-        super().__init__("\n".join(problems))
-        self.problems: Sequence[str] = problems
+
+_NO_MEMORY = re.compile(
+    r"failed to map segment|(cannot|can't) allocate memory|can't start new thread|std::bad_alloc|unable to allocate",
+    re.IGNORECASE,
+)
+"""What the system and libraries say where there is no memory, or no room for another thread."""
+
+
+def out_of_memory(error: BaseException) -> FailureError | None:
+    """The error as one of ours, if it is that memory, or what threads need of it, is exhausted."""
+    if isinstance(error, MemoryError) or (isinstance(error, Exception) and _NO_MEMORY.search(str(error))):
+        return FailureError(f"memory is exhausted ({type(error).__name__}); give the command more, or less to do")
+    return None
+
+
+def printable(text: str) -> str:
+    """Text on one line, whose control characters, marks of direction and the like are shown, not heeded."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 UNUSABLE = frozenset(

@@ -20,7 +20,7 @@ from selfinstruct.engines import contents, weights
 from selfinstruct.engines.contents import CONFIG, INDEX, read_object
 from selfinstruct.engines.settings import EMBEDDED, EngineSettings
 from selfinstruct.errors import InputError
-from selfinstruct.storage.blobs import REMOTE
+from selfinstruct.places import REMOTE, local
 
 WEIGHTS = "*.safetensors"
 TOKENIZERS = ("tokenizer*", "vocab*", "merges.txt", "*.model", "*.tiktoken")
@@ -126,7 +126,7 @@ def _local(settings: EngineSettings) -> Path | None:
         return MODEL
     if _remote(settings):
         return None
-    folder = Path(settings.model).expanduser()
+    folder = local(settings.model)
     return folder if folder.is_dir() else None
 
 

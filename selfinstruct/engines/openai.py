@@ -46,7 +46,6 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -63,6 +62,7 @@ from selfinstruct.engines.openai_api import (
 from selfinstruct.engines.places import Place, Servers
 from selfinstruct.engines.settings import EMBEDDED, HELD, EngineSettings, OpenAIOptions, Traits
 from selfinstruct.errors import FailureError, InputError
+from selfinstruct.places import local
 from selfinstruct.prompts import PromptSet
 from selfinstruct.records import Completion, Request
 from selfinstruct.sources.options import named_values
@@ -469,6 +469,10 @@ def _headers(options: OpenAIOptions) -> dict[str, str]:
     return {"Authorization": f"Bearer {key}"} if key else {}
 
 
+_NAME = re.compile("[A-Z_]{1,60}")
+"""The names of variables that are repeated: keys have small letters or digits."""
+
+
 def _key(options: OpenAIOptions) -> str | None:
     """The key, if there is one.
 
@@ -478,11 +482,13 @@ def _key(options: OpenAIOptions) -> str | None:
     if options.key_env and options.key_file:
         raise InputError("--openai.key_env: give this or --openai.key_file, not both")
     if options.key_env:
-        where, key = f"--openai.key_env: the variable {options.key_env}", os.environ.get(options.key_env, "").strip()
+        name = options.key_env if _NAME.fullmatch(options.key_env) else "(not repeated here, it may be a key itself)"
+        where, key = f"--openai.key_env: the variable {name}", os.environ.get(options.key_env, "").strip()
     elif options.key_file:
-        where = f"--openai.key_file: {options.key_file}"
+        is_path = os.sep in str(options.key_file) or options.key_file.exists()
+        where = f"--openai.key_file: {options.key_file if is_path else '(not repeated here, it may be a key itself)'}"
         try:
-            key = Path(options.key_file).expanduser().read_text(encoding="utf-8").strip()
+            key = local(options.key_file).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"{where} cannot be read ({type(error).__name__})") from None
     else:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from selfinstruct.errors import FailureError, InputError
+from selfinstruct.places import local
 
 if TYPE_CHECKING:
     from selfinstruct.storage.object_blobs import Entry, ObjectBlobs
@@ -80,7 +81,7 @@ def fetch(url: str, patterns: Sequence[str]) -> Path:
 
 def cache() -> Path:
     """Where this node keeps what it has fetched."""
-    return Path(os.environ.get("SELFINSTRUCT_CACHE") or "~/.cache/selfinstruct").expanduser()
+    return local(os.environ.get("SELFINSTRUCT_CACHE") or "~/.cache/selfinstruct")
 
 
 def _download(blobs: ObjectBlobs, entries: Sequence[Entry], folder: Path) -> None:

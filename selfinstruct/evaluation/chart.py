@@ -7,6 +7,7 @@ from pathlib import Path
 
 from selfinstruct.errors import InputError
 from selfinstruct.evaluation.ratings import LEVELS
+from selfinstruct.places import local
 
 COLOURS = {"A": "#2a7f62", "B": "#a3c585", "C": "#f0c27b", "D": "#c8553d"}
 ON_COLOURS = {"A": "white", "B": "black", "C": "black", "D": "white"}
@@ -50,7 +51,7 @@ def draw_chart(counts: Mapping[str, Mapping[str, float]], path: Path) -> None:
     axes.tick_params(axis="y", length=0)
     figure.legend(loc="outside upper center", ncols=2, frameon=False)
     try:
-        path.expanduser().parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path.expanduser(), metadata={"Date": None} if path.suffix.lower() == ".svg" else None)
+        local(path).parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(local(path), metadata={"Date": None} if path.suffix.lower() == ".svg" else None)
     except OSError as error:
         raise InputError(f"--chart: {path} cannot be written: {error.strerror or error}") from error

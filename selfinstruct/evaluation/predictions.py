@@ -19,6 +19,7 @@ from typing import Any
 from selfinstruct.errors import InputError
 from selfinstruct.evaluation.questions import Question
 from selfinstruct.evaluation.scoring import Scorer, figures, grouped
+from selfinstruct.places import local_path
 from selfinstruct.records import Completion, Finish, mended
 from selfinstruct.sources.rows import Row, parsed
 from selfinstruct.sources.texts import optional_text, required_text, text_or_texts
@@ -118,8 +119,8 @@ def read_predictions(places: Sequence[str]) -> list[Prediction]:
 
 
 def _files(place: str) -> list[str]:
-    folder = Path(place).expanduser()
-    if "://" in place or not os.path.isdir(folder):
+    folder = local_path(place)
+    if folder is None or not os.path.isdir(folder):
         return [place]
     found = [folder / PREDICTIONS] if (folder / PREDICTIONS).exists() else sorted(folder.glob(f"*/{PREDICTIONS}"))
     if not found:

@@ -25,6 +25,7 @@ from selfinstruct.export.shards import SIZE, Shards
 from selfinstruct.export.shuffle import BUCKET, TRAIN, VALIDATION, Shuffled
 from selfinstruct.export.sieve import Sieve, generation_summary
 from selfinstruct.novelty.index import NoveltySettings
+from selfinstruct.places import local
 from selfinstruct.quality.constraints import kept_in
 from selfinstruct.quality.findings import find
 from selfinstruct.quality.only import Only, only_where
@@ -60,7 +61,7 @@ def export(
         CorruptError: a file of the run is missing or torn.
         FailureError: the disk failed.
     """
-    out = out.expanduser().absolute()
+    out = local(out).absolute()
     identity = store.metadata(Table.CANDIDATES, 0).writer.id
     makers, known = known_sources(store, settings)
     spoken = languages(store, makers, settings.language)

@@ -21,6 +21,7 @@ from selfinstruct.engines import EngineSettings
 from selfinstruct.engines.checkpoint import fingerprint
 from selfinstruct.engines.contents import CONFIG
 from selfinstruct.errors import FingerprintError, InputError
+from selfinstruct.places import local
 from selfinstruct.settings import Facts, differences
 
 RECORD = "finetune.json"
@@ -32,7 +33,7 @@ class ModelFolder:
     """A local folder that a tuned model comes to lie in."""
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path).expanduser().absolute()
+        self.path = local(path).absolute()
         self._tuned = self.path / ".tuned"
 
     def begin(self, facts: Facts, record: Mapping[str, Any]) -> bool:

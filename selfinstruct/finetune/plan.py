@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 from selfinstruct.engines import EMBEDDED, EngineSettings, pinned
@@ -15,6 +14,7 @@ from selfinstruct.errors import InputError
 from selfinstruct.finetune.encoding import EncodedSet, encode, end_tokens
 from selfinstruct.finetune.examples import ExampleSet, order, read_examples
 from selfinstruct.finetune.settings import TuneSettings, check
+from selfinstruct.places import local_path
 from selfinstruct.settings import Facts, facts_of
 
 NAMED = 5
@@ -124,8 +124,8 @@ def prepare(data: Sequence[str], base: EngineSettings, settings: TuneSettings, w
 
 def _absolute(base: EngineSettings) -> EngineSettings:
     """A folder as a process with another working folder finds it."""
-    folder = Path(base.model).expanduser()
-    return replace(base, model=str(folder.absolute())) if base.model != EMBEDDED and folder.is_dir() else base
+    folder = None if base.model == EMBEDDED else local_path(base.model)
+    return replace(base, model=str(folder.absolute())) if folder is not None and folder.is_dir() else base
 
 
 def _check_context(base: EngineSettings, max_length: int) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from selfinstruct.errors import CorruptError, InputError
+from selfinstruct.places import local_path
 from selfinstruct.records import Candidate, ImportedTask, Instance, InstanceRow, Origin, Table
 from selfinstruct.sources.rows import ENDINGS, is_readable
 from selfinstruct.sources.texts import read_tasks
@@ -39,7 +39,7 @@ def _tasks(name: str, notes: list[str] | None) -> Iterator[ImportedTask]:
     from selfinstruct.storage.store import RunStore  # late: it brings pyarrow, and options are read without it
 
     try:
-        store = RunStore(name) if "://" in name or Path(name).expanduser().is_dir() else None
+        store = RunStore(name) if (path := local_path(name)) is None or path.is_dir() else None
         if store is None or not store.rounds(Table.CANDIDATES):
             raise InputError(f"--pool: {name} is no run of this program, and no file ({', '.join(ENDINGS)})")
         tasks = list(_accepted(store))

@@ -16,9 +16,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from selfinstruct.errors import InputError
+from selfinstruct.places import local_path
 from selfinstruct.sources.limits import CHUNK, MOST_DOCUMENT, MOST_UNPACKED, UNPACKED_ANYWAY
 
 DESCRIPTORS = ("/dev/fd/", "/proc/")
@@ -110,13 +111,6 @@ def read_local(path: Path, most: int) -> bytes:
     return data
 
 
-def local_path(url: str) -> str | None:
-    """The path of a local file; None for one elsewhere."""
-    if "://" not in url:
-        return url
-    return unquote(urlsplit(url).path) if url.startswith("file://") else None
-
-
 def is_pipe(url: str) -> bool:
     """Whether this is a pipe, and so has no name that says what it holds."""
     path = local_path(url)
@@ -159,7 +153,7 @@ def _explained(url: str) -> Iterator[None]:
         raise InputError(f"{url}: cannot be read: {reason[:300]}") from error
 
 
-def _local(path: str) -> IO[bytes]:
+def _local(path: Path) -> IO[bytes]:
     mode = os.stat(path).st_mode
     kind = None
     if stat.S_ISDIR(mode):

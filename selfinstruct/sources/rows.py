@@ -14,7 +14,8 @@ from typing import IO, Any, TypeVar
 from urllib.parse import urlsplit
 
 from selfinstruct.errors import InputError
-from selfinstruct.sources.files import PARQUET, first_bytes, is_pipe, local_path, opened, opened_text, other_kind
+from selfinstruct.places import local_path
+from selfinstruct.sources.files import PARQUET, first_bytes, is_pipe, opened, opened_text, other_kind
 from selfinstruct.sources.json_values import TOO_LARGE, RowError, json_values
 from selfinstruct.sources.limits import (
     CHUNK,
@@ -161,7 +162,7 @@ def _rows(url: str, columns: Sequence[str] | None, required: str | None, only_li
 
 
 def _ending(url: str) -> str | None:
-    path = local_path(url)
+    path = None if (found := local_path(url)) is None else str(found)
     names = [urlsplit(url).path] if path is None else [path, os.path.realpath(path)] if "\0" not in path else [path]
     for name in names:
         for packed in PACKED:

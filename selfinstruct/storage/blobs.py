@@ -11,13 +11,11 @@ permissions, the bucket, credentials) is an `InputError`; a store that does not 
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from selfinstruct.errors import InputError
-
-REMOTE = ("s3", "gs", "az")
+from selfinstruct.places import REMOTE, local_path
 
 
 class Blobs(Protocol):
@@ -75,11 +73,11 @@ def open_blobs(url: str, patience: float = 0.0) -> Blobs:
     from selfinstruct.storage.local_blobs import LocalBlobs
     from selfinstruct.storage.object_blobs import ObjectBlobs
 
-    if "://" not in url:
-        return LocalBlobs(Path(url).expanduser(), patience)
+    if (path := local_path(url)) is not None:
+        return LocalBlobs(path, patience)
     parts = urlsplit(url)
-    if parts.scheme == "file":
-        return LocalBlobs(Path(unquote(parts.path)), patience)
-    if parts.scheme in REMOTE:
-        return ObjectBlobs(url)
-    raise InputError(f"{url}: unknown scheme {parts.scheme}://; give a local folder, s3://, gs:// or az://")
+    if parts.scheme not in REMOTE:
+        raise InputError(f"{url}: unknown scheme {parts.scheme}://; give a local folder, s3://, gs:// or az://")
+    if not parts.netloc or "@" in parts.netloc:
+        raise InputError(f"{url}: must be like {parts.scheme}://bucket/folder, with a bucket's name and no key in it")
+    return ObjectBlobs(url)

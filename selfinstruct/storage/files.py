@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from selfinstruct.errors import InputError
+from selfinstruct.places import local
 
 
 def write_file(path: Path, data: str) -> None:
@@ -14,7 +15,7 @@ def write_file(path: Path, data: str) -> None:
     Raises:
         InputError: it cannot be written.
     """
-    path = path.expanduser()
+    path = local(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -26,6 +26,12 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 FOREIGN = (errno.EACCES, errno.EPERM, errno.EINVAL, errno.EROFS)
 """What syncing a folder far above the run may meet that is not ours to open, or of a read-only file system."""
 
+MOST_BYTES = 8 << 30
+"""Of one file: its texts could not be held in Arrow's columns beyond."""
+
+OTHERS = (errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP)
+"""What the system says where a folder, a file or a link to itself stands for what is written here."""
+
 TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}")
 """What `LocalBlobs` calls files that are not there yet."""
 
@@ -94,7 +100,7 @@ class LocalBlobs:
 
     def open(self, name: str) -> Any:
         with self._failures(name):
-            return pa.OSFile(str(self._file(name)), "rb")
+            return pa.OSFile(os.fsencode(self._file(name)), "rb")
 
     def names(self, folder: str) -> list[str]:
         with self._failures(folder):
@@ -199,8 +205,11 @@ class LocalBlobs:
     def _file(self, name: str) -> Path:
         """The path of a file, for a pipe is waited for and a device has no end. CorruptError if it is none."""
         path = self.root / name
-        if not stat.S_ISREG(os.stat(path).st_mode):
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode):
             raise CorruptError(f"{path}: is no file but a folder, a pipe or a device; move it away")
+        if status.st_size > MOST_BYTES:
+            raise CorruptError(f"{path}: has {status.st_size >> 30:,} GiB, which none of ours has; move it away")
         return path
 
     def _listed(self, folder: Path) -> list[str]:
@@ -230,6 +239,9 @@ class LocalBlobs:
         except FileNotFoundError:
             raise KeyError(name) from None
         except OSError as error:
+            if error.errno in OTHERS and self.root.is_dir():
+                problem = f"{self.root / name}: {error.strerror}: another thing is in a file's or folder's place"
+                raise CorruptError(f"{problem}; move it away") from error
             if error.errno in UNUSABLE:
                 problem = f"{self.root / name}: {error.strerror}; choose a folder that you may use"
                 raise InputError(problem) from error

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from selfinstruct.errors import InputError, NewerError
+from selfinstruct.errors import CorruptError, InputError, NewerError
 from selfinstruct.records import Table
 from selfinstruct.storage.blobs import Blobs, open_blobs
 from selfinstruct.storage.checks import doomed_checks
@@ -64,7 +64,8 @@ def doomed(store: RunStore, to_round: int | None) -> list[str]:
         to_round: The last round that stays; without it, all stays that is good.
 
     Raises:
-        InputError: there is no run, or nothing good of it.
+        InputError: there is no run.
+        CorruptError: nothing of it is good.
         NewerError: files of it are of a newer version, and would be taken for damaged.
     """
     names = {table: store.blobs.names(table) for table in Table}
@@ -80,7 +81,7 @@ def doomed(store: RunStore, to_round: int | None) -> list[str]:
     else:
         ends = {table: max(FIRST[table], to_round + 1) for table in Table}
     if ends.get(Table.CANDIDATES) == 0 and not _only_begun(names):
-        raise InputError(f"{store.blobs.url}: nothing is good, not even round 0; begin a new run with another --out")
+        raise CorruptError(f"{store.blobs.url}: nothing is good, not even round 0; begin a new run with another --out")
     foreign = [f"{table}/{name}" for table, found in names.items() for name in found if not NAME.fullmatch(name)]
     going = [
         (int(match[1]), table)

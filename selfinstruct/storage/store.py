@@ -36,7 +36,7 @@ import pyarrow.parquet as pq
 
 from selfinstruct.errors import CorruptError, FailureError, HeldError, InputError, NewerError, SelfInstructError
 from selfinstruct.records import RoundFile, Table, round_name
-from selfinstruct.settings import Facts
+from selfinstruct.settings import Facts, fingerprint_of
 from selfinstruct.storage.accounts import tally
 from selfinstruct.storage.blobs import Blobs, open_blobs
 from selfinstruct.storage.tables import (
@@ -58,7 +58,7 @@ PENDING = "pending"
 UPGRADE = "a newer version of selfinstruct wrote it, upgrade to go on"
 TRIES = 5  # puts of one file that is said to exist, and yet is not there when it is read
 FIRST = {Table.PROPOSALS: 1, Table.CANDIDATES: 0, Table.LABELS: 1, Table.INSTANCES: 0}
-NAME = re.compile(r"(\d{6})\.parquet")
+NAME = re.compile(r"([0-9]{6})\.parquet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +136,12 @@ class Metadata:
         if not isinstance(self.notes, dict) or not isinstance(self.versions, dict):
             yield "notes" if isinstance(self.versions, dict) else "versions"
             return
-        if not isinstance(self.notes.get("facts", {}), dict):
+        if not all(isinstance(each, str) for each in (*self.versions.values(), self.writer.id, self.writer.host)):
+            yield "versions"
+        if not isinstance(facts := self.notes.get("facts", {}), dict):
             yield "facts"
+        elif (self.table, self.round) == (Table.CANDIDATES, 0) and fingerprint_of(facts) != self.fingerprint:
+            yield "fingerprint"
         if any(type(self.notes.get(key, 0)) is not int for key in ("least", "most")):
             yield "least"
 

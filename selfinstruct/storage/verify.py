@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Generator, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 
 from selfinstruct.errors import CorruptError
 from selfinstruct.records import Candidate, InstanceRow, Label, Proposal, RoundFile, Row, Table, round_name
@@ -30,6 +30,9 @@ from selfinstruct.storage.tables import NewerRowsError, content_digest
 
 BEGINNING = (Table.CANDIDATES, 0)
 """The first file of a run; the instances that came with its tasks follow at once."""
+
+MOST_MISSING = 100
+"""Rounds that may be missing one after the other; a file after more of them is not of this run."""
 
 INCOMPLETE = (
     "the run's beginning is incomplete, instances/000000.parquet is missing; the same command goes on, and"
@@ -73,12 +76,11 @@ class _Walk:
     def __init__(self, store: RunStore) -> None:
         self.blobs = store.blobs
         self.names = {table: self.blobs.names(table) for table in Table}
-        self.present = {
-            (table, int(match[1]))
+        found = {
+            table: sorted(int(match[1]) for match in map(NAME.fullmatch, names) if match)
             for table, names in self.names.items()
-            for match in map(NAME.fullmatch, names)
-            if match and int(match[1]) >= FIRST[table]
         }
+        self.present = {(table, number) for table in Table for number in _in_sequence(found[table], FIRST[table])}
         self.fingerprint: str | None = None
         self.digests: dict[tuple[Table, int], str] = {}
         self.totals: dict[Table, tuple[int, Counter[str]]] = {}
@@ -101,7 +103,11 @@ class _Walk:
     def _foreign(self) -> Iterator[str]:
         for table, names in self.names.items():
             known = {f"{round_name(number)}.parquet" for of, number in self.present if of is table}
-            yield from (f"{table}/{name}: foreign, no round has this name" for name in names if name not in known)
+            for name in names:
+                if name not in known:
+                    far = (match := NAME.fullmatch(name)) and int(match[1]) >= FIRST[table]
+                    why = f"more than {MOST_MISSING} rounds before it are missing" if far else "no round has this name"
+                    yield f"{table}/{name}: foreign, {why}"
 
     def _needed(self) -> set[tuple[Table, int]]:
         """The files before the newest of each table, and those that a file was made from."""
@@ -153,6 +159,17 @@ class _Walk:
         if at == file.round - 1 and total + counts != Counter(metadata.total):
             yield "its total is not the sum of the counts up to it"
         self.totals[file.table] = (file.round, Counter(metadata.total))
+
+
+def _in_sequence(numbers: Sequence[int], first: int) -> Iterator[int]:
+    """The numbers from the first one on, up to where more are missing than a run can have lost."""
+    end = first
+    for number in numbers:
+        if number - end > MOST_MISSING:
+            return
+        if number >= first:
+            yield number
+            end = number + 1
 
 
 def _own_ids(file: RoundFile) -> Iterator[str]:
