@@ -5,7 +5,7 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 
-.PHONY: demo demo-real test chaos soak mutants docs check format audit locks clean
+.PHONY: demo demo-real test axe chaos soak mutants docs check format audit locks clean
 
 demo: $(VENV)/ready
 	RAY_USAGE_STATS_ENABLED=0 $(BIN)/selfinstruct generate --out runs/demo --target 200 --replicas 2 --shards 2
@@ -19,6 +19,10 @@ demo-real: $(VENV)/ready
 
 test: $(VENV)/ready
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+# What the tests of the report look at its page with, for people who use a keyboard or hear it read; they skip without it.
+axe:
+	npm install --silent --no-save --no-audit --no-fund --prefix .cache/axe axe-core@4.14.1
 
 # Ten thousand simulated schedules and three hundred real kills; writes docs/chaos.md.
 chaos: $(VENV)/ready

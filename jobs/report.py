@@ -55,7 +55,7 @@ def report(settings: ReportSettings) -> Outcome:
     from selfinstruct.storage.store import open_run
 
     _check(settings)
-    figures, page = make_report(open_run(settings.run), settings, settings.run.rstrip("/"))
+    figures, page = make_report(open_run(settings.run), settings)
     write_file(settings.out, page)
     chosen = f" for which {figures.chosen} holds" if figures.chosen is not None else ""
     print(f"{settings.out}: {figures.accepted:,} instructions, {figures.instances:,} instances{chosen}")

@@ -109,7 +109,7 @@ class StoredRun:
         from selfinstruct.storage.files import write_file
 
         settings = settings_of(FigureSettings(), options, "report")
-        figures, page = make_report(self._store, settings, self.url.rstrip("/"))
+        figures, page = make_report(self._store, settings)
         write_file(Path(path), page)
         return figures
 

@@ -7,11 +7,14 @@ the sunburst has coordinates of its own.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from selfinstruct.report.figures import RoundFigures, VerbFigures
 from selfinstruct.report.histograms import Histogram
+
+FEW_ROUNDS = 12
+"""Up to so many rounds have a bar each, with its figure; more are a curve."""
 
 MOST_POINTS = 120
 """The most points of a curve over the rounds; in longer runs a point stands for several rounds."""
@@ -27,21 +30,23 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A bar of a histogram: left edge, width and height in percent, and what it says when pointed at."""
+    """A bar: left edge, width and height in percent, what it says when pointed at, and the figure above it."""
 
     left: float
     width: float
     height: float
     title: str
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class BarChart:
-    """A histogram. `mean` is its place in percent from the left."""
+    """A histogram, or a bar for each round. `mean` is its place in percent from the left."""
 
     bars: Sequence[Bar]
-    ticks: Sequence[Tick]
-    mean: float | None
+    across: Sequence[Tick]
+    up: Sequence[Tick]
+    mean: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +60,13 @@ class Curve:
     up: Sequence[Tick]
 
 
-def bar_chart(histogram: Histogram, unit: str, decimals: int) -> BarChart:
-    """A histogram with up to seven ticks."""
+def bar_chart(histogram: Histogram, unit: str, decimals: int, of: str) -> BarChart:
+    """A histogram with up to seven ticks below, and up to four counts of what it is `of` at its side."""
     first, last = histogram.edges[0], histogram.edges[-1]
     span = last - first
-    highest = max([*histogram.counts, 1])
+    step = max(1.0, _round_step(max([*histogram.counts, 1]), 4))
+    highest = step * math.ceil(max([*histogram.counts, 1]) / step - 1e-9)
+    up = _up([n * step for n in range(1, round(highest / step) + 1)], highest, _count, of)
     bars = []
     for low, high, count in zip(histogram.edges, histogram.edges[1:], histogram.counts, strict=False):
         title = f"{low:.{decimals}f} to {high:.{decimals}f} {unit}: {count:,}"
@@ -67,21 +74,39 @@ def bar_chart(histogram: Histogram, unit: str, decimals: int) -> BarChart:
             title = f"{low:.0f} {unit}: {count:,}"
         bars.append(Bar(100 * (low - first) / span, 100 * (high - low) / span, 100 * count / highest, title))
     step = _round_step(span, 6)
-    ticks = [
+    across = [
         Tick(100 * n * step / span, f"{first + n * step:.{decimals and 1}f}")
         for n in range(int(span / step + 1e-9) + 1)
     ]
     mean = histogram.mean
-    return BarChart(bars, ticks, None if mean is None else min(100.0, 100 * (mean - first) / span))
+    return BarChart(bars, across, up, None if mean is None else min(100.0, 100 * (mean - first) / span))
 
 
-def growth(rounds: Sequence[RoundFigures]) -> Curve:
+def _count(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+def _share(value: float) -> str:
+    return f"{100 * value:.0f}\u202f%"
+
+
+def _up(values: Sequence[float], ceiling: float, form: Callable[[float], str], of: str) -> list[Tick]:
+    """The labels of an axis from the bottom up; the topmost says of what."""
+    return [Tick(100 * value / ceiling, form(value) + (f" {of}" if value == values[-1] else "")) for value in values]
+
+
+def gutter(up: Sequence[Tick]) -> int:
+    """How many pixels the labels of an axis take at its side; what the topmost says lies above the drawing."""
+    return 10 + 7 * max((len(tick.label.split(" ")[0]) for tick in up), default=0)
+
+
+def growth(rounds: Sequence[RoundFigures]) -> Curve | BarChart:
     """Accepted instructions after each round."""
-    points = [(each.round, each.total, f"round {each.round}: {each.total:,}") for each in _thinned(rounds)]
-    return _curve(points, top=None)
+    points = [(each.round, float(each.total), f"round {each.round}: {each.total:,}") for each in _thinned(rounds)]
+    return _drawn(points, None, _count, "instructions")
 
 
-def acceptance(rounds: Sequence[RoundFigures]) -> Curve:
+def acceptance(rounds: Sequence[RoundFigures]) -> Curve | BarChart:
     """The share of a round's proposed instructions that were accepted; in long runs, of several rounds together."""
     points = []
     for group in _groups(rounds):
@@ -90,7 +115,7 @@ def acceptance(rounds: Sequence[RoundFigures]) -> Curve:
             share = sum(each.accepted for each in group) / proposed
             name = f"{group[0].round}" if len(group) == 1 else f"{group[0].round} to {group[-1].round}"
             points.append((group[-1].round, share, f"round {name}: {100 * share:.1f} %"))
-    return _curve(points, top=1.0)
+    return _drawn(points, 1.0, _share, "of a round’s proposals")
 
 
 def _groups(rounds: Sequence[RoundFigures]) -> list[Sequence[RoundFigures]]:
@@ -107,27 +132,42 @@ def _thinned(rounds: Sequence[RoundFigures]) -> list[RoundFigures]:
     return [group[-1] for group in _groups(rounds)]
 
 
-def _curve(points: Sequence[tuple[int, float, str]], top: float | None) -> Curve:
-    if not points:
-        return Curve("", "", (), (), ())
-    first, last = points[0][0], max(points[-1][0], points[0][0] + 1)
-    highest = top or max(value for _, value, _ in points) or 1
+def _drawn(
+    points: Sequence[tuple[int, float, str]], top: float | None, form: Callable[[float], str], of: str
+) -> Curve | BarChart:
+    """Points as bars if they are few, and as a curve otherwise.
+
+    Args:
+        top: Where the axis ends (default: at a round value above the highest).
+        form: Of values.
+        of: What they count.
+    """
+    highest = top or max((value for _, value, _ in points), default=1) or 1
     step = _round_step(highest, 4)
     ceiling = top or step * math.ceil(highest / step - 1e-9)
+    up = _up([n * step for n in range(1, round(ceiling / step) + 1)], ceiling, form, of)
+    if len(points) > FEW_ROUNDS:
+        return _curve(points, ceiling, up)
+    width = 100 / max(3, len(points))  # a lone bar is not as wide as the page
+    bars = [
+        Bar((n + 0.15) * width, 0.7 * width, 100 * value / ceiling, title, form(value))
+        for n, (_, value, title) in enumerate(points)
+    ]
+    return BarChart(bars, [Tick((n + 0.5) * width, str(number)) for n, (number, *_) in enumerate(points)], up)
+
+
+def _curve(points: Sequence[tuple[int, float, str]], ceiling: float, up: Sequence[Tick]) -> Curve:
+    first, last = points[0][0], points[-1][0]
     placed = [(100 * (x - first) / (last - first), 100 * y / ceiling, title) for x, y, title in points]
     line = " ".join(f"{x:.2f},{100 - y:.2f}" for x, y, _ in placed)
     across_step = max(1, round(_round_step(last - first, 6)))
     across = [
         Tick(100 * (x - first) / (last - first), f"{x}")
         for x in range(first, last + 1)
-        if (x % across_step == 0 or x == first) and x <= points[-1][0]
+        if x % across_step == 0 or x == first
     ]
     if len(across) > 1 and across[1].at - across[0].at < 8:
         del across[0]
-    up = [
-        Tick(100 * n * step / ceiling, f"{100 * n * step:.0f} %" if top else f"{n * step:,.0f}")
-        for n in range(1, round(ceiling / step) + 1)
-    ]
     return Curve(line, f"{placed[0][0]:.2f},100 {line} {placed[-1][0]:.2f},100", placed, across, up)
 
 

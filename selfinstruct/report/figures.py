@@ -9,12 +9,13 @@ from itertools import accumulate
 from typing import Any
 
 from selfinstruct.novelty.index import NoveltySettings
-from selfinstruct.quality.diversity import Diversity
+from selfinstruct.quality.diversity import Diversity, Measured
 from selfinstruct.quality.findings import Findings
 from selfinstruct.quality.sheets import ReviewFigures
 from selfinstruct.records import Kind, Table
 from selfinstruct.report.gather import Gathered
 from selfinstruct.report.histograms import Histogram, histogram_of_scores, histogram_of_words, mean_of
+from selfinstruct.report.made import Made
 from selfinstruct.report.overlap import Nearest
 from selfinstruct.report.verbs import VerbObject
 from selfinstruct.settings import with_facts
@@ -149,6 +150,7 @@ class Figures:
     """Everything that a report says in numbers."""
 
     run: str
+    made: Made  # by whom, when, and what it took
     fingerprint: str
     identity: str  # by which a filled-in review knows its run
     about: str  # generated or imported
@@ -158,6 +160,7 @@ class Figures:
     accepted: int
     labelled: int
     instances: int
+    run_accepted: int  # by the whole run, chosen or not
     acceptance: float | None
     table: Sequence[TableRow]
     rounds: Sequence[RoundFigures]
@@ -176,17 +179,20 @@ class Figures:
     checks: Findings | None  # of people and a judge, where anybody looked
     diversity: Diversity | None  # of all instructions of the run, chosen or not
     no_diversity: str | None  # why there is none
+    measured: str | None  # what a run that measures says of it by its own columns
     facts: Mapping[str, Any]
 
 
 def make_figures(
     run: str,
+    made: Made,
     gathered: Gathered,
     verbs: VerbFigures,
     nearest: Sequence[Nearest],
     review: Sequence[ReviewFigures] | None,
     checks: Findings | None = None,
     diversity: tuple[Diversity | None, str | None] = (None, None),
+    measured: Measured | None = None,
 ) -> Figures:
     """The figures of a run."""
     tokens = token_figures(gathered)
@@ -202,6 +208,7 @@ def make_figures(
     proposed = sum(each.proposed for each in rounds)
     return Figures(
         run=run,
+        made=made,
         fingerprint=gathered.fingerprint,
         identity=gathered.identity,
         about="imported" if gathered.imported else "generated",
@@ -209,6 +216,7 @@ def make_figures(
         seeds=gathered.seeds,
         pool=gathered.pool,
         accepted=gathered.instructions,
+        run_accepted=gathered.accepted,
         labelled=gathered.per_instruction.total(),
         instances=instances,
         acceptance=gathered.accepted / proposed if proposed else None,
@@ -237,6 +245,7 @@ def make_figures(
         checks=checks,
         diversity=diversity[0],
         no_diversity=diversity[1],
+        measured=measured.line if measured else None,
         facts=gathered.facts,
     )
 

@@ -32,6 +32,9 @@ TOLD_APART = 300
 """Characters by which outputs are told apart."""
 
 CANDIDATE = ["id", "position", "text", "accepted", "reason", "nearest_id", "rouge_l"]
+PARTNER = "partner"
+"""The column of another output that a conflicting instance's instruction has for the same input."""
+
 INSTANCE = ["id", "instruction_id", "instruction", "is_classification", "input", "output", "accepted", "reason"]
 
 
@@ -245,6 +248,8 @@ class _Reader:
         self._lot("review", self._draws.review_rows).offer(valid, number)
         for reason in pc.unique(found["reason"].drop_null()).to_pylist():
             of_reason = found.filter(pc.equal(found["reason"], reason))
+            if reason == Reason.CONFLICTING:
+                of_reason = of_reason.append_column(PARTNER, pa.array(_partners(of_reason), pa.string()))
             self._lot(f"instance/{reason}", self._draws.rejected).offer(of_reason, number)
 
     def _labels(self, instances: Any) -> None:
@@ -307,6 +312,19 @@ def _words(column: Any, tokeniser: Tokeniser) -> Counter[int]:
     trimmed = pc.utf8_trim_whitespace(column)
     words = pc.list_value_length(pc.utf8_split_whitespace(trimmed))
     return _values(pc.if_else(pc.equal(trimmed, ""), 0, words))
+
+
+def _partners(rows: Any) -> list[str | None]:
+    """Of each conflicting instance another output that its instruction has for the same input; None where it is another
+    input that has two."""
+    keys = list(zip(rows["instruction_id"].to_pylist(), rows["input"].to_pylist(), strict=True))
+    outputs: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for key, output in zip(keys, rows["output"].to_pylist(), strict=True):
+        outputs[key].append(output)
+    return [
+        next((other for other in outputs[key] if other != output), None)
+        for key, output in zip(keys, rows["output"].to_pylist(), strict=True)
+    ]
 
 
 def _seen_again(counts: Counter[str]) -> Counter[str]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from selfinstruct.quality.diversity import diversity_if_possible
+from pathlib import Path, PurePosixPath
+
+from selfinstruct.quality.diversity import diversity_if_possible, measured
 from selfinstruct.quality.findings import find
 from selfinstruct.quality.only import only_where
 from selfinstruct.quality.reference import read_reference
 from selfinstruct.quality.sheets import read_sheet, summarise
 from selfinstruct.report.figures import Figures, make_figures, verb_figures
 from selfinstruct.report.gather import gather, tokeniser_of
+from selfinstruct.report.made import made
 from selfinstruct.report.overlap import Overlap
 from selfinstruct.report.page import render
 from selfinstruct.report.settings import FigureSettings
@@ -17,8 +20,8 @@ from selfinstruct.storage.store import RunStore
 from selfinstruct.version import __version__
 
 
-def make_report(store: RunStore, settings: FigureSettings, name: str) -> tuple[Figures, str]:
-    """A run's figures and its page in HTML. The page calls the run by `name`.
+def make_report(store: RunStore, settings: FigureSettings) -> tuple[Figures, str]:
+    """A run's figures and its page in HTML. The page calls the run by the name of its folder.
 
     Raises:
         InputError: a package or a model is not installed, the review sheet is not of this run, the reference set is an
@@ -35,5 +38,11 @@ def make_report(store: RunStore, settings: FigureSettings, name: str) -> tuple[F
     gathered = gather(store, settings, overlap.add, only)
     verbs = verb_figures([tagged(text) for text in gathered.verb_texts], method)
     nearest = overlap.nearest(gathered.overlap_ordinals, gathered.seeds)
-    figures = make_figures(name, gathered, verbs, nearest, review, find(store, settings.check, only), diversity)
+    name, found = _name(store.blobs.url), find(store, settings.check, only)
+    figures = make_figures(name, made(store), gathered, verbs, nearest, review, found, diversity, measured(store))
     return figures, render(figures, gathered, settings, tokeniser, __version__)
+
+
+def _name(url: str) -> str:
+    """What a run is called: its folder's name, wherever that lies."""
+    return PurePosixPath(url).name if "://" in url else Path(url).resolve().name

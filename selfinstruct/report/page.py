@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +24,7 @@ from selfinstruct.report import charts
 from selfinstruct.report.common import mark_common
 from selfinstruct.report.figures import Figures
 from selfinstruct.report.gather import Gathered
+from selfinstruct.report.reasons import explained
 from selfinstruct.report.settings import FigureSettings
 from selfinstruct.steps.rubric import ALL
 from selfinstruct.storage.lineage import Row
@@ -58,6 +61,10 @@ def render(figures: Figures, gathered: Gathered, draws: FigureSettings, tokenise
         "number": number,
         "percent": percent,
         "reason": lambda reason: str(reason).replace("_", " "),
+        "explained": explained,
+        "day": day,
+        "short": short,
+        "span": span,
     }
     style, script = ((HERE / "templates" / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     return environment.get_template("page.html.j2").render(
@@ -159,3 +166,22 @@ def number(value: float | None, decimals: int = 0) -> str:
 def percent(part: float | None, whole: float = 1.0, decimals: int = 1) -> str:
     """A share in percent; a dash for None or of nothing."""
     return "–" if part is None or not whole else f"{100 * part / whole:.{decimals}f}\u202f%"
+
+
+def day(date: str) -> str:
+    """A date as people write it: 29 November 2026."""
+    parsed = datetime.fromisoformat(date)
+    return f"{parsed.day} {parsed:%B %Y}"
+
+
+def span(hours: float) -> str:
+    """Hours, or what is less in minutes or seconds."""
+    if hours >= 1:
+        return f"{hours:,.1f} hours"
+    return f"{60 * hours:.0f} minutes" if hours >= 1 / 30 else f"{3600 * hours:.0f} seconds"
+
+
+def short(value: float) -> str:
+    """With two decimals, or two digits where that would be little or nothing."""
+    decimals = 2 if value >= 1 or not value else 1 - math.floor(math.log10(value))
+    return f"{value:,.{decimals}f}"

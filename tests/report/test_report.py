@@ -24,8 +24,20 @@ from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.novelty.rouge import rouge_l, tokenise
 from selfinstruct.prompts import load_prompts
 from selfinstruct.quality.sheets import PAPER, read_answers, summarise
-from selfinstruct.records import Candidate, ImportedTask, Instance, InstanceRow, Label, Proposal, Table
-from selfinstruct.report.charts import acceptance, bar_chart, growth, sunburst
+from selfinstruct.records import (
+    Candidate,
+    Finish,
+    ImportedTask,
+    Instance,
+    InstanceRow,
+    Label,
+    Origin,
+    Proposal,
+    Reason,
+    RoundFile,
+    Table,
+)
+from selfinstruct.report.charts import BarChart, Curve, acceptance, bar_chart, growth, sunburst
 from selfinstruct.report.common import mark_common
 from selfinstruct.report.figures import (
     Figures,
@@ -35,10 +47,12 @@ from selfinstruct.report.figures import (
     make_figures,
     verb_figures,
 )
-from selfinstruct.report.gather import Gathered, gather
+from selfinstruct.report.gather import PARTNER, Gathered, gather
 from selfinstruct.report.histograms import histogram_of_scores, histogram_of_words
 from selfinstruct.report.lots import Lot
+from selfinstruct.report.made import Made, Took, made
 from selfinstruct.report.overlap import Overlap
+from selfinstruct.report.reasons import explained
 from selfinstruct.report.settings import FigureSettings
 from selfinstruct.report.verbs import VerbObject, open_tagger
 from selfinstruct.reuse.replay import replay
@@ -48,6 +62,8 @@ from selfinstruct.run.settings import RoundSettings, RunSettings
 from selfinstruct.settings import facts_of
 from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
 from selfinstruct.storage.store import RunStore
+from selfinstruct.storage.timings import Timing, write_timing
+from tests.tools.runs import make_run
 
 IMPORTED = [
     ImportedTask("0:1", "Name three rivers that flow through more than one country.", (Instance("", "Rhine"),), None),
@@ -76,12 +92,15 @@ def gathered(store: RunStore) -> Gathered:
     )
 
 
+NOBODY = Made({}, (), (), None, None, None, {}, None)
+
+
 def rows(store: RunStore, table: Table) -> list:
     return [row for number in store.rounds(table) if number for row in store.read(table, number).rows]
 
 
 def figures_of(gathered: Gathered) -> Figures:
-    return make_figures("run", gathered, verb_figures([], "none"), [], None)
+    return make_figures("run", NOBODY, gathered, verb_figures([], "none"), [], None)
 
 
 def test_figures_are_those_of_plain_counting(store: RunStore, gathered: Gathered) -> None:
@@ -243,6 +262,61 @@ def test_what_a_user_gets_wrong_is_one_line(
         assert len(errors) == 1
         assert expected in errors[0] or (expected == "spaCy" and "--spacy_model" in errors[0])
     assert not (tmp_path / "page.html").exists()
+
+
+def test_who_made_a_run_when_and_what_it_took_is_told(store: RunStore) -> None:
+    for number, price in ((1, 2.0), (2, 4.0)):
+        write_timing(
+            store.blobs, Timing(number, 900, 1800, 5, 6, 7, f"2026-03-0{number}T10:00:00+00:00", 150, 2, price)
+        )
+    told = made(store)
+    assert (told.models, told.engines, told.target) == ({}, [], 150)
+    assert (told.began, told.ended) == ("2026-03-01", "2026-03-02")
+    assert told.took == Took(hours=0.5, replica_seconds=3600, gpu_seconds=7200, money=3.0, whole=True)
+    assert told.settings["too similar"] == "ROUGE-L above 0.7"
+    write_timing(store.blobs, Timing(3, 900, 1800, 5, 6, 7))  # an older version's
+    assert made(store).took == Took(hours=0.75, replica_seconds=5400, gpu_seconds=None, money=None, whole=False)
+
+
+def test_one_model_is_named_once_and_several_by_what_they_did(tmp_path: Path) -> None:
+    assert made(make_run(tmp_path / "one", 10)).models == {"model": "selfinstruct-template"}
+    others = {"proposer.engine": "openai", "proposer.model": "owner/big"}
+    two = made(make_run(tmp_path / "two", 10, **others))
+    assert two.models == {"proposed by": "owner/big", "labelled by": "selfinstruct-template"}
+    assert (two.engines, two.prompts) == (["openai", "template"], ["tiny"])
+
+
+@pytest.mark.parametrize("reason", [*Reason, "plugin:mine", "every_instance_dropped", "not_chosen"])
+def test_every_reason_is_told_in_words(reason: str) -> None:
+    assert len(explained(reason).split()) > 3
+
+
+def test_a_conflicting_instance_has_its_partner(tmp_path: Path) -> None:
+    store = RunStore(str(tmp_path / "run"))
+    seeds, told = load_seeds(SEED_TASKS)[:3], Reason.CONFLICTING
+    run = Run(RunSettings(target=1), load_prompts("tiny"), seeds)
+    run.begin(facts_of(RunSettings(target=1)))
+    store.commit(run.effects()[0].make(), "f" * 64)  # type: ignore[union-attr]
+    store.commit(RoundFile(Table.INSTANCES, 0, ()), "f" * 64)
+    store.commit(
+        RoundFile(Table.PROPOSALS, 1, (Proposal("000001/0", 1, "", (), "", Finish.STOP, 1, 1, None),)), "f" * 64
+    )
+    candidate = Candidate("000001/0/0", 1, "000001/0", 0, Origin.MODEL, "Add up.", True, None, None, None)
+    store.commit(RoundFile(Table.CANDIDATES, 1, (candidate,)), "f" * 64)
+    store.commit(RoundFile(Table.LABELS, 1, ()), "f" * 64)
+    pairs = [("1 and 2", "3"), ("1 and 2", "4"), ("5 and 6", "11")]
+    instances = tuple(
+        InstanceRow(f"000001/0/0/{at}", 1, "000001/0/0", "Add up.", False, *pair, False, told)
+        for at, pair in enumerate(pairs)
+    )
+    store.commit(RoundFile(Table.INSTANCES, 1, instances), "f" * 64)
+    drawn = gather(store, FigureSettings(), lambda texts: None).rejected_instances
+    assert {row["output"]: row[PARTNER] for row in drawn} == {"3": "4", "4": "3", "11": None}
+    page = tmp_path / "page.html"
+    assert main(["report", store.blobs.url, "--out", str(page), "--verb_rows", "0"]) == 0
+    text = page.read_text()
+    assert text.count("<dt>Another</dt>") == 2
+    assert f'<p class="why">{explained(told)}</p>' in text
 
 
 # ---- exact scores
@@ -418,7 +492,11 @@ def test_a_histogram_of_words_loses_nothing(words: dict[int, int]) -> None:
     histogram = histogram_of_words(Counter(words))
     assert sum(histogram.counts) + histogram.above == histogram.count == sum(words.values())
     assert len(histogram.counts) <= 41
-    assert all(0 <= tick.at <= 100 for tick in bar_chart(histogram, "words", 0).ticks)
+    chart = bar_chart(histogram, "words", 0, "texts")
+    assert all(0 <= tick.at <= 100 for tick in (*chart.across, *chart.up))
+    assert chart.up[-1].label.endswith(" texts")
+    top = int(chart.up[-1].label.split()[0].replace(",", ""))  # the axis is true: heights are counts of it
+    assert [round(bar.height * top / 100) for bar in chart.bars] == list(histogram.counts)
 
 
 def test_a_histogram_of_scores_counts_each_in_its_bar() -> None:
@@ -433,10 +511,25 @@ def test_curves_stay_in_their_frame(rounds: list[tuple[int, int]]) -> None:
     for number, (accepted, rejected) in enumerate(rounds, start=1):
         total += accepted
         figures.append(RoundFigures(number, 5, accepted + rejected, accepted, total, 0))
-    for curve in (growth(figures), acceptance(figures)):
-        assert len(curve.dots) <= 120
-        assert all(0 <= left <= 100 and 0 <= bottom <= 100.01 for left, bottom, _ in curve.dots)
-        assert all(0 <= tick.at <= 100.01 for tick in (*curve.across, *curve.up))
+    for drawn in (growth(figures), acceptance(figures)):
+        assert all(0 <= tick.at <= 100.01 for tick in (*drawn.across, *drawn.up))
+        if isinstance(drawn, Curve):
+            assert len(drawn.dots) <= 120
+            assert all(0 <= left <= 100 and 0 <= bottom <= 100.01 for left, bottom, _ in drawn.dots)
+        else:
+            assert len(drawn.bars) == len(drawn.across) <= 12
+            assert all(bar.left + bar.width <= 100 and 0 <= bar.height <= 100.01 for bar in drawn.bars)
+
+
+def test_few_rounds_have_a_bar_each_with_its_figure() -> None:
+    rounds = [RoundFigures(1, 5, 40, 30, 30, 0), RoundFigures(2, 5, 40, 10, 40, 0), RoundFigures(3, 5, 0, 0, 40, 0)]
+    grown, shares = growth(rounds), acceptance(rounds)
+    assert isinstance(grown, BarChart)
+    assert isinstance(shares, BarChart)
+    assert [bar.label for bar in grown.bars] == ["30", "40", "40"]
+    assert [bar.label for bar in shares.bars] == ["75\u202f%", "25\u202f%"]
+    assert [tick.label for tick in shares.across] == ["1", "2"]
+    assert isinstance(growth([RoundFigures(n, 5, 9, 9, 9 * n, 0) for n in range(1, 14)]), Curve)
 
 
 def test_a_sunburst_has_a_wedge_for_each_verb_and_object() -> None:

@@ -24,6 +24,7 @@ from selfinstruct.records import (
     Table,
 )
 from selfinstruct.storage.store import RunStore
+from tests.tools.runs import make_run
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = next(
@@ -31,6 +32,8 @@ CHROMIUM = next(
 )
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 FLAGS += ["--disable-component-update", "--disable-sync"]
+
+AXE = Path(__file__).parents[2] / ".cache/axe/node_modules/axe-core/axe.min.js"
 
 FIRE = "window.fired=(window.fired||0)+1"
 PAYLOADS = [
@@ -113,6 +116,16 @@ def page_file(hostile_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 @pytest.fixture(scope="module")
+def plain_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of a small run as people make it."""
+    folder = tmp_path_factory.mktemp("plain")
+    store = make_run(folder / "birds")
+    assert main(["check", store.blobs.url, "--engine", "template", "--replicas", "0"]) == 0
+    assert main(["report", store.blobs.url, "--out", str(folder / "report.html")]) == 0
+    return folder / "report.html"
+
+
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     if not CHROMIUM:
         pytest.skip("there is no Chromium on this machine")
@@ -151,7 +164,8 @@ def test_hostile_texts_are_shown_and_never_run(page: Any) -> None:
     rejected = page.evaluate("[...document.querySelectorAll('#rejected-rows .row > .text')].map(e => e.textContent)")
     assert sorted(rejected) == sorted(map(shown, PAYLOADS))
     strangers = (
-        "iframe, img, form, base, object, embed, math, animate, [onerror], [onload], [onfocus], [srcdoc], main a"
+        "iframe, img, form, base, object, embed, math, animate, [onerror], [onload], [onfocus], [srcdoc],"
+        " a:not([href^='#'])"
     )
     assert page.evaluate(f"document.querySelectorAll({strangers!r}).length") == 0
     assert page.evaluate("document.querySelectorAll('script, style').length") == 2
@@ -220,6 +234,74 @@ def test_a_filled_in_review_is_saved_and_read_back(
     assert "49.0\u202f% to 94.3\u202f%" in out.read_text()
     page.goto(out.as_uri())
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_a_page_is_called_by_the_run_s_name_and_no_path(page: Any, hostile_run: Path) -> None:
+    assert page.query_selector("h1").inner_text() == hostile_run.name
+    assert str(hostile_run.parent) not in page.content()
+
+
+def test_a_review_is_filled_in_by_keys(page: Any) -> None:
+    pressed = "[...document.querySelectorAll('#review-rows input:checked')].map(e => e.name + e.value)"
+    page.keyboard.press("y")  # not switched on
+    assert page.evaluate(pressed) == []
+    page.focus("#keys")
+    page.keyboard.press("Enter")
+    for key in "ynys":
+        page.keyboard.press(key)
+    assert page.evaluate(pressed) == ["q0taskyes", "q0inputno", "q0outputyes"]
+    page.keyboard.press("u")
+    assert page.evaluate(pressed) == ["q0taskyes", "q0inputno"]
+    page.keyboard.press("n")
+    assert page.evaluate(pressed) == ["q0taskyes", "q0inputno", "q0outputno"]
+    assert page.query_selector("#asked").inner_text().startswith("Row 2 of ")
+    assert page.evaluate("document.querySelectorAll('fieldset.now').length") == 1
+    page.keyboard.press("Escape")
+    page.keyboard.press("y")
+    assert len(page.evaluate(pressed)) == 3
+    assert page.evaluate("document.activeElement.id") == "keys"
+
+
+def test_a_review_by_keys_brings_up_rows_that_are_not_shown_yet(page: Any) -> None:
+    page.click("#keys")
+    for _ in range(11 * 3):
+        page.keyboard.press("s")
+    assert page.query_selector("#review-rows fieldset.now").is_visible()
+    assert page.query_selector("#asked").inner_text().startswith("Row 12 of ")
+
+
+def test_what_scrolls_is_within_reach_of_the_keyboard(page: Any) -> None:
+    scrolls = (
+        "[...document.querySelectorAll('main *')].filter(e => getComputedStyle(e).overflowY === 'auto'"
+        " && (e.scrollHeight > e.clientHeight || e.scrollWidth > e.clientWidth)).map(e => e.tabIndex)"
+    )
+    assert set(page.evaluate(scrolls)) == {0}
+
+
+def test_a_slice_says_its_words_when_it_is_pointed_at(page: Any, plain_file: Path) -> None:
+    page.goto(plain_file.as_uri())
+    title = page.evaluate("document.querySelector('.slice.noun title').textContent")
+    page.evaluate("document.querySelector('.slice.noun').dispatchEvent(new PointerEvent('pointerenter'))")
+    assert page.query_selector("#pointed").inner_text() == title
+
+
+@pytest.mark.skipif(not AXE.is_file(), reason=f"there is no {AXE}; `make axe` fetches it by npm")
+@pytest.mark.parametrize("look", ["light", "dark", "phone"])
+@pytest.mark.parametrize("which", ["page_file", "plain_file"])
+def test_axe_finds_nothing_serious(browser: Any, request: pytest.FixtureRequest, which: str, look: str) -> None:
+    size = {"width": 390 if look == "phone" else 1280, "height": 800}
+    scheme = "dark" if look == "dark" else "light"
+    context = browser.new_context(bypass_csp=True, viewport=size, color_scheme=scheme)
+    page = context.new_page()
+    page.goto(request.getfixturevalue(which).as_uri())
+    page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true; })")
+    page.click("#keys")
+    page.evaluate(AXE.read_text())
+    found = page.evaluate("axe.run()")
+    context.close()
+    assert len(found["passes"]) > 20
+    bad = [each for each in found["violations"] if each["impact"] in ("serious", "critical")]
+    assert [(each["id"], each["nodes"][0]["html"]) for each in bad] == []
 
 
 def test_a_saved_review_is_loaded_again(page: Any, tmp_path: Path) -> None:

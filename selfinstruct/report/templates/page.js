@@ -5,6 +5,15 @@ const PAGE = 10;
 const QUESTIONS = ["task", "input", "output"];
 const find = (selector, root = document) => [...root.querySelectorAll(selector)];
 
+// A long text that scrolls in its field is within reach of the keyboard.
+const reachable = (row) => {
+  for (const text of find(".fields dd", row)) {
+    if (text.scrollHeight <= text.clientHeight) continue;
+    text.tabIndex = 0;
+    text.setAttribute("aria-label", `${text.previousElementSibling.textContent}, a long text that scrolls`);
+  }
+};
+
 // ---- lists: search, reasons, more
 
 class List {
@@ -30,6 +39,11 @@ class List {
     const rest = wanted.length - visible.size;
     this.button.hidden = rest === 0;
     this.button.textContent = `Show ${Math.min(PAGE, rest)} more of ${rest}`;
+    for (const row of visible) reachable(row);
+  }
+
+  reveal(row) {
+    while (row.hidden && !this.button.hidden) { this.most += PAGE; this.show(); }
   }
 }
 
@@ -56,6 +70,16 @@ for (const chips of find("[data-filter]")) {
       for (const other of buttons) other.setAttribute("aria-pressed", String(other === button));
       list.show();
     });
+  }
+}
+
+// ---- what a slice is
+
+const pointed = document.getElementById("pointed");
+if (pointed) {
+  pointed.hidden = false;
+  for (const slice of find(".slice")) {
+    slice.addEventListener("pointerenter", () => { pointed.textContent = slice.textContent; });
   }
 }
 
@@ -186,6 +210,72 @@ document.getElementById("load").addEventListener("change", async (event) => {
 
 review.addEventListener("change", (event) => {
   if (event.target.type === "radio") { tally(); keep(); }
+});
+
+// ---- answers by keys: only while they are switched on, so that a letter does nothing unawares
+
+const keys = document.getElementById("keys");
+const asked = document.getElementById("asked");
+const answered = []; // what was answered by keys, for taking back
+let at = 0; // of all questions of all rows
+
+const place = (position) => [sheet[Math.floor(position / QUESTIONS.length)], QUESTIONS[position % QUESTIONS.length]];
+
+const ask = (position) => {
+  for (const old of find("fieldset.now", review)) old.classList.remove("now");
+  at = Math.max(0, Math.min(position, sheet.length * QUESTIONS.length - 1));
+  const [row, question] = place(at);
+  lists.get("review-rows").reveal(row);
+  const field = row.querySelector(`[data-question="${question}"]`);
+  field.classList.add("now");
+  row.scrollIntoView({ block: "center" });
+  const number = sheet.indexOf(row) + 1;
+  asked.textContent = `Row ${number} of ${sheet.length}: ${field.querySelector("legend").textContent} Y yes, N no, S skip, U take back, Escape ends.`;
+};
+
+const firstOpen = (from) => {
+  const last = sheet.length * QUESTIONS.length;
+  for (let position = from; position < last; position++) if (answerOf(...place(position)) === null) return position;
+  return last - 1;
+};
+
+const switchKeys = (on) => {
+  keys.setAttribute("aria-pressed", String(on));
+  if (on) { ask(firstOpen(0)); return; }
+  for (const old of find("fieldset.now", review)) old.classList.remove("now");
+  asked.textContent = "";
+};
+
+const answer = (value) => {
+  const [row, question] = place(at);
+  const inputs = find(`[data-question="${question}"] input`, row);
+  for (const input of inputs) input.checked = value !== null && input.value === value;
+  tally();
+  keep();
+};
+
+keys.addEventListener("click", () => switchKeys(keys.getAttribute("aria-pressed") === "false"));
+
+document.addEventListener("keydown", (event) => {
+  const typing = event.target.matches("input:not([type=radio]), textarea");
+  if (keys.getAttribute("aria-pressed") === "false" || typing || event.ctrlKey || event.metaKey || event.altKey) return;
+  const key = event.key.toLowerCase();
+  if (key === "y" || key === "n") {
+    answer(key === "y" ? "yes" : "no");
+    answered.push(at);
+    ask(firstOpen(at + 1));
+  } else if (key === "s") {
+    ask(at + 1);
+  } else if (key === "u" && answered.length) {
+    ask(answered.pop());
+    answer(null);
+  } else if (key === "escape") {
+    switchKeys(false);
+    keys.focus();
+  } else {
+    return;
+  }
+  event.preventDefault();
 });
 
 try { restore(JSON.parse(localStorage.getItem(KEY) || "[]")); } catch { /* nothing was kept */ }
