@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from jobs.bench.simulated import SEEDS, Policy, Simulation
+from jobs.bench.simulated import Policy, Simulation
+from jobs.bench.topics import SEEDS
 from jobs.bench.worlds import STRATEGIES, World, drawn
 from selfinstruct.steps.strategies.control import FLOOR, Brought
 
