@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from cluster.settings import GenerateSettings
 from jobs.bench.shared import Share, shared
@@ -73,6 +73,8 @@ class ArmSettings:
         slice: Tokens after which the next prompt set has its turn.
         repeats: Seeds.
         requests: Requests for instructions in a round; four times as many where one request gives one instruction.
+        label: What accepted instructions get: task (instances, as the paper asks for them), answer (what a chat model
+            says to them; chat sets alone) or none, which tells of instructions alone at a fraction of the tokens.
         seeds: File of seed tasks, half of which are held out.
         cosine: Above it two instructions are the same.
         in_flight: Requests of a run that the engine holds at most (default: 64).
@@ -88,6 +90,7 @@ class ArmSettings:
     slice: int = option(2_000, least=1)
     repeats: int = option(3, least=1, most=1_000)
     requests: int = option(2, least=1)
+    label: Literal["task", "answer", "none"] = "task"
     seeds: Path = SEED_TASKS
     cosine: float = option(COSINE, least=0, most=1)
     in_flight: int | None = option(None, least=1)
@@ -199,6 +202,7 @@ def options_of(settings: ArmSettings, arm: str, seed: int, out: Path, seeds: Pat
         "slots": way.slots,
         "target": NO_END,
         "replicas": 0,
+        "label": {"as": settings.label},
         "rounds": {"lag": 1, "label_lag": 1, "least": requests, "most": requests, "patience": NO_END},
         "check": asdict(settings.check),
         "transformers": asdict(settings.transformers),
@@ -269,11 +273,12 @@ def growth_of(line: Line) -> Growth:
     """Read a run's files."""
     found = Growth([0], [0], [0], [0], [0], [])
     for number in line.rounds:
-        proposals, candidates, labels = (
-            line.store.metadata(table, number).counts for table in (Table.PROPOSALS, Table.CANDIDATES, Table.LABELS)
+        proposals, candidates = (
+            line.store.metadata(table, number).counts for table in (Table.PROPOSALS, Table.CANDIDATES)
         )
+        labels = line.store.metadata(Table.LABELS, number).counts if line.options.labels else {}
         rows = line.store.read_columns(Table.CANDIDATES, number, ["id", "text", "position", "accepted"]).to_pylist()
-        usable = set(usable_of(line, number))
+        usable = set(usable_of(line, number) if line.options.labels else (row["id"] for row in rows if row["accepted"]))
         found.texts.extend(row["text"] for row in rows if row["id"] in usable)
         for sums, more in (
             (found.proposing, proposals.get("tokens.completion", 0)),

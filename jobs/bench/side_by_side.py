@@ -7,9 +7,9 @@ seconds are not looked at.
 
 A row is an instruction with what was labelled of it. It is *valid* if the novelty check and the screen accepted the
 instruction, the screen and the rules of the recipe `recommended` accepted at least one of its instances, and, with
---check.rubric, the judge says yes to all about one of these. It is *distinct* if it is a greedy leader of the valid
-rows of its run (`semantic.diversity`). That code finds nothing wrong with a row does not make it right: without a judge
-that has been tried, valid means no more than this.
+--check.rubric, the judge says yes to all about one of these; with --label none the instruction alone counts. It is
+*distinct* if it is a greedy leader of the valid rows of its run (`semantic.diversity`). That code finds nothing wrong
+with a row does not make it right: without a judge that has been tried, valid means no more than this.
 
 Half of the seed tasks, always the same ones, are never shown to the model: how near the valid rows come to them is the
 *reach*.
@@ -125,8 +125,11 @@ def tell(settings: ArmSettings, lines: Sequence[Line], table: StaticTable, refer
         for arm, other in ((arm, ARMS[arm].against) for arm in settings.arms)
         if other != arm and other in settings.arms
     }
-    print("\n".join(report(summary, against, tokens, settings.repeats, len(reference))), flush=True)
-    names = ("engine", "tokens", "slice", "repeats", "requests", "cosine")
+    print(
+        "\n".join(report(summary, against, tokens, settings.repeats, len(reference), settings.label != "none")),
+        flush=True,
+    )
+    names = ("engine", "tokens", "slice", "repeats", "requests", "label", "cosine")
     figures = {
         "settings": {
             "model": Path(str(settings.model)).name,
@@ -192,6 +195,7 @@ def report(
     tokens: int,
     repeats: int,
     held_out: int,
+    labels: bool,
 ) -> Iterator[str]:
     """The lines of the table, and what it allows one to say."""
     yield (
@@ -204,7 +208,10 @@ def report(
         cells = "".join(f"{_cell(figures[name], form):>{width}}" for name, (_, width, form) in HEADS.items())
         yield f"{arm:<14}{cells}   {_interval(figures['rows'], ',.0f')}"
     yield "accepted: instructions that are new by their words, past the screen and the rules"
-    yield "valid: of these with an instance that the rules of `recommended` accept, and the check, if there is one"
+    if labels:
+        yield "valid: of these with an instance that the rules of `recommended` accept, and the check, if there is one"
+    else:
+        yield "valid: all of these, since nothing is labelled"
     yield "distinct: greedy leaders among the valid ones; rows: both, valid and distinct; counted: valid ones a seed"
     yield f"reach: mean best cosine of {held_out} held-out seed tasks to the valid rows; labels: their share of tokens"
     for pair, found in against.items():

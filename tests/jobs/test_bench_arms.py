@@ -106,6 +106,13 @@ def test_an_arm_gives_what_a_run_alone_gives(tmp_path: Path) -> None:
             assert store.read_table(table, number) == beside.read_table(table, number)
 
 
+def test_instructions_alone_cost_no_labels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = bench(tmp_path, "--arms", "query", "base-paper", "--tokens", "300", "--label", "none")
+    for run in found["runs"].values():
+        assert run["labelling"] == 0 < run["accepted"] == run["valid"]
+    assert "valid: all of these, since nothing is labelled" in capsys.readouterr().out
+
+
 def test_a_check_has_its_say(tmp_path: Path) -> None:
     found = bench(tmp_path, "--arms", "query", "--tokens", "400", "--check.rubric", "chat")["runs"]
     for name, run in found.items():
