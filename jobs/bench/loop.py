@@ -232,7 +232,9 @@ def everything(run_folder: str) -> Iterator[Example]:
                 yield Example(**row)
 
 
-def without_near(examples: Sequence[Example], tasks: Sequence[HeldOutTask]) -> tuple[list[Example], int]:
+def without_near(
+    examples: Sequence[Example], tasks: Sequence[HeldOutTask] | Sequence[Example]
+) -> tuple[list[Example], int]:
     """The examples whose instruction is not near a held-out one, and how many others there were."""
     settings = NoveltySettings(index="prefix")
     index = make_index(settings)
@@ -248,8 +250,10 @@ def without_near(examples: Sequence[Example], tasks: Sequence[HeldOutTask]) -> t
 
 def write_tasks(file: Path, examples: Sequence[Example]) -> Path:
     """Examples as JSON lines that `finetune` reads."""
+    from selfinstruct.storage.files import write_file
+
     rows = ({"instruction": each.instruction, "input": each.input, "output": each.output} for each in examples)
-    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    write_file(file, "".join(json.dumps(row) + "\n" for row in rows))
     return file
 
 

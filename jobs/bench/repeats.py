@@ -20,7 +20,7 @@ DRAWS = 4_000
 
 @dataclass(frozen=True, slots=True)
 class Mean:
-    """A figure over seeds, with its 95 % interval by Student's t; of one seed there is none."""
+    """A figure over seeds, with its 95 % interval by Student's t; of one seed, or of equal ones, there is none."""
 
     mean: float
     interval: tuple[float, float] | None
@@ -32,7 +32,8 @@ class Difference:
     """How much higher the mean of one arm is than that of another.
 
     Attributes:
-        interval: 95 %, by Welch's t; None where an arm has one seed.
+        interval: 95 %, by Welch's t; None where an arm has one seed, or all seeds of both are equal, as where nothing
+            has come yet: that says nothing of how far apart others would be.
         detectable: The difference that as many seeds of these spreads show four times in five; None as well.
     """
 
@@ -53,7 +54,7 @@ def over_seeds(values: Sequence[float]) -> Mean:
     from scipy import stats
 
     mean = statistics.fmean(values)
-    if len(values) < 2:
+    if len(set(values)) < 2:
         return Mean(mean, None, tuple(values))
     half = float(stats.t.ppf(0.975, len(values) - 1)) * statistics.stdev(values) / len(values) ** 0.5
     return Mean(mean, (mean - half, mean + half), tuple(values))
@@ -64,7 +65,7 @@ def difference(these: Sequence[float], those: Sequence[float]) -> Difference:
     import numpy as np
 
     mean = statistics.fmean(these) - statistics.fmean(those)
-    if min(len(these), len(those)) < 2:
+    if min(len(these), len(those)) < 2 or len(set(these)) == len(set(those)) == 1:
         return Difference(mean, None, None)
     half = float(_half(np.array([these]), np.array([those]))[0])
     return Difference(mean, (mean - half, mean + half), _detectable(these, those))
@@ -72,8 +73,8 @@ def difference(these: Sequence[float], those: Sequence[float]) -> Difference:
 
 def detectable(values: Sequence[float]) -> float | None:
     """The difference of another arm, with as many seeds and the same spread, that shows four times in five; None of
-    one seed."""
-    return None if len(values) < 2 else _detectable(values, values)
+    one seed, or of equal ones."""
+    return difference(values, values).detectable
 
 
 def _detectable(these: Sequence[float], those: Sequence[float]) -> float:
@@ -88,11 +89,9 @@ def _detectable(these: Sequence[float], those: Sequence[float]) -> float:
 
 def _half(these: NDArray[np.float64], those: NDArray[np.float64]) -> NDArray[np.float64]:
     """Half the width of Welch's interval of the difference of two rows' means, for each pair of rows."""
-    import numpy as np
     from scipy import stats
 
     first, second = (each.var(axis=1, ddof=1) / each.shape[1] for each in (these, those))
     error, weights = first + second, first**2 / (these.shape[1] - 1) + second**2 / (those.shape[1] - 1)
-    freedom = np.divide(error**2, weights, out=np.ones_like(error), where=weights > 0)
-    half: NDArray[np.float64] = stats.t.ppf(0.975, freedom) * np.sqrt(error)
+    half: NDArray[np.float64] = stats.t.ppf(0.975, error**2 / weights) * error**0.5
     return half

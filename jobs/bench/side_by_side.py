@@ -61,7 +61,7 @@ class Brought:
     Attributes:
         labelling: Share of the tokens that labels took.
         accepted, valid, rows: Of a million tokens: instructions, valid ones, and distinct ones of these.
-        valid_share, distinct_share: Of the accepted instructions, and of the valid ones.
+        valid_share, distinct_share: Of the accepted instructions, and of the valid ones; None where there are none.
         reach: Mean best cosine of the held-out tasks to the valid rows; None where there is none.
         count: Valid rows.
     """
@@ -70,8 +70,8 @@ class Brought:
     accepted: float
     valid: float
     rows: float
-    valid_share: float
-    distinct_share: float
+    valid_share: float | None
+    distinct_share: float | None
     reach: float | None
     count: float
 
@@ -95,8 +95,8 @@ def brought(growth: Growth, tokens: int, table: StaticTable, reference: Sequence
         accepted=1e6 * accepted / tokens,
         valid=1e6 * valid / tokens,
         rows=1e6 * rows / tokens,
-        valid_share=valid / accepted if accepted else 0.0,
-        distinct_share=rows / valid if valid else 0.0,
+        valid_share=valid / accepted if accepted else None,
+        distinct_share=rows / valid if valid else None,
         reach=reach(vectors, table.embed(reference), [first])[0] if first else None,
         count=valid,
     )
@@ -153,21 +153,19 @@ def tell(settings: ArmSettings, lines: Sequence[Line], table: StaticTable, refer
 
 
 def summed(name: str, found: Sequence[Brought]) -> Mean | None:
-    """A figure over seeds; None where a seed has none."""
+    """A figure over the seeds that have it."""
     values = _values(name, found)
-    return None if None in values else over_seeds([value for value in values if value is not None])
+    return over_seeds(values) if values else None
 
 
 def compared(name: str, these: Sequence[Brought], those: Sequence[Brought]) -> Difference | None:
     """How much more one arm has of a figure than another; None where a seed has none."""
     first, second = _values(name, these), _values(name, those)
-    if None in first or None in second:
-        return None
-    return difference([each for each in first if each is not None], [each for each in second if each is not None])
+    return difference(first, second) if len(first) == len(these) and len(second) == len(those) else None
 
 
-def _values(name: str, found: Sequence[Brought]) -> list[float | None]:
-    return [getattr(each, name) for each in found]
+def _values(name: str, found: Sequence[Brought]) -> list[float]:
+    return [value for value in (getattr(each, name) for each in found) if value is not None]
 
 
 def totals(growth: Growth) -> dict[str, int]:
@@ -225,7 +223,7 @@ def verdict(pair: str, name: str, found: Difference) -> str:
     form = "+,.0f" if name == "rows" else "+.3f"
     said = f"{pair}: {name} {found.mean:{form}}"
     if found.interval is None or found.detectable is None:
-        return f"{said}; one seed has no interval, no verdict"
+        return f"{said}; one seed, or equal ones, have no interval: no verdict"
     low, high = (f"{end:{form}}" for end in found.interval)
     seen = f"a difference of {found.detectable:{form[1:]}} would be found four times in five"
     return f"{said} (95 %: {low} to {high}), {found.verdict}; with this spread {seen}"

@@ -166,7 +166,7 @@ def test_figures_are_those_of_so_many_tokens() -> None:
     assert (at[300].count, at[300].distinct_share) == (6, pytest.approx(4 / 6))
     assert at[50].reach == pytest.approx(1.0)  # the first text is the reference
     nothing = brought(growth((50, 50, ())), 100, table, TEXTS[:1], 0.9)
-    assert (nothing.rows, nothing.distinct_share, nothing.reach) == (0, 0, None)
+    assert (nothing.rows, nothing.distinct_share, nothing.reach) == (0, None, None)
 
 
 def test_differences_are_those_of_welch() -> None:
@@ -178,6 +178,8 @@ def test_differences_are_those_of_welch() -> None:
     assert difference([9.0, 9.1, 8.9], [1.0, 1.1, 0.9]).verdict == "more"
     assert difference([1.0, 1.1, 0.9], [9.0, 9.1, 8.9]).verdict == "less"
     assert difference([1.0], [2.0]).verdict == "no verdict"
+    assert difference([0.0, 0.0, 0.0], [2.0, 2.0, 2.0]).verdict == "no verdict"
+    assert over_seeds([0.0, 0.0]).interval is detectable([0.0, 0.0]) is None
     assert over_seeds([4.0]).interval is None
     assert over_seeds([1.0, 2.0, 3.0]).interval == pytest.approx(stats.t.interval(0.95, 2, 2, 1 / 3**0.5))
 
