@@ -16,13 +16,14 @@ import psutil
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from cluster.actors import actors_of
 from cluster.connect import connected
 from cluster.placement import resources_of
 from cluster.settings import GenerateSettings
 from selfinstruct.engines import open_engine
 from selfinstruct.errors import InputError, SelfInstructError
 from selfinstruct.run.inputs import Inputs, read_inputs
-from selfinstruct.run.serving import served
+from selfinstruct.run.serving import Served, served
 from selfinstruct.storage.blobs import open_blobs
 
 PACKAGES = ("selfinstruct", "ray", "torch", "transformers", "pyarrow", "datasketch", "numba")
@@ -81,6 +82,9 @@ def examine(settings: GenerateSettings, load: bool) -> Iterator[Finding]:
     inputs, finding = _inputs(settings)
     yield finding
     yield _store(settings.out)
+    if not actors_of(settings).replicas:
+        yield from _process(inputs if load else None)
+        return
     try:
         with connected(settings.ray, 1) as dashboard:
             yield from _cluster(settings, dashboard)
@@ -88,6 +92,15 @@ def examine(settings: GenerateSettings, load: bool) -> Iterator[Finding]:
                 yield _model(settings, inputs)
     except SelfInstructError as error:
         yield Finding(Grade.BAD, "cluster", str(error), "start Ray there, or correct --ray.address and RAY_ADDRESS")
+
+
+def _process(inputs: Inputs | None) -> Iterator[Finding]:
+    """Of a run in one process; inputs if its model is to be loaded."""
+    node = _describe("this machine")
+    yield _versions([node])
+    yield from _space(node)
+    if inputs is not None:
+        yield _loaded(inputs, _problem(served(inputs)[0]))
 
 
 def _inputs(settings: GenerateSettings) -> tuple[Inputs | None, Finding]:
@@ -121,8 +134,7 @@ def _cluster(settings: GenerateSettings, dashboard: str) -> Iterator[Finding]:
     yield _versions(nodes)
     for node in nodes:
         yield from _space(node)
-    if settings.replicas:
-        yield _room(settings, nodes)
+    yield _room(settings, nodes)
     yield from _doors(settings, nodes, dashboard)
 
 
@@ -231,7 +243,7 @@ def _space(node: Node) -> Iterator[Finding]:
 
 
 def _room(settings: GenerateSettings, nodes: list[Node]) -> Finding:
-    needed = resources_of(settings.proposer, settings.ray)
+    needed, asked = resources_of(settings.proposer, settings.ray), actors_of(settings).replicas
     have = ray.cluster_resources()
     fitting = min(
         (
@@ -239,11 +251,11 @@ def _room(settings: GenerateSettings, nodes: list[Node]) -> Finding:
             for name, each in (("CPU", needed["num_cpus"]), ("GPU", needed["num_gpus"]))
             if each
         ),
-        default=settings.replicas,
+        default=asked,
     )
     gpus = ", ".join(sorted({name for node in nodes for name in node.gpus})) or "no GPU"
-    seen = f"{fitting} of {settings.replicas} replicas have room now ({gpus})"
-    if fitting < settings.replicas:
+    seen = f"{fitting} of {asked} replicas have room now ({gpus})"
+    if fitting < asked:
         return Finding(
             Grade.DOUBTFUL, "replicas", seen, "the others wait for nodes; fine if the cluster grows by itself"
         )
@@ -296,23 +308,26 @@ def _ports(where: str, reachable: tuple[str, ...], expected: bool) -> Finding:
 
 def _model(settings: GenerateSettings, inputs: Inputs) -> Finding:
     """Load the model where a replica would; opening it checks that its context holds the prompts."""
-
-    first = served(inputs)[0]
-
-    def load() -> str | None:
-        try:
-            open_engine(first.engine, first.prompts)
-        except SelfInstructError as error:
-            return str(error)
-        return None
-
     place: Callable[..., Any] = (
-        ray.remote(load).options(**resources_of(settings.proposer, settings.ray), max_retries=0).remote
+        ray.remote(_problem).options(**resources_of(settings.proposer, settings.ray), max_retries=0).remote
     )
     try:
-        problem = ray.get(place(), timeout=LOAD)
+        problem = ray.get(place(served(inputs)[0]), timeout=LOAD)
     except ray.exceptions.RayError as error:
         problem = " ".join(str(error).split())[-300:]
+    return _loaded(inputs, problem)
+
+
+def _problem(line: Served) -> str | None:
+    """What prevents a model from being loaded in this process, if anything does."""
+    try:
+        open_engine(line.engine, line.prompts)
+    except SelfInstructError as error:
+        return str(error)
+    return None
+
+
+def _loaded(inputs: Inputs, problem: str | None) -> Finding:
     if problem:
         return Finding(Grade.BAD, "model", problem, "try the model alone with `selfinstruct try`")
-    return Finding(Grade.GOOD, "model", f"{settings.model} loads, and its context holds the prompts")
+    return Finding(Grade.GOOD, "model", f"{inputs.proposer.model} loads, and its context holds the prompts")

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
+from cluster.actors import Actors, actors_of
 from cluster.connect import connected
 from cluster.replicas import ReplicaPool, replicate
 from cluster.settings import GenerateSettings
@@ -20,7 +22,7 @@ from selfinstruct.records import Table
 from selfinstruct.run.budget import Budget
 from selfinstruct.run.inputs import Inputs
 from selfinstruct.run.loop import Watch, check_yield, drive
-from selfinstruct.run.measuring import pool_index
+from selfinstruct.run.measuring import LateIndex, pool_index
 from selfinstruct.run.rounds import Run, Stage
 from selfinstruct.run.serving import Served, run_of, served
 from selfinstruct.run.spending import Spending
@@ -37,10 +39,12 @@ def generate(settings: GenerateSettings, inputs: Inputs, store: RunStore, watch:
     """
     run = run_of(settings, inputs)
     lines = served(inputs)
-    with connected(settings.ray, sum(_count(settings, each) for each in lines)):
-        completers = [(_pool(settings, each), each.stages) for each in lines]
+    actors = actors_of(settings)
+    counts = [_count(settings, actors, each) for each in lines]
+    with connected(settings.ray, sum(counts)):
+        completers = [(_pool(settings, *each), each[0].stages) for each in zip(lines, counts, strict=True)]
         pools = [pool for pool, _ in completers]
-        index = ShardedIndex(settings.novelty, settings.shards, _absolute(settings.out), semantic=settings.semantic)
+        index = LateIndex(partial(_sharded, settings, actors.shards))  # the replicas are to start first
         terms = Terms(settings.target, max(pool.gpus for pool in pools), settings.budget.price)
         timer = Timer(store.blobs, lambda: sum(pool.alive for pool in pools), terms)
         spending = Spending(lambda: timer.replica_seconds, terms.gpus, terms.price)
@@ -50,9 +54,6 @@ def generate(settings: GenerateSettings, inputs: Inputs, store: RunStore, watch:
         everybody = Everybody(timer, spending, metrics, progress, watch)
         budget = Budget(settings.budget, timer)
         with ThreadPoolExecutor(1, thread_name_prefix="hands") as hands:
-            hands.submit(
-                pool_index, settings.novelty, settings.semantic
-            )  # its imports take seconds; the models take longer to load
             try:
                 if not store.rounds(Table.CANDIDATES):
                     _await_models(run, pools, everybody)
@@ -72,15 +73,21 @@ def _await_models(run: Run, pools: Sequence[ReplicaPool], watch: Watch) -> None:
         watch.tick(run)
 
 
-def _pool(settings: GenerateSettings, line: Served) -> ReplicaPool:
-    count, timeouts = _count(settings, line), settings.timeouts
-    return replicate(line.engine, line.prompts, count, settings.in_flight, settings.ray, timeouts)
+def _sharded(settings: GenerateSettings, count: int) -> ShardedIndex:
+    """The index on shards. While they start, this process imports what it judges candidates of one round with."""
+    index = ShardedIndex(settings.novelty, count, _absolute(settings.out), semantic=settings.semantic)
+    pool_index(settings.novelty, settings.semantic)
+    return index
 
 
-def _count(settings: GenerateSettings, line: Served) -> int:
+def _pool(settings: GenerateSettings, line: Served, count: int) -> ReplicaPool:
+    return replicate(line.engine, line.prompts, count, settings.in_flight, settings.ray, settings.timeouts)
+
+
+def _count(settings: GenerateSettings, actors: Actors, line: Served) -> int:
     """How many replicas of an engine are asked for: each model says so itself, the first of its stages for all."""
     by_stage = {
-        Stage.PROPOSE: settings.replicas,
+        Stage.PROPOSE: actors.replicas,
         Stage.LABEL: settings.label.replicas,
         Stage.CHECK: settings.check.replicas,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cluster.actors import actors_of
 from cluster.settings import GenerateSettings
 from selfinstruct.run import facts, single
 from selfinstruct.run.inputs import Inputs
@@ -39,7 +40,7 @@ def generate(settings: GenerateSettings, inputs: Inputs, store: RunStore, watch:
     Raises:
         SelfInstructError: see `selfinstruct.errors`; what is committed stays, the same command goes on.
     """
-    if settings.replicas == 0:
+    if actors_of(settings).replicas == 0:
         return single.generate(settings, inputs, store, watch, settings.in_flight, settings.budget)
     from cluster import driver
 

@@ -76,16 +76,18 @@ class GenerateSettings(InputSettings):
 
     Args:
         out: Folder of the run, local or s3://, gs://, az://.
-        replicas: Copies of the model, each in a Ray actor of its own; 0 is one in this process, without Ray.
-        shards: Ray actors that hold the novelty index; without Ray it is in this process, too.
+        replicas: Copies of the model, each in a Ray actor of its own; 0 is one in this process, without Ray (default:
+            2; 0 where no model runs here, as with openai and template, and no cluster, --shards or other replicas are
+            asked for).
+        shards: Ray actors that hold the novelty index (default: 2); without Ray it is in this process, too.
         in_flight: Requests that each replica holds at most (default: 512 on a GPU, with openai four times what its
             options let be under way, else 64).
         wait_for_space: Seconds to wait when the disk of the run is full; then the run stops.
     """
 
     out: str = option("", alters_data=False)
-    replicas: int = option(2, least=0, most=MOST_ACTORS, alters_data=False)
-    shards: int = option(2, least=1, most=MOST_ACTORS, alters_data=False)
+    replicas: int | None = option(None, least=0, most=MOST_ACTORS, alters_data=False)
+    shards: int | None = option(None, least=1, most=MOST_ACTORS, alters_data=False)
     in_flight: int | None = option(None, least=1, alters_data=False)
     wait_for_space: float = option(600.0, least=0, alters_data=False)
     label: LabelPoolSettings = group(LabelPoolSettings)

@@ -32,14 +32,15 @@ class AskedModel(EngineSettings):
         engine: What answers: transformers, vllm, openai (a server), template (a grammar, no model), or one of your own
             as package.module:Name.
         model: Name or folder of the model, or its name on the server (tiny: the embedded demonstration model).
-        replicas: Copies of the model, each in a Ray actor of its own; 0 is one in this process, without Ray.
+        replicas: Copies of the model, each in a Ray actor of its own; 0 is one in this process, without Ray (default:
+            1; 0 where no model runs here, as with openai and template, and no cluster is named).
         in_flight: Requests that each replica holds at most (default: 512 on a GPU, with openai four times what its
             options let be under way, else 64).
         max_failed: Share of requests that may fail; they count as answered with nothing.
     """
 
     model: str = EMBEDDED
-    replicas: int = option(1, least=0, most=MOST_ACTORS)
+    replicas: int | None = option(None, least=0, most=MOST_ACTORS)
     in_flight: int | None = option(None, least=1)
     max_failed: float = option(0.05, least=0, most=1)
     ray: RaySettings = field(default_factory=RaySettings)

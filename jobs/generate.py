@@ -38,6 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def generate(settings: GenerateSettings) -> Outcome:
     """Check everything, run, and show what came out."""
     from cluster import generating
+    from cluster.actors import actors_of
     from jobs.display import Display
     from jobs.sample import show
     from selfinstruct.engines import EMBEDDED, traits
@@ -55,10 +56,11 @@ def generate(settings: GenerateSettings) -> Outcome:
     checkpoint = traits(settings.proposer).checkpoint
     model = f" model {settings.model}," if checkpoint or settings.model != EMBEDDED else ""  # the default is one, too
     pool = f" {len(inputs.imported)} tasks of --pool (no seed tasks of other runs)," if settings.pool else ""
-    where = f"{settings.replicas} replicas and {settings.shards} index shards on Ray"
+    actors = actors_of(settings)
+    where = f"{actors.replicas} replicas and {actors.shards} index shards on Ray"
     log.info(
         f"{settings.out}: {len(inputs.seeds)} seed tasks,{pool} {settings.engine} engine,{model}"
-        f" {where if settings.replicas else 'in this process'}"
+        f" {where if actors.replicas else 'in this process'}"
     )
     with Display(settings.target, store.totals()) as display:
         finished = generating.generate(settings, inputs, store, display)

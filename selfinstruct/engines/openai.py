@@ -98,7 +98,8 @@ GREETING = 10.0
 def traits(settings: EngineSettings) -> Traits:
     """The model is the server's affair, and it is told of schemas if asked to."""
     options = settings.openai
-    return Traits(schemas=options.structured, holds=HELD * options.concurrency * len(addresses(options)), raw="told")
+    holds = HELD * options.concurrency * len(addresses(options))
+    return Traits(schemas=options.structured, holds=holds, light=True, raw="told")
 
 
 def identify(settings: EngineSettings) -> dict[str, str]:

@@ -39,6 +39,7 @@ class Traits:
         revision: The key of its identity that tells one state of the model, or of the writer, from another.
         schemas: It holds answers to a prompt set's JSON schemas, or nobody knows.
         holds: Requests that it holds at most where nobody says so; 0: as `IN_FLIGHT` has it.
+        light: It only waits for servers, or has next to nothing to do, so that one does as well as many.
         raw: Whether it goes on with a prompt that is no conversation, as the beginning of a user's turn is: yes, no, or
             told, if the prompt set says how a turn begins.
     """
@@ -50,6 +51,7 @@ class Traits:
     revision: str = "weights"
     schemas: bool = True
     holds: int = 0
+    light: bool = False
     raw: Literal["yes", "no", "told"] = "no"
 
 

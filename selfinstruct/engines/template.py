@@ -35,7 +35,7 @@ WRITER = "selfinstruct-template"
 
 def traits(settings: EngineSettings) -> Traits:
     """No model: the grammar stands in its place."""
-    return Traits(writer=WRITER, revision="grammar", raw="yes")
+    return Traits(writer=WRITER, revision="grammar", light=True, raw="yes")
 
 
 def open_engine(settings: EngineSettings, prompts: PromptSet) -> TemplateEngine:

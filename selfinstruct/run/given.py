@@ -25,7 +25,7 @@ def imported_candidates(
 ) -> Iterable[Candidate]:
     """Imported instructions, judged against the seeds and each other; taken as they are where `screen` is None."""
     texts = [(f"imported/{task.id}", task.instruction) for task in tasks]
-    if screen is None:
+    if screen is None or not tasks:  # no index is made where there is nothing to judge
         return [_given(id, Origin.IMPORTED, text) for id, text in texts]
     return [
         replace(

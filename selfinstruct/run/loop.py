@@ -28,6 +28,9 @@ from selfinstruct.settings import Facts, fingerprint_of
 from selfinstruct.storage.checks import CheckSet
 from selfinstruct.storage.store import RunStore
 
+IDLE = 0.001
+"""Seconds that an engine without requests waits for some."""
+
 
 class Completer(Protocol):
     """An engine that says how many more requests it wants at hand."""
@@ -63,10 +66,10 @@ class Watch:
 
 
 class SingleCompleter:
-    """A `Completer` of one engine that holds up to `limit` requests."""
+    """A `Completer` of one engine that holds up to `limit` requests. With none it leaves the processor to others."""
 
     def __init__(self, engine: Engine, limit: int) -> None:
-        self._engine = engine
+        self._engine, self._limit = engine, limit
         self.room = limit
 
     def add(self, requests: Sequence[Request]) -> None:
@@ -76,6 +79,9 @@ class SingleCompleter:
 
     def step(self) -> list[Completion]:
         """The engine's next completions."""
+        if self.room == self._limit:
+            time.sleep(IDLE)
+            return []
         completions = self._engine.step()
         self.room += len(completions)
         return completions
@@ -176,7 +182,8 @@ def drive(
         completers: The engines, each with the stages it serves, the first one first in line.
         hands: One worker that writes files and asks the index while the engines are kept busy (default: in between).
         watch: Is told of everything that happens.
-        enough: Says when the round under way is to be the last one, before the target (default: never).
+        enough: Says when the round under way is to be the last one, before the target (default: never). It is asked
+            once there is one, so that each life makes a round.
         pace: How often answers of rounds under way are written.
 
     Raises:
@@ -211,7 +218,7 @@ def drive(
                     watch.completed(completion)
             pending.work()
             watch.tick(run)
-            if enough is not None and enough():
+            if enough is not None and run.plans and enough():
                 run.end()
     store.sweep()
     if checks:

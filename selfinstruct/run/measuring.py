@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol, cast
 
 from selfinstruct.novelty.check import make_index
@@ -47,6 +48,29 @@ class Measured:
         from selfinstruct.semantic.index import is_whole
 
         return self._vectors.meanings(size, texts, is_whole(size), without)
+
+
+class LateIndex:
+    """A `MeasuringIndex` that is made when it is first fed or asked: what it imports would keep requests waiting."""
+
+    def __init__(self, make: Callable[[], PoolIndex]) -> None:
+        self._make = make
+
+    @cached_property
+    def _index(self) -> PoolIndex:
+        return self._make()
+
+    def insert(self, first: int, texts: Sequence[str]) -> None:
+        """As the index does."""
+        self._index.insert(first, texts)
+
+    def nearest(self, size: int, texts: Sequence[str], without: Sequence[int | None] = ()) -> list[Neighbour | None]:
+        """As the index does."""
+        return self._index.nearest(size, texts, without)
+
+    def meanings(self, size: int, texts: Sequence[str], without: Sequence[int | None] = ()) -> Meanings:
+        """As the index does, if it measures."""
+        return cast(MeasuringIndex, self._index).meanings(size, texts, without)
 
 
 def pool_index(novelty: NoveltySettings, semantic: SemanticSettings) -> PoolIndex:

@@ -318,6 +318,11 @@ class Run:
         self._next_round = min(self._next_round, self.pool.rounds + 1)
 
     @property
+    def plans(self) -> bool:
+        """Whether a round is planned whose candidates are not committed."""
+        return self._next_round > self.pool.rounds > 0
+
+    @property
     def looks_back(self) -> bool:
         """Whether plans depend on instances of earlier rounds, and on what the run's check says of them."""
         return self._proven is not None or self.settings.strategies.judged

@@ -1,15 +1,17 @@
-"""A run in this process, without Ray: its engines step one after the other, and files are written in between."""
+"""A run in this process, without Ray: its engines step one after the other, and files are written beside that."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from selfinstruct.engines import IN_FLIGHT, EngineSettings, checked, in_flight_of, open_engine, traits
 from selfinstruct.prompts import PromptSet
 from selfinstruct.run.budget import Budget, BudgetSettings
 from selfinstruct.run.inputs import Inputs
 from selfinstruct.run.loop import SingleCompleter, check_yield, drive
-from selfinstruct.run.measuring import pool_index
+from selfinstruct.run.measuring import LateIndex, pool_index
 from selfinstruct.run.rounds import Run, Stage
 from selfinstruct.run.serving import Served, run_of, served
 from selfinstruct.run.settings import RunSettings
@@ -45,9 +47,14 @@ def generate(
     spending = Spending(lambda: timer.replica_seconds, gpus, budget.price)
     watch.started((), spending)
     everybody = Everybody(timer, spending, watch)
-    index, spent = pool_index(settings.novelty, settings.semantic), Budget(budget, timer).spent
+    spent = Budget(budget, timer).spent
     ends = spent if enough is None else lambda: spent() or enough()
-    drive(run, store, index, completers, inputs.facts, watch=everybody, enough=ends)
+    index = LateIndex(partial(pool_index, settings.novelty, settings.semantic))
+    with ThreadPoolExecutor(1, thread_name_prefix="hands") as hands:
+        try:
+            drive(run, store, index, completers, inputs.facts, hands, everybody, ends)
+        finally:
+            hands.shutdown(cancel_futures=True)
     check_yield(run, store)
     return run
 
