@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from cluster.actors import Actors, actors_of
+from cluster.actors import Actors, actors_of, has_cluster
 from cluster.connect import connected
 from cluster.replicas import ReplicaPool, replicate
 from cluster.settings import GenerateSettings
@@ -41,6 +41,7 @@ def generate(settings: GenerateSettings, inputs: Inputs, store: RunStore, watch:
     lines = served(inputs)
     actors = actors_of(settings)
     counts = [_count(settings, actors, each) for each in lines]
+    watch.starting("connecting to Ray" if has_cluster(settings.ray) else "starting Ray")
     with connected(settings.ray, sum(counts)):
         completers = [(_pool(settings, *each), each[0].stages) for each in zip(lines, counts, strict=True)]
         pools = [pool for pool, _ in completers]
@@ -48,10 +49,10 @@ def generate(settings: GenerateSettings, inputs: Inputs, store: RunStore, watch:
         terms = Terms(settings.target, max(pool.gpus for pool in pools), settings.budget.price)
         timer = Timer(store.blobs, lambda: sum(pool.alive for pool in pools), terms)
         spending = Spending(lambda: timer.replica_seconds, terms.gpus, terms.price)
-        watch.started(pools, spending)
         metrics = Metrics(lambda: [pool.state() for pool in pools], timer)
-        progress = Progress(store.blobs, pools, spending)
+        progress = Progress(store)
         everybody = Everybody(timer, spending, metrics, progress, watch)
+        everybody.started(pools, spending)
         budget = Budget(settings.budget, timer)
         with ThreadPoolExecutor(1, thread_name_prefix="hands") as hands:
             try:

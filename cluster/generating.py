@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 from cluster.actors import actors_of
 from cluster.settings import GenerateSettings
+from cluster.watch.progress import Progress
 from selfinstruct.run import facts, single
 from selfinstruct.run.inputs import Inputs
 from selfinstruct.run.loop import prepare
 from selfinstruct.run.rounds import Run
-from selfinstruct.run.watches import RunWatch
+from selfinstruct.run.watches import Everybody, RunWatch
 from selfinstruct.settings import Facts
 from selfinstruct.storage.blobs import open_blobs
 from selfinstruct.storage.store import RunStore
@@ -41,7 +44,9 @@ def generate(settings: GenerateSettings, inputs: Inputs, store: RunStore, watch:
         SelfInstructError: see `selfinstruct.errors`; what is committed stays, the same command goes on.
     """
     if actors_of(settings).replicas == 0:
-        return single.generate(settings, inputs, store, watch, settings.in_flight, settings.budget)
+        with closing(Progress(store)) as progress:
+            told = Everybody(progress, watch)
+            return single.generate(settings, inputs, store, told, settings.in_flight, settings.budget)
     from cluster import driver
 
     return driver.generate(settings, inputs, store, watch)

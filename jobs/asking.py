@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
 from cluster.settings import RaySettings
+from jobs.panel import Bar, drawn
 from jobs.voice import log
 from selfinstruct.engines import EMBEDDED, EngineSettings
 from selfinstruct.errors import InputError
@@ -19,9 +19,6 @@ from selfinstruct.settings import MOST_ACTORS, Facts, option
 
 if TYPE_CHECKING:
     from selfinstruct.storage.blobs import Blobs
-
-LOG_EVERY = 30.0
-"""Seconds between two lines about how far it is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,21 +62,22 @@ def answers_of(
     """
     from cluster.completer import opened_completer
     from selfinstruct.engines import identify, pinned
-    from selfinstruct.evaluation.answers import Answers, ask, check_answered
+    from selfinstruct.evaluation import answers as kept
 
     engine = settings.engine_settings
     identity = identify(engine)
-    answers = Answers(url, {**facts, **{f"model.{key}": value for key, value in identity.items()}})
+    answers = kept.Answers(url, {**facts, **{f"model.{key}": value for key, value in identity.items()}})
     missing = sum(request.id not in answers for request in requests)
     if missing:
         check_room(engine, prompts)
         log.info(f"{url}: asking {settings.model} {missing} of {len(requests)} prompts")
-        progress = Progress(missing)
-        with opened_completer(
-            pinned(engine, identity), prompts, settings.replicas, settings.in_flight, settings.ray
-        ) as completer:
-            ask(completer, requests, answers, progress)
-    check_answered(answers, requests, settings.max_failed)
+        opened = pinned(engine, identity)
+        with (
+            drawn(Asking(missing)) as watch,
+            opened_completer(opened, prompts, settings.replicas, settings.in_flight, settings.ray) as completer,
+        ):
+            kept.ask(completer, requests, answers, watch)
+    kept.check_answered(answers, requests, settings.max_failed)
     return {request.id: answers[request.id] for request in requests}
 
 
@@ -109,23 +107,23 @@ def json_text(value: object) -> bytes:
     return (json.dumps(value, indent=1) + "\n").encode()
 
 
-class Progress:
-    """Says on stderr every half minute how far it is."""
+class Asking(Bar):
+    """How many requests are answered, and how fast: a watch of those that ask."""
 
     def __init__(self, total: int) -> None:
-        self._total = total
-        self._done = self._tokens = 0
-        self._begun = self._said = time.monotonic()
+        super().__init__("asking", total, before="starting")
+        self._since = 0.0  # when the first came
+        self._tokens: int | None = None  # that came after the first; None before
 
     def __call__(self, completions: Sequence[Completion]) -> None:
-        """Count these, and speak if it is time to."""
-        self._done += len(completions)
-        self._tokens += sum(each.completion_tokens for each in completions)
-        now = time.monotonic()
-        if now - self._said < LOG_EVERY:
-            return
-        self._said = now
-        spent = now - self._begun
-        left = f", about {spent / self._done * (self._total - self._done) / 60:.0f} min left" if self._done else ""
-        rate = f"{self._tokens / spent:.0f} tokens/s"
-        print(f"{self._done} of {self._total} answered, {rate}{left}", file=sys.stderr, flush=True)
+        """Count these."""
+        if self._tokens is not None:
+            self._tokens += sum(each.completion_tokens for each in completions)
+        elif completions:
+            self._since, self._tokens = time.monotonic(), 0
+        self.advance(len(completions))
+
+    def beside(self) -> str:
+        """Tokens a second since the first answer, and the time left."""
+        rate = f"{self._tokens / max(0.001, time.monotonic() - self._since):,.0f} tokens/s" if self._tokens else ""
+        return ", ".join(part for part in (rate, super().beside()) if part)

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from tyro.conf import Positional
 
-from jobs.asking import AskedModel, Progress, check_room
+from jobs.asking import AskedModel, Asking, check_room
 from jobs.command_line import run
 from jobs.commands import Command, Outcome
+from jobs.panel import drawn
 from jobs.voice import log
 from selfinstruct.errors import InputError
 from selfinstruct.records import By
@@ -105,8 +106,11 @@ def _by_model(settings: CheckSettings) -> CheckSet:
     log.info("%s: asking %s about %s instances", settings.run, judge.model, f"{missing:,}")
     checks.begin()
     opened = pinned(engine, identity)
-    with opened_completer(opened, prompts, settings.replicas, settings.in_flight, settings.ray) as completer:
-        check(checks, judge, completer, settings.max_failed, Progress(missing))
+    with (
+        drawn(Asking(missing)) as watch,
+        opened_completer(opened, prompts, settings.replicas, settings.in_flight, settings.ray) as completer,
+    ):
+        check(checks, judge, completer, settings.max_failed, watch)
     return checks
 
 

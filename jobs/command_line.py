@@ -6,6 +6,7 @@ import dataclasses
 import errno
 import os
 import re
+import shlex
 import signal
 import sys
 import threading
@@ -69,7 +70,7 @@ def run(command: Command[T], do: Callable[[T], Outcome], argv: Sequence[str] | N
 
 
 def _run(command: Command[T], do: Callable[[T], Outcome], arguments: list[str]) -> int:
-    told_to_end = threading.Event()
+    told_to_end, line = threading.Event(), shlex.join(["selfinstruct", *command.name.split(), *arguments])
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, lambda *_: _terminate(command.name, told_to_end))
     voice = Voice(STDOUT if "--json" in arguments else None)  # should what follows be wrong
@@ -81,7 +82,7 @@ def _run(command: Command[T], do: Callable[[T], Outcome], arguments: list[str]) 
             sys.stdout.flush()
             return 0
         voice, arguments = voice_of(arguments)
-        with speaking(voice):
+        with speaking(voice), _acknowledging(command.name):
             settings = _checked(_parse(command, arguments))
             outcome = do(settings)
         tell(voice, command.name, outcome)
@@ -92,11 +93,37 @@ def _run(command: Command[T], do: Callable[[T], Outcome], arguments: list[str]) 
             code, problems = 128 + signal.SIGTERM, [_terminated(error)]
         else:
             code, problems = _explained(error, settings)
-        for line in problems:
-            print(f"selfinstruct {command.name}: {line}", file=sys.stderr, flush=True)
+        for problem in problems:
+            print(f"selfinstruct {command.name}: {problem}", file=sys.stderr, flush=True)
+        if code in (128 + signal.SIGINT, 128 + signal.SIGTERM):
+            print(f"  {line}", file=sys.stderr, flush=True)
         if voice.json == STDOUT and not isinstance(error, BrokenPipeError):
             tell(voice, command.name, Outcome({}, code), problems)
         return code
+
+
+@contextmanager
+def _acknowledging(name: str) -> Iterator[None]:
+    """Answer Ctrl-C at once, as it may take a while to keep what is under way; a second one ends without that."""
+    told = False
+
+    def interrupt(*_: object) -> None:
+        nonlocal told
+        if told:
+            os._exit(128 + signal.SIGINT)
+        told = True
+        print(f"selfinstruct {name}: ending; Ctrl-C again ends at once", file=sys.stderr, flush=True)
+        raise KeyboardInterrupt
+
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _checked(settings: T) -> T:

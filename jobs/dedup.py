@@ -14,6 +14,7 @@ from tyro.conf import Positional
 from cluster.settings import RaySettings
 from jobs.command_line import run
 from jobs.commands import Command, Outcome
+from jobs.panel import track
 from jobs.voice import log
 from selfinstruct.errors import InputError
 from selfinstruct.reuse.dedup import JudgeSettings, deduplicate
@@ -78,7 +79,7 @@ def dedup(settings: DedupSettings) -> Outcome:
     with indexing(settings.novelty, settings.shards, settings.ray) as index:
         judged = deduplicate(texts, settings, index)
         blobs.check_writable()
-        verdicts = list(judged)
+        verdicts = list(track("judging", judged, len(texts)))
     read = {"the set": (verdict.text for verdict in verdicts)}
     for warning in letters.warnings(read, settings.novelty.tokeniser, "novelty.tokeniser"):
         log.warning(warning)

@@ -1,23 +1,25 @@
-"""Showing a run: live on a terminal, a plain line every half minute in a job's log."""
+"""Showing a run: live on a terminal, a plain line every half minute in a log. Nothing is told before it is known."""
 
 from __future__ import annotations
 
+import sys
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from rich.console import Group
-from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table as Grid
+from rich.console import Group, RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.spinner import Spinner
 from rich.text import Text
 
-from jobs.terminal import console, guard_drawing
+from jobs.panel import LOG_EVERY, Panel, span
+from jobs.terminal import is_terminal
 from selfinstruct.records import Completion, Kind, RoundFile, Table
 from selfinstruct.run.bringing import MIX, moved
 from selfinstruct.run.keeping import Left
+from selfinstruct.run.remaining import Remaining, instructions_labelled
 from selfinstruct.run.rounds import Run
 from selfinstruct.run.watches import RunWatch
 from selfinstruct.storage.accounts import tally
@@ -26,83 +28,100 @@ if TYPE_CHECKING:
     from cluster.replicas import ReplicaPool
     from selfinstruct.run.spending import Spending
 
-LOG_EVERY = 30.0  # seconds between lines in a log
-LIVE_EVERY = 0.25  # seconds between updates of a terminal
-WINDOW = 60.0  # seconds over which rates are taken
+LIVE_EVERY = 0.25  # seconds between two looks at the run for a terminal
 
 
 class Display(RunWatch):
-    """Lines on the terminal or in the log. Counts go on from those of the run's earlier lives (`RunStore.totals`)."""
+    """Lines on the terminal or in the log. Counts go on from those of the run's earlier lives (`RunStore.totals`).
 
-    def __init__(self, target: int, totals: Mapping[Table, Counter[str]]) -> None:
+    Args:
+        shown: Whether anything is shown at all.
+    """
+
+    def __init__(self, target: int, totals: Mapping[Table, Counter[str]], *, shown: bool = True) -> None:
         self._target = target
         self._totals = {table: Counter(counts) for table, counts in totals.items()}
-        self._console = console()
-        self._live = Live(console=self._console, auto_refresh=False) if self._console.is_terminal else None
-        self._begun = self._shown = time.monotonic()
-        self._tokens: deque[tuple[float, int]] = deque()
-        self._accepted: deque[tuple[float, int]] = deque()
+        self._remaining = Remaining(totals)
+        self._panel = Panel(lambda: self._drawn) if shown and is_terminal(sys.stderr) else None
+        self._lines = shown and not self._panel
+        self._drawn: RenderableType = ""
+        self._spinner = Spinner("dots")
+        self._begun = time.monotonic()
+        self._shown = 0.0 if self._panel else self._begun
         self._pools: Sequence[ReplicaPool] = ()
         self._spending: Spending | None = None
-        self._rounds = "none yet"
-        self._labels = True
+        self._phase = "starting"
+        self._rounds = self._asked = ""
+        self._run: Run | None = None
+        self._labels = False
+        self._samples = 1
+        self._left: float | None = None
         self._mix: Mapping[str, Any] | None = None
         self.left = Left()
         self._last = ""
 
     def __enter__(self) -> Self:
-        if self._live:
-            self._live.start()
-            guard_drawing()
+        if self._panel:
+            self._panel.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._live:
-            self._live.update(self._panel(), refresh=True)
-            self._live.stop()
+        self._phase = ""
+        if self._run:
+            self._look(self._run)
+        if self._panel:
+            self._drawn = self._grid()
+            self._panel.stop()
         elif kind is None:
             self._log()
+
+    def starting(self, what: str) -> None:
+        """Say what takes so long."""
+        self._phase = what
+        self._drawn = self._spun()
+        if self._lines:
+            print(what, file=sys.stderr, flush=True)
 
     def started(self, pools: Sequence[ReplicaPool], spending: Spending) -> None:
         """Look at their replicas, and at what they cost."""
         self._pools, self._spending = pools, spending
+        self._phase = "waiting for the first answers" if not pools else "waiting for replicas"
 
     def committed(self, file: RoundFile) -> None:
         """Count a committed file."""
-        counts = tally(file)
-        self._totals[file.table] += counts
+        self._totals[file.table] += tally(file)
+        self._remaining.committed(file)
         if MIX in file.notes:
             self._tell_mix(file.notes[MIX])
-        if file.table is Table.CANDIDATES:
-            self._accepted.append((time.monotonic(), counts["accepted"]))
 
     def _tell_mix(self, mix: Mapping[str, Any]) -> None:
         """Say where the mix of strategies has moved to, and why."""
         line = moved(self._mix, mix)
-        if line:
-            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        if line and (self._panel or self._lines):
+            print(line, file=sys.stderr, flush=True)
         if line or self._mix is None:
             self._mix = mix
 
     def completed(self, completion: Completion) -> None:
         """Count a completion's tokens."""
-        self._tokens.append((time.monotonic(), completion.completion_tokens))
+        self._remaining.completed(completion)
+        self._phase = ""
 
     def tick(self, run: Run) -> None:
         """Show, if it is time to."""
-        self._labels = run.settings.labels
-        done = {"proposed": run.pool.rounds}
-        done |= {"labelled": run.labelled} if self._labels else {}
-        done |= {"checked": run.complete_rounds} if run.judge else {}
-        self._rounds = ", ".join(f"{max(0, rounds - 1)} {what}" for what, rounds in done.items())
+        if not self._pools or any(pool.alive for pool in self._pools):
+            self._remaining.begin()
+            self._phase = self._phase and "waiting for the first answers"
+        self._run = run
         now = time.monotonic()
-        if now - self._shown < (LIVE_EVERY if self._live else LOG_EVERY):
+        if now - self._shown < (LIVE_EVERY if self._panel else LOG_EVERY):
             return
         self._shown = now
-        if self._live:
-            self._live.update(self._panel(), refresh=True)
+        self._look(run)
+        if self._panel:
+            self._drawn = self._grid()
         else:
             self._log()
 
@@ -110,51 +129,70 @@ class Display(RunWatch):
         """Remember what is left to a later life."""
         self.left = left
 
+    def _look(self, run: Run) -> None:
+        self._labels, self._samples = run.settings.labels, run.settings.label.samples
+        done = {"proposed": run.pool.rounds}
+        done |= {"labelled": run.labelled} if self._labels else {}
+        done |= {"checked": run.complete_rounds} if run.judge else {}
+        self._rounds = ", ".join(f"{max(0, rounds - 1)} {what}" for what, rounds in done.items())
+        self._asked = f"{run.in_flight:,} requests under way" if run.in_flight else ""
+        self._left = self._remaining.seconds(run)
+
     def _log(self) -> None:
         line = self.line()
-        if line != self._last:
-            print(line, flush=True)
+        if self._lines and line != self._last:
+            print(line, file=sys.stderr, flush=True)
         self._last = line
 
     def line(self) -> str:
         """The state of the run in one line."""
         candidates, instances = self._totals[Table.CANDIDATES], self._totals[Table.INSTANCES]
         rejected = ", ".join(f"{count} {reason}" for reason, count in self._reasons().most_common())
-        return " | ".join(
-            [
-                f"accepted {candidates['accepted']}/{self._target}",
-                f"rejected {rejected or 'none'}",
-                f"instances {instances['instances.accepted']}",
-                f"rounds {self._rounds}",
-                "; ".join(self._cut()) or "none cut by length",
-                *([self._replicas()] if self._pools else []),
-                f"{self._tokens_per_second():.0f} tokens/s",
-                *([spent] if (spent := self._spent()) else []),
-                self._time_left(),
-            ]
-        )
+        kept = instances["instances.accepted"]
+        parts = [
+            f"accepted {candidates['accepted']}/{self._target}",
+            f"rejected {rejected}" if rejected else "",
+            f"instances {kept}" if kept else "",
+            f"rounds {self._rounds}" if self._rounds else "",
+            self._asked,
+            "; ".join(self._cut()),
+            self._replicas() if self._pools else "",
+            self._rate(),
+            self._spent(),
+            self._phase,
+        ]
+        return " | ".join(part for part in parts if part)
 
-    def _panel(self) -> Group:
-        candidates, instances = self._totals[Table.CANDIDATES], self._totals[Table.INSTANCES]
-        accepted = candidates["accepted"]
-        grid = Grid.grid(padding=(0, 2))
-        grid.add_row(
-            "accepted", f"{accepted} of {self._target}", ProgressBar(self._target, min(accepted, self._target), 40)
-        )
-        grid.add_row(
-            "instances", str(instances["instances.accepted"]), f"{instances['instances.empty_input']} without input"
-        )
+    def _grid(self) -> RenderableType:
+        """The same for a terminal, with bars."""
         reasons = self._reasons()
-        share = accepted / max(1, accepted + reasons.total())
-        grid.add_row("rejected", str(reasons.total()), Text(", ".join(f"{r} {n}" for r, n in reasons.most_common(6))))
-        grid.add_row("acceptance", f"{share:.0%}", "; ".join(self._cut()) or "nothing cut by length")
-        grid.add_row("rounds", self._rounds)
-        if self._pools:
-            grid.add_row("replicas", self._replicas())
-        if spent := self._spent():
-            grid.add_row("cost", spent)
-        grid.add_row("tokens/s", f"{self._tokens_per_second():,.0f}", self._time_left())
-        return Group(grid)
+        tried = self._totals[Table.CANDIDATES]["accepted"] + reasons.total()
+        share = f"{self._totals[Table.CANDIDATES]['accepted'] / tried:.0%} of {tried:,} accepted" if tried else ""
+        lines = [
+            "; ".join(part for part in (share, ", ".join(f"{n:,} {r}" for r, n in reasons.most_common(4))) if part),
+            "; ".join(self._cut()),
+            "; ".join(part for part in (f"rounds: {self._rounds}" if self._rounds else "", self._asked) if part),
+            self._replicas() if self._pools else "",
+            self._spent(),
+            self._rate(),
+        ]
+        texts: list[RenderableType] = [Text(line, no_wrap=True, overflow="ellipsis") for line in lines if line]
+        return Group(self._bars(), *texts, *([self._spun()] if self._phase else []))
+
+    def _spun(self) -> RenderableType:
+        """What is waited for."""
+        self._spinner.update(text=Text(self._phase, no_wrap=True, overflow="ellipsis"))
+        return self._spinner
+
+    def _bars(self) -> RenderableType:
+        columns = (TextColumn("{task.description}"), BarColumn(30), MofNCompleteColumn())
+        bars = Progress(*columns, TextColumn("{task.fields[more]}"))
+        accepted, kept = self._totals[Table.CANDIDATES]["accepted"], self._totals[Table.INSTANCES]["instances.accepted"]
+        bars.add_task("accepted", total=self._target, completed=accepted, more="")
+        labelled = round(instructions_labelled(self._totals[Table.LABELS], self._samples))
+        if self._labels and accepted:
+            bars.add_task("labelled", total=accepted, completed=labelled, more=f"{kept:,} instances" if kept else "")
+        return bars.get_renderable()
 
     def _spent(self) -> str:
         return self._spending.text() if self._spending else ""
@@ -201,28 +239,9 @@ class Display(RunWatch):
             if ended := labels[f"{kind}.{ending}"]:
                 yield f"{kind} {ended / labels[f'{kind}.requests']:.0%}"
 
-    def _tokens_per_second(self) -> float:
-        return _rate(self._tokens, self._begun)
-
-    def _time_left(self) -> str:
-        missing = self._target - self._totals[Table.CANDIDATES]["accepted"]
-        rate = _rate(self._accepted, self._begun)
-        if missing <= 0:
-            return "target reached, labelling the rest" if self._labels else "target reached"
-        if rate == 0:
-            return f"running for {time.monotonic() - self._begun:.0f} s"
-        return f"about {_span(missing / rate)} left"
-
-
-def _rate(events: deque[tuple[float, int]], begun: float) -> float:
-    """Per second, over the window or the time since the beginning."""
-    now = time.monotonic()
-    while events and events[0][0] < now - WINDOW:
-        events.popleft()
-    return sum(count for _, count in events) / max(1.0, min(WINDOW, now - begun))
-
-
-def _span(seconds: float) -> str:
-    hours, rest = divmod(round(seconds), 3600)
-    minutes, seconds = divmod(rest, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds:.0f} s" if minutes else f"{seconds:.0f} s"
+    def _rate(self) -> str:
+        """Tokens a second, and how long it will still take, where these are known."""
+        rate = self._remaining.tokens_per_second()
+        left = f"about {span(self._left)} left" if self._left is not None else ""
+        told = [f"{rate:,.0f} tokens/s" if rate is not None else "", left]
+        return ", ".join(part for part in told if part) or f"{span(time.monotonic() - self._begun)} so far"

@@ -11,6 +11,7 @@ from tyro.conf import Positional
 
 from jobs.command_line import run
 from jobs.commands import Command, Outcome
+from jobs.panel import track
 from selfinstruct.export.settings import DatasetSettings
 
 
@@ -61,7 +62,7 @@ def export_run(settings: ExportSettings) -> Outcome:
 
     if settings.push_to_hub is not None:
         check_name(settings.push_to_hub)
-    exported = export(open_run(settings.run), settings.out, settings, name=settings.push_to_hub)
+    exported = export(open_run(settings.run), settings.out, settings, name=settings.push_to_hub, track=track)
     print(f"{settings.out}: " + ", ".join(f"{rows:,} rows for {split}" for split, rows in exported.rows.items()))
     if exported.pairs:
         pairs = ", ".join(f"{rows:,} pairs for {split}" for split, rows in exported.pairs.rows.items())

@@ -13,6 +13,7 @@ from tyro.conf import Positional
 from cluster.settings import RaySettings
 from jobs.command_line import run
 from jobs.commands import Command, Outcome
+from jobs.panel import Bar, drawn
 from jobs.voice import log
 from selfinstruct.engines import EMBEDDED, EngineSettings, TransformersOptions
 from selfinstruct.errors import InputError
@@ -122,7 +123,8 @@ def _train(settings: FinetuneSettings, plan: Plan, folder: ModelFolder, storage:
         raise InputError(f"finetune: needs more packages ({error}): pip install 'selfinstruct[finetune]'") from error
     from selfinstruct.finetune.card import card
 
-    fit(plan, storage, settings.ray, settings.retries, Progress(folder, plan.job.steps), folder.fresh())
+    with drawn(Training(folder, plan.job.steps)) as training:
+        fit(plan, storage, settings.ray, settings.retries, training, folder.fresh())
     loss = _loss(folder)
     outcome = {"steps": plan.job.steps, "loss": float("nan") if loss is None else loss, "versions": _versions()}
     folder.publish(card(plan, settings.model, outcome), outcome)
@@ -136,32 +138,47 @@ def _loss(folder: ModelFolder) -> float | None:
     return losses[-1] if losses else None
 
 
-class Progress:
-    """A `cluster.train.Watch`: metrics to the terminal and to the folder."""
+class Training(Bar):
+    """A `cluster.train.Watch`: metrics to the folder, and to the terminal or, line by line, to the log."""
 
     def __init__(self, folder: ModelFolder, steps: int) -> None:
+        super().__init__("training", steps, before="starting")
         self._folder = folder
         self._steps = steps
+        self._step = 0
+        self._told = ""
         self._from = (0, time.monotonic())
 
     def begun(self, step: int) -> None:
         """Say where a training goes on, and forget what comes again."""
         self._folder.rewind(step)
         self._from = (step, time.monotonic())
+        self._reach(step)
         if step:
             print(f"going on from step {step} of {self._steps}", flush=True)
 
     def metrics(self, row: Mapping[str, Any]) -> None:
-        """Print a line and keep the row."""
+        """Keep the row and show it."""
         self._folder.add(row)
         step, since = self._from
         pace = (row["step"] - step) / max(1e-9, time.monotonic() - since)
         left = (self._steps - row["step"]) / pace if pace else 0.0
-        print(
-            f"step {row['step']}/{self._steps} | epoch {row['epoch']:.2f} | loss {row['loss']:.4f}"
-            f" | rate {row['rate']:.2e} | {pace:.2f} steps/s | {left:.0f} s left",
-            flush=True,
-        )
+        self._told = f"loss {row['loss']:.4f}, {pace:.2f} steps/s"
+        self._reach(row["step"])
+        if not self.is_drawn:
+            print(
+                f"step {row['step']}/{self._steps} | epoch {row['epoch']:.2f} | loss {row['loss']:.4f}"
+                f" | rate {row['rate']:.2e} | {pace:.2f} steps/s | {left:.0f} s left",
+                flush=True,
+            )
+
+    def beside(self) -> str:
+        """Loss and pace, and the time left."""
+        return ", ".join(part for part in (self._told, super().beside()) if part)
+
+    def _reach(self, step: int) -> None:
+        self.count(step - self._step)
+        self._step = step
 
 
 def _sources(plan: Plan) -> list[dict[str, Any]]:

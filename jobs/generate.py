@@ -40,6 +40,7 @@ def generate(settings: GenerateSettings) -> Outcome:
     from cluster import generating
     from cluster.actors import actors_of
     from jobs.display import Display
+    from jobs.panel import is_told
     from jobs.sample import show
     from selfinstruct.engines import EMBEDDED, traits
     from selfinstruct.run.inputs import read_inputs, warnings_about
@@ -53,8 +54,9 @@ def generate(settings: GenerateSettings) -> Outcome:
     for warning in warnings_about(settings, inputs):
         log.warning(warning)
     store = generating.open_store(settings, inputs.facts)
-    checkpoint = traits(settings.proposer).checkpoint
-    model = f" model {settings.model}," if checkpoint or settings.model != EMBEDDED else ""  # the default is one, too
+    engine = traits(settings.proposer)
+    uses_one = engine.checkpoint or (settings.model != EMBEDDED and not engine.writer)  # the default is a name, too
+    model = f" model {settings.model}," if uses_one else ""
     pool = f" {len(inputs.imported)} tasks of --pool (no seed tasks of other runs)," if settings.pool else ""
     actors = actors_of(settings)
     where = f"{actors.replicas} replicas and {actors.shards} index shards on Ray"
@@ -62,7 +64,7 @@ def generate(settings: GenerateSettings) -> Outcome:
         f"{settings.out}: {len(inputs.seeds)} seed tasks,{pool} {settings.engine} engine,{model}"
         f" {where if actors.replicas else 'in this process'}"
     )
-    with Display(settings.target, store.totals()) as display:
+    with Display(settings.target, store.totals(), shown=is_told()) as display:
         finished = generating.generate(settings, inputs, store, display)
     if finished.pool.generated < settings.target:
         spent = f"the budget is spent at {finished.pool.generated} of {settings.target}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from tyro.conf import Positional
 
 from jobs.command_line import run
 from jobs.commands import Command, Outcome
+from jobs.panel import track, working
 from jobs.voice import log
 from selfinstruct.errors import InputError
 from selfinstruct.novelty.index import NoveltySettings
@@ -111,7 +113,8 @@ def import_run(settings: ImportSettings) -> Outcome:
         model = {"engine": "original", "model": settings.model}
         makers = {f"{stage}.{key}": value for stage in ("proposer", "labeller") for key, value in model.items()}
         texts = [each if isinstance(each, str) else each.text or "" for each in original.requests]
-        imported, rounds = [], rounds_of(original, {**makers, "prompts": "original"})
+        stored = rounds_of(original, {**makers, "prompts": "original"})
+        imported, rounds = [], track("importing", stored, original.rounds)
     else:
         imported, rounds = read_set(settings.source, notes), iter(())
         texts = [task.instruction for task in imported]
@@ -123,7 +126,8 @@ def import_run(settings: ImportSettings) -> Outcome:
     store = RunStore(settings.out)
     store.blobs.check_writable()
     begun = Run(run_settings, load_prompts("base"), seeds, imported)
-    replay(begun, store, make_index(settings.novelty), facts, rounds)
+    with working("importing") if imported else nullcontext():
+        replay(begun, store, make_index(settings.novelty), facts, rounds)
     totals = store.totals()
     accepted = totals[Table.CANDIDATES]["accepted"] + totals[Table.CANDIDATES]["accepted.imported"]
     rejected = sum(count for key, count in totals[Table.CANDIDATES].items() if key.startswith("rejected."))

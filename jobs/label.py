@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 from tyro.conf import Positional
 
-from jobs.asking import AskedModel, Progress, check_room
+from jobs.asking import AskedModel, Asking, check_room
 from jobs.command_line import run
 from jobs.commands import Command, Outcome
 from jobs.counting import counts
+from jobs.panel import drawn
 from jobs.voice import log
 from selfinstruct.errors import InputError
 from selfinstruct.settings import option
@@ -96,14 +97,17 @@ def label_run(settings: LabelRunSettings) -> Outcome:
     count = len(known if chosen is None else chosen)
     writer = traits(engine).writer or settings.model_name
     log.info(f"{settings.out}: {count:,} of {len(known):,} instructions, labelled by {writer}")
-    progress = Progress(count * (1 if prompts.one_step else 2))
+    asking = Asking(count * (1 if prompts.one_step else 2))
 
     class Told(Watch):
         def completed(self, completion: Completion) -> None:
-            progress([completion])
+            asking([completion])
 
     opened = pinned(engine, identity)
-    with opened_completer(opened, prompts, settings.replicas, settings.in_flight, settings.ray) as completer:
+    with (
+        drawn(asking),
+        opened_completer(opened, prompts, settings.replicas, settings.in_flight, settings.ray) as completer,
+    ):
         label(source, out, prompts, completer, facts, chosen, evaluation, settings.max_failed, Told())
     made = out.totals()[Table.INSTANCES]
     print(f"{settings.out}: {made['instances.accepted']:,} accepted instances of {count:,} instructions")

@@ -11,6 +11,7 @@ from tyro.conf import Positional
 from jobs.command_line import run
 from jobs.commands import Command, Outcome
 from jobs.counting import counts
+from jobs.panel import track
 from selfinstruct.errors import InputError
 from selfinstruct.novelty.index import NoveltySettings
 
@@ -64,7 +65,7 @@ def merge_runs(settings: MergeSettings) -> Outcome:
         check_labelled(source)
     out = RunStore(settings.out)
     out.blobs.check_writable()
-    merge(sources, out, settings.novelty)
+    merge(sources, out, settings.novelty, track)
     totals = out.totals()
     before = sum(source.totals()[Table.CANDIDATES]["accepted"] for source in sources)
     print(

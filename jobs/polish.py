@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from tyro.conf import Positional
 
-from jobs.asking import AskedModel, Progress, check_room
+from jobs.asking import AskedModel, Asking, check_room
 from jobs.command_line import run
 from jobs.commands import Command, Outcome
 from jobs.counting import counts
+from jobs.panel import drawn
 from jobs.voice import log
 from selfinstruct.errors import InputError
 from selfinstruct.quality.settings import OnlySettings
@@ -111,9 +112,12 @@ def polish_run(settings: PolishSettings) -> Outcome:
         check_room(engine, prompts)
         name = traits(engine).writer or settings.model_name
         log.info(f"{settings.out}: asking {name} for {asked:,} outputs")
-    opened, progress = pinned(engine, identity), Progress(asked)
-    with opened_completer(opened, prompts, settings.replicas, settings.in_flight, settings.ray) as completer:
-        polish(plan, out, identity, completer, settings.max_failed, progress)
+    opened = pinned(engine, identity)
+    with (
+        drawn(Asking(asked)) as watch,
+        opened_completer(opened, prompts, settings.replicas, settings.in_flight, settings.ray) as completer,
+    ):
+        polish(plan, out, identity, completer, settings.max_failed, watch)
     _show(source, out)
     return Outcome({"run": settings.out, "asked": asked, **counts(out)})
 

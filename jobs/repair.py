@@ -10,6 +10,7 @@ from tyro.conf import Positional
 
 from jobs.command_line import run
 from jobs.commands import Command, Outcome
+from jobs.panel import track
 from selfinstruct.errors import CorruptError, printable
 from selfinstruct.settings import option
 
@@ -65,7 +66,7 @@ def repair(settings: RepairSettings) -> Outcome:
         store.blobs.check_writable()
         place = remove(store.blobs, names)
         print(f"{settings.run}: {len(names)} files removed, kept in {place}; the same generate command goes on")
-    problems = verify(store)
+    problems = verify(store, track)
     if problems:
         raise CorruptError(*problems, f"{settings.run}: that is left; give a lower --to_round, or none")
     return Outcome({"removed": len(names), "files": names, "kept_in": place})

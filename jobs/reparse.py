@@ -13,6 +13,7 @@ from tyro.conf import Positional
 from jobs.command_line import run
 from jobs.commands import Command, Outcome
 from jobs.counting import counts
+from jobs.panel import track
 from selfinstruct.errors import InputError
 from selfinstruct.settings import Facts, option
 from selfinstruct.sources.contamination import NGRAM
@@ -80,7 +81,8 @@ def reparse_run(settings: ReparseSettings) -> Outcome:
         raise InputError(f"--out: {settings.out} is the run itself; its files are never changed, take another folder")
     out.blobs.check_writable()
     form = with_facts(RunSettings(), facts).prompt_form
-    reparse(source, out, changes, evaluation, load_prompts(settings.prompts, form) if settings.prompts else None)
+    prompts = load_prompts(settings.prompts, form) if settings.prompts else None
+    reparse(source, out, changes, evaluation, prompts, track)
     before, after = source.totals(), out.totals()
     for table, key in ((Table.CANDIDATES, "accepted"), (Table.INSTANCES, "instances.accepted")):
         print(f"{key}: {before[table][key]:,} before, {after[table][key]:,} now")

@@ -12,6 +12,7 @@ from tyro.conf import Positional
 
 from jobs.command_line import run
 from jobs.commands import Command, Outcome
+from jobs.panel import track
 from selfinstruct.errors import InputError
 from selfinstruct.report.settings import FigureSettings
 
@@ -55,7 +56,7 @@ def report(settings: ReportSettings) -> Outcome:
     from selfinstruct.storage.store import open_run
 
     _check(settings)
-    figures, page = make_report(open_run(settings.run), settings)
+    figures, page = make_report(open_run(settings.run), settings, track)
     write_file(settings.out, page)
     chosen = f" for which {figures.chosen} holds" if figures.chosen is not None else ""
     print(f"{settings.out}: {figures.accepted:,} instructions, {figures.instances:,} instances{chosen}")

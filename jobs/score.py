@@ -11,6 +11,7 @@ from tyro.conf import Positional
 
 from jobs.command_line import run
 from jobs.commands import Command, Outcome
+from jobs.panel import track
 from jobs.terminal import plain
 from jobs.voice import log
 from selfinstruct.novelty.rouge import Tokeniser
@@ -92,7 +93,7 @@ def _scores(settings: ScoreSettings) -> list[tuple[str, Scores]]:
     for warning in letters.warnings({"the set": texts}, settings.tokeniser, "tokeniser"):
         log.warning(warning)
     scorer = Scorer(settings.tokeniser)
-    return [(group, scorer(text, references)) for group, text, references in rows]
+    return [(group, scorer(text, references)) for group, text, references in track("scoring", rows)]
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -14,6 +15,7 @@ from tyro.conf import Positional
 from jobs.asking import AskedModel, answers_of
 from jobs.command_line import run
 from jobs.commands import Command, Outcome
+from jobs.panel import working
 from selfinstruct.errors import InputError
 from selfinstruct.places import local
 from selfinstruct.settings import SEEDS, option
@@ -121,8 +123,10 @@ def select(settings: SelectSettings) -> Outcome:
             f"--number: {settings.run} has {len(candidates):,} to choose from; give less than that, or let more pass"
         )
     encoder = open_encoder(settings.embedding)
-    vectors = encoder.embed([each.text for each in candidates])
-    choice = _choose(settings, candidates, vectors, encoder)
+    with working("embedding"):
+        vectors = encoder.embed([each.text for each in candidates])
+    with working("choosing") if settings.by is not Way.MODEL else nullcontext():
+        choice = _choose(settings, candidates, vectors, encoder)
     chosen = [
         Chosen(candidates[ordinal].id, candidates[ordinal].text, group, by)
         for ordinal, group, by in sorted(choice.rows)
@@ -223,12 +227,13 @@ def _shown(
     from selfinstruct.semantic.cells import cells_of
 
     cells = cells_of(vectors).tolist() if settings.embedding is None else None
-    beside = {
-        str(settings.by): choice.ordinals,
-        str(Way.RANDOM): by_draw(len(candidates), settings.number, settings.seed),
-        str(Way.KCENTRE): by_k_centre(vectors, settings.number),
-    }
-    figures = {way: coverage(vectors, ordinals, candidates, cells) for way, ordinals in beside.items()}
+    with working("comparing with other ways"):
+        beside = {
+            str(settings.by): choice.ordinals,
+            str(Way.RANDOM): by_draw(len(candidates), settings.number, settings.seed),
+            str(Way.KCENTRE): by_k_centre(vectors, settings.number),
+        }
+        figures = {way: coverage(vectors, ordinals, candidates, cells) for way, ordinals in beside.items()}
     print(f"{settings.out}: {settings.number:,} of {len(candidates):,}, by {settings.by}")
     _table(figures)
     if choice.places:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,11 @@ from selfinstruct.records import Table
 
 if TYPE_CHECKING:
     from selfinstruct.quality.findings import Findings
+    from selfinstruct.storage.store import RunStore
+
+
+POLL = 1.0
+"""Seconds between two looks at a run."""
 
 
 @dataclass(frozen=True)
@@ -24,16 +30,18 @@ class StatusSettings:
 
     Args:
         run: Folder of the run.
+        follow: Go on telling how far it is until the command that works on it has ended.
     """
 
     run: Positional[str]
+    follow: bool = False
 
 
 COMMAND = Command(
     "status",
     StatusSettings,
     examples=(
-        "selfinstruct status s3://bucket/runs/first",
+        "selfinstruct status runs/first --follow",
         "selfinstruct status runs/first --json",
     ),
 )
@@ -56,6 +64,8 @@ def status(settings: StatusSettings) -> Outcome:
     from selfinstruct.storage.store import RunStore, open_run
 
     store = RunStore(settings.run)
+    if settings.follow:
+        follow(store)
     live = read_progress(store.blobs)
     if not live:
         store = open_run(settings.run)
@@ -95,6 +105,23 @@ def status(settings: StatusSettings) -> Outcome:
             print(f"  {count:>12,}  {key}")
     more = {"live": live, "checks": found, "diversity": about, "strategies": brought}
     return Outcome({**counts(store), **{key: value for key, value in more.items() if value}})
+
+
+def follow(store: RunStore) -> None:
+    """Tell how far a run is, until the command that works on it has ended, or is taken for dead."""
+    from cluster.watch.progress import EVERY, STALE, lines, read_progress
+    from jobs.panel import drawn_lines
+
+    end, was_at_work = time.monotonic() + 2 * EVERY, False
+    with drawn_lines() as tell:
+        while time.monotonic() < end or was_at_work:
+            live = read_progress(store.blobs)
+            if live:
+                tell(lines(live))
+            if live["age"] > STALE if live else was_at_work:
+                return
+            was_at_work = bool(live)
+            time.sleep(POLL)
 
 
 def _costs(found: Findings, live: Mapping[str, Any] | None, accepted: int) -> Iterator[str]:

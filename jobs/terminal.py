@@ -98,8 +98,12 @@ def guarded(*, escapes: bool = False) -> Iterator[None]:
 
 def guard_drawing() -> None:
     """Guard the streams that a `rich.live.Live` has put in the places of ours, until it stops."""
-    sys.stdout = cast(TextIO, Output(sys.stdout))
-    sys.stderr = cast(TextIO, Output(sys.stderr, is_error=True))
+    from rich.file_proxy import FileProxy
+
+    if isinstance(sys.stdout, FileProxy):
+        sys.stdout = cast(TextIO, Output(cast(TextIO, sys.stdout)))
+    if isinstance(sys.stderr, FileProxy):
+        sys.stderr = cast(TextIO, Output(cast(TextIO, sys.stderr), is_error=True))
 
 
 def show(text: str, *, is_error: bool = False) -> int:
@@ -115,11 +119,17 @@ def show(text: str, *, is_error: bool = False) -> int:
     return InputError.exit_code if is_error else 0
 
 
-def console() -> Console:
-    """Standard output for tables and bars. Texts of others are made `plain` before they go in."""
+def console(*, is_error: bool = False) -> Console:
+    """Standard output, or error, for tables and bars. Texts of others are made `plain` before they go in."""
     from rich.console import Console
 
-    return Console(file=cast(TextIO, Output(_raw(sys.stdout), escapes=True)))
+    stream = _raw(sys.stderr if is_error else sys.stdout)
+    return Console(file=cast(TextIO, Output(stream, is_error=is_error, escapes=True)))
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """Whether somebody looks at what is written there."""
+    return _raw(stream).isatty()
 
 
 def plain(text: str) -> str:

@@ -11,6 +11,7 @@ from tyro.conf import Positional
 
 from jobs.command_line import run
 from jobs.commands import Command, Outcome
+from jobs.panel import track
 from selfinstruct.errors import CorruptError, InputError
 
 if TYPE_CHECKING:
@@ -60,10 +61,10 @@ def check(settings: VerifySettings) -> Outcome:
     if unknown := [name for name in settings.without if name not in known]:
         raise InputError(f"--without: there is no column {unknown[0]!r}; there are {', '.join(sorted(known))}")
     store = open_run(settings.run)
-    problems = verify(store)
+    problems = verify(store, track)
     if problems:
         raise CorruptError(*problems)
-    found = digest(store, settings.without) if settings.digest else None
+    found = digest(store, settings.without, track) if settings.digest else None
     print(found or f"{settings.run}: whole{_beside(store)}")
     return Outcome({"run": settings.run, "whole": True, "digest": found})
 

@@ -1,14 +1,17 @@
-"""The two seams of the system. An engine completes requests; an index finds the nearest text of the pool.
+"""The seams of the system: an engine completes requests, an index finds the nearest text of the pool, and a track is
+shown how far work is.
 
 `cluster/` offers a `ReplicaPool` in place of an engine and a `ShardedIndex` in place of an index.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Iterable, Sequence
+from typing import Protocol, TypeVar
 
 from selfinstruct.records import Completion, Neighbour, Request
+
+T = TypeVar("T")
 
 
 class Engine(Protocol):
@@ -39,3 +42,15 @@ class PoolIndex(Protocol):
         Args:
             without: For each text the ordinal that it is not compared with, if there is one; none for no text.
         """
+
+
+class Track(Protocol):
+    """Looks on while work goes through items, as a bar on a terminal does."""
+
+    def __call__(self, what: str, items: Iterable[T], total: int | None = None, /) -> Iterable[T]:
+        """The items as they are. `what` names the work, as "reading"; `total` says how many there are."""
+
+
+def unseen(what: str, items: Iterable[T], total: int | None = None, /) -> Iterable[T]:
+    """A `Track` by which nobody looks on."""
+    return items

@@ -10,19 +10,22 @@ import contextlib
 import json
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from cluster.seats import Phase, Standing
 from selfinstruct.errors import SelfInstructError
-from selfinstruct.run.loop import Watch
+from selfinstruct.records import Completion, RoundFile
+from selfinstruct.run.remaining import Remaining
+from selfinstruct.run.watches import RunWatch
 from selfinstruct.storage.blobs import Blobs
 
 if TYPE_CHECKING:
     from cluster.replicas import ReplicaPool
     from selfinstruct.run.rounds import Run
     from selfinstruct.run.spending import Spending
+    from selfinstruct.storage.store import RunStore
 
 FILE = "progress.json"
 EVERY = 5.0
@@ -35,28 +38,50 @@ PATIENCE = 5.0
 """Seconds that the driver waits for the file's removal when it ends."""
 
 
-class Progress(Watch):
-    """Writes down, now and then, what the replicas are doing.
+class Progress(RunWatch):
+    """Writes down, now and then, how far the run is and what the replicas are doing.
 
     Args:
-        blobs: The run's.
+        store: The run's.
     """
 
-    def __init__(self, blobs: Blobs, pools: Sequence[ReplicaPool], spending: Spending) -> None:
+    def __init__(self, store: RunStore) -> None:
+        self._store = store
+        self._pools: Sequence[ReplicaPool] = ()
+        self._spending: Spending | None = None
+        self._remaining: Remaining | None = None
+        self._looked = time.monotonic()
+        self._writer = _Writer(store.blobs)
+
+    def started(self, pools: Sequence[ReplicaPool], spending: Spending) -> None:
+        """Look at their replicas, and at what they cost."""
         self._pools, self._spending = pools, spending
-        self._looked = 0.0
-        self._writer = _Writer(blobs)
+        self._remaining = Remaining(self._store.totals())
+
+    def committed(self, file: RoundFile) -> None:
+        """Count a committed file."""
+        if self._remaining:
+            self._remaining.committed(file)
+
+    def completed(self, completion: Completion) -> None:
+        """Count a completion's tokens."""
+        if self._remaining:
+            self._remaining.completed(completion)
 
     def tick(self, run: Run) -> None:
         """Write it down again, if it is time to."""
         now = time.monotonic()
-        if now - self._looked < EVERY:
+        if now - self._looked < EVERY or not (self._spending and self._remaining):
             return
         self._looked = now
         states = [pool.state() for pool in self._pools]
         self._writer.write(
             {
                 "written": round(time.time(), 1),
+                "target": run.settings.target,
+                "accepted": run.pool.generated,
+                "tokens_per_second": self._remaining.tokens_per_second(),
+                "seconds_left": self._remaining.seconds(run),
                 "replicas": [_entry(each) for pool in self._pools for each in pool.standings()],
                 "pools": [asdict(state) for state in states],
                 "spent": self._spending.figures(),
@@ -108,24 +133,33 @@ def read_progress(blobs: Blobs) -> dict[str, Any] | None:
         content["age"] = max(0.0, time.time() - content["written"])
     except (KeyError, TypeError, ValueError, SelfInstructError):
         return None
-    return content
+    return content if "target" in content else None  # an older version's, which was killed
 
 
 def lines(content: dict[str, Any]) -> list[str]:
-    """The same in words: a line of counts, and one for each replica that is not ready."""
+    """The same in words: how far it is, a line of counts, and one for each replica that is not ready."""
     standings = [Standing(Phase(each["step"]), each["address"], each["seconds"]) for each in content["replicas"]]
     counts = [f"{n} {phase}" for phase in Phase if (n := sum(each.phase is phase for each in standings))]
-    old = f"{_span(content['age'])} ago" + (
-        "; the driver has been killed since, or cannot write" if content["age"] > STALE else ""
-    )
     busy = max((pool["busy"] for pool in content["pools"]), default=0.0)
     words = ", ".join([*counts, f"{busy:.0%} busy", *(f"{n} died" for n in [_deaths(content)] if n)])
     waiting = sorted((each for each in standings if each.phase is not Phase.READY), key=lambda each: -each.seconds)
     return [
-        f"replicas, {old}: {words}",
+        f"at work, {_span(content['age'])} ago: {', '.join(_pace(content))}",
+        *([f"replicas: {words}"] if standings else []),
         *(f"  {each.phase}{f' on {each.address}' * bool(each.address)} for {_span(each.seconds)}" for each in waiting),
         *([f"  {content['spent']['text']}"] if content["spent"]["text"] else []),
     ]
+
+
+def _pace(content: dict[str, Any]) -> Iterator[str]:
+    """How far it is of what is known."""
+    if content["age"] > STALE:
+        yield "the driver has been killed since, or cannot write"
+    yield f"{content['accepted']:,} of {content['target']:,} accepted"
+    if content["tokens_per_second"] is not None:
+        yield f"{content['tokens_per_second']:,.0f} tokens/s"
+    if content["seconds_left"] is not None:
+        yield f"about {_span(content['seconds_left'])} left"
 
 
 def _entry(standing: Standing) -> dict[str, Any]:
@@ -137,4 +171,6 @@ def _deaths(content: dict[str, Any]) -> int:
 
 
 def _span(seconds: float) -> str:
+    if seconds >= 7200:
+        return f"{seconds / 3600:.1f} h"
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

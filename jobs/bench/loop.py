@@ -203,6 +203,7 @@ def generate(settings: LoopSettings, out: Path, seed: int, filtered: bool) -> st
     """A run of the embedded model, with or without its filters on instructions; returns its folder."""
     from cluster import generating
     from jobs.display import Display
+    from jobs.panel import is_told
     from selfinstruct.run.inputs import read_inputs
 
     off: dict[str, Any] = {
@@ -214,7 +215,7 @@ def generate(settings: LoopSettings, out: Path, seed: int, filtered: bool) -> st
     )
     inputs = read_inputs(options)
     store = generating.open_store(options, inputs.facts)
-    with Display(options.target, store.totals()) as display:
+    with Display(options.target, store.totals(), shown=is_told()) as display:
         generating.generate(options, inputs, store, display)
     return str(out)
 

@@ -26,6 +26,7 @@ from selfinstruct.export.shuffle import BUCKET, TRAIN, VALIDATION, Shuffled
 from selfinstruct.export.sieve import Sieve, generation_summary
 from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.places import local
+from selfinstruct.protocols import Track, unseen
 from selfinstruct.quality.constraints import kept_in
 from selfinstruct.quality.findings import find
 from selfinstruct.quality.only import Only, only_where
@@ -49,7 +50,13 @@ class Exported:
 
 
 def export(
-    store: RunStore, out: Path, settings: DatasetSettings, *, name: str | None = None, shard_size: int = SIZE
+    store: RunStore,
+    out: Path,
+    settings: DatasetSettings,
+    *,
+    name: str | None = None,
+    shard_size: int = SIZE,
+    track: Track = unseen,
 ) -> Exported:
     """Write the complete rounds of a run as a dataset to the folder `out`, all at once.
 
@@ -73,14 +80,15 @@ def export(
     with replaced(out, identity) as folder, TemporaryDirectory(dir=folder) as scratch:
         shuffled = Shuffled(Path(scratch), expected, settings.seed, settings.validation)
         tables = _tables(store, makers, settings, only, sieve, judged)
-        shuffled.spread(best(tables, judged) if settings.samples == "best" else tables)
+        read = track("reading", tables, len(store.rounds(Table.INSTANCES)))
+        shuffled.spread(best(read, judged) if settings.samples == "best" else read)
         rows = {split: shuffled.counts[split] for split in (TRAIN, VALIDATION) if shuffled.counts[split]}
         if TRAIN not in rows:
             there = ", ".join(settings.origins)
             options = "--origins, --only and --validation" if only else "--origins and --validation"
             check_labelled(store)
             raise InputError(f"{store.blobs.url}: there are no rows of origin {there}; see {options}")
-        written = write_shards(folder, shuffled, rows, shard_size, FORMS)
+        written = write_shards(folder, shuffled, rows, shard_size, FORMS, track)
         pairs = None
         if settings.preference and judged:
             again = _tables(store, makers, settings, only, _sieve(settings, facts), judged)
@@ -187,13 +195,18 @@ def _write_pairs(
 
 
 def write_shards(
-    folder: Path, shuffled: Shuffled, rows: dict[str, int], size: int, forms: Collection[str]
+    folder: Path,
+    shuffled: Shuffled,
+    rows: dict[str, int],
+    size: int,
+    forms: Collection[str],
+    track: Track = unseen,
 ) -> dict[str, dict[str, Written]]:
     """These forms of all splits, from one pass over the buckets; returns what was written by form and split."""
     shards = {
         form: {split: Shards(folder, form, split, total, size) for split, total in rows.items()} for form in forms
     }
-    for split, table in shuffled.tables():
+    for split, table in track("writing", shuffled.tables()):
         for form in forms:
             shards[form][split].write(table)
     return {form: {split: each.written() for split, each in splits.items()} for form, splits in shards.items()}

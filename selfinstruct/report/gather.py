@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from selfinstruct.errors import InputError
 from selfinstruct.novelty.rouge import Tokeniser, count_words
+from selfinstruct.protocols import Track, unseen
 from selfinstruct.quality.only import Only
 from selfinstruct.records import Kind, Reason, Table
 from selfinstruct.report.lots import Lot
@@ -120,7 +121,11 @@ class Gathered:
 
 
 def gather(
-    store: RunStore, draws: FigureSettings, to_pool: Callable[[list[str]], None], only: Only | None = None
+    store: RunStore,
+    draws: FigureSettings,
+    to_pool: Callable[[list[str]], None],
+    only: Only | None = None,
+    track: Track = unseen,
 ) -> Gathered:
     """Read a run once. Each round's accepted texts are handed to `to_pool` in the order of the pool.
 
@@ -132,10 +137,10 @@ def gather(
         CorruptError: a file is damaged or missing.
     """
     reader = _Reader(store, draws, to_pool, only)
-    for number in reader.there[Table.CANDIDATES]:
+    for number in track("reading instructions", reader.there[Table.CANDIDATES]):
         reader.candidates(number)
     reader.keep_drawn_instructions()
-    for number in (each.number for each in reader.gathered.rounds):
+    for number in track("reading instances", [each.number for each in reader.gathered.rounds]):
         if number in reader.there[Table.INSTANCES]:
             reader.instances(number)
         if number in reader.there[Table.LABELS]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
+from selfinstruct.protocols import Track, unseen
 from selfinstruct.quality.diversity import diversity_if_possible, measured
 from selfinstruct.quality.findings import find
 from selfinstruct.quality.only import only_where
@@ -20,7 +21,7 @@ from selfinstruct.storage.store import RunStore
 from selfinstruct.version import __version__
 
 
-def make_report(store: RunStore, settings: FigureSettings) -> tuple[Figures, str]:
+def make_report(store: RunStore, settings: FigureSettings, track: Track = unseen) -> tuple[Figures, str]:
     """A run's figures and its page in HTML. The page calls the run by the name of its folder.
 
     Raises:
@@ -35,9 +36,9 @@ def make_report(store: RunStore, settings: FigureSettings) -> tuple[Figures, str
     tokeniser = tokeniser_of(store)
     overlap = Overlap(tokeniser)
     only = only_where(settings.only, store, settings.check)
-    gathered = gather(store, settings, overlap.add, only)
-    verbs = verb_figures([tagged(text) for text in gathered.verb_texts], method)
-    nearest = overlap.nearest(gathered.overlap_ordinals, gathered.seeds)
+    gathered = gather(store, settings, overlap.add, only, track)
+    verbs = verb_figures([tagged(text) for text in track("finding verbs", gathered.verb_texts)], method)
+    nearest = overlap.nearest(track("finding the nearest", gathered.overlap_ordinals), gathered.seeds)
     name, found = _name(store.blobs.url), find(store, settings.check, only)
     figures = make_figures(name, made(store), gathered, verbs, nearest, review, found, diversity, measured(store))
     return figures, render(figures, gathered, settings, tokeniser, __version__)

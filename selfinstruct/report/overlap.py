@@ -8,7 +8,7 @@ first; texts whose bound is not above the best score so far need no scoring.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,7 +44,7 @@ class Overlap:
         for text in texts:
             self._store.append(self._store.learn(tokenise(text, self._tokeniser)))
 
-    def nearest(self, ordinals: Sequence[int], seeds: int) -> list[Nearest]:
+    def nearest(self, ordinals: Iterable[int], seeds: int) -> list[Nearest]:
         """For each of these texts how near it is to the first `seeds` texts of the pool, and to all others.
 
         Texts without a token are left out.

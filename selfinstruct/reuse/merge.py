@@ -15,6 +15,7 @@ from typing import Any, cast
 from selfinstruct.novelty.check import admit, make_index
 from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.pool import Pool
+from selfinstruct.protocols import Track, unseen
 from selfinstruct.records import (
     Candidate,
     InstanceRow,
@@ -33,7 +34,7 @@ from selfinstruct.storage.history import complete_rounds, dialect_of, facts_by_r
 from selfinstruct.storage.store import RunStore
 
 
-def merge(sources: Sequence[RunStore], out: RunStore, novelty: NoveltySettings) -> None:
+def merge(sources: Sequence[RunStore], out: RunStore, novelty: NoveltySettings, track: Track = unseen) -> None:
     """Write the complete rounds of all sources as one run; a second call goes on after a first that was killed.
 
     Raises:
@@ -48,7 +49,7 @@ def merge(sources: Sequence[RunStore], out: RunStore, novelty: NoveltySettings) 
     merged = _Merged(out, novelty, fingerprint)
     names = merged.begin(sources, facts)
     for source, rename in zip(sources, names, strict=True):
-        merged.append(source, rename)
+        merged.append(source, rename, track)
 
 
 def merged_facts(sources: Sequence[RunStore], novelty: NoveltySettings) -> Facts:
@@ -105,10 +106,10 @@ class _Merged:
         self._put(Table.INSTANCES, 0, _kept(given_instances, rows))
         return names
 
-    def append(self, source: RunStore, rename: Callable[[str], str]) -> None:
+    def append(self, source: RunStore, rename: Callable[[str], str], track: Track) -> None:
         """The rounds of a source, after those that are there."""
         facts = dict(facts_by_round(source))
-        for number in complete_rounds(source):
+        for number in track("merging", complete_rounds(source)):
             at = self._pool.rounds
             proposals = source.read(Table.PROPOSALS, number)
             notes = {**proposals.notes, "dialect": dialect_of(source, proposals)}

@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from selfinstruct.errors import InputError
 from selfinstruct.prompts import PromptSet, load_prompts
+from selfinstruct.protocols import Track, unseen
 from selfinstruct.records import (
     Candidate,
     ImportedTask,
@@ -55,6 +56,7 @@ def reparse(
     changes: Mapping[str, Any],
     evaluation: Contamination | None = None,
     prompts: PromptSet | None = None,
+    track: Track = unseen,
 ) -> None:
     """Write the complete rounds of a run anew, as another run; a second call goes on after a first that was killed.
 
@@ -79,7 +81,13 @@ def reparse(
             facts = {**facts, RULED_BY: digests}
     own = load_prompts("base") if settings.prompt_form == "task" else load_prompts("chat", settings.prompt_form)
     run = Run(settings, own, seeds, imported, evaluation, told)
-    replay(run, out, pool_index(settings.novelty, settings.semantic), facts, _rounds(source))
+    replay(
+        run,
+        out,
+        pool_index(settings.novelty, settings.semantic),
+        facts,
+        track("reparsing", _rounds(source), len(complete_rounds(source))),
+    )
 
 
 def reparsed_facts(source: RunStore, changes: Mapping[str, Any], evaluation: Contamination | None) -> Facts:

@@ -33,7 +33,12 @@ class Proposing:
 
     @property
     def missing(self) -> bool:
-        return len(self._completions) < len(self._planned)
+        return self.unanswered > 0
+
+    @property
+    def unanswered(self) -> int:
+        """Requests whose answers are not there."""
+        return len(self._planned) - len(self._completions)
 
     def rows(self, number: int, pool: Pool) -> list[Proposal]:
         """The rows of the proposals file, in the order of the plan."""

@@ -334,6 +334,16 @@ class Run:
         return self.labelled if behind is None else behind
 
     @property
+    def unanswered(self) -> int:
+        """Requests for instructions of open rounds whose answers are not there."""
+        return sum(round.unanswered for round in self._proposing.values())
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that were handed out and are not answered, those of a check left out."""
+        return len(self._in_flight)
+
+    @property
     def finished(self) -> bool:
         """Whether every file of the run is committed."""
         return (

@@ -41,6 +41,8 @@ def generate(
         SelfInstructError: see `selfinstruct.errors`; what is committed stays, and another call goes on.
     """
     run = run_of(settings, inputs)
+    if (models := loaded(inputs)) and inputs.own is None:
+        watch.starting(f"loading {' and '.join(models)}")
     completers = _completers(inputs, in_flight)
     gpus = _gpus(inputs.proposer) if inputs.own is None else 0
     timer = Timer(store.blobs, lambda: 1, Terms(settings.target, gpus, budget.price))
@@ -57,6 +59,11 @@ def generate(
             hands.shutdown(cancel_futures=True)
     check_yield(run, store)
     return run
+
+
+def loaded(inputs: Inputs) -> list[str]:
+    """The models that are loaded in this process."""
+    return list(dict.fromkeys(each.engine.model for each in served(inputs) if traits(each.engine).checkpoint))
 
 
 def open_completer(engine: EngineSettings, prompts: PromptSet, in_flight: int | None) -> SingleCompleter:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 class RunWatch(Watch):
     """Is told how a whole run goes."""
 
+    def starting(self, what: str) -> None:
+        """Something that takes a while is begun before there is work: "starting Ray", "loading tiny"."""
+
     def started(self, pools: Sequence[Any], spending: Spending) -> None:
         """Replicas have been asked for, or an engine in this process is there.
 
@@ -26,11 +29,23 @@ class RunWatch(Watch):
         """
 
 
-class Everybody(Watch):
+class Everybody(RunWatch):
     """Passes everything on to several others."""
 
     def __init__(self, *watches: Watch) -> None:
         self._watches = watches
+
+    def starting(self, what: str) -> None:
+        """Pass it on."""
+        for watch in self._watches:
+            if isinstance(watch, RunWatch):
+                watch.starting(what)
+
+    def started(self, pools: Sequence[Any], spending: Spending) -> None:
+        """Pass it on."""
+        for watch in self._watches:
+            if isinstance(watch, RunWatch):
+                watch.started(pools, spending)
 
     def committed(self, file: RoundFile) -> None:
         """Pass it on."""

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 
 from selfinstruct.errors import CorruptError
+from selfinstruct.protocols import Track, unseen
 from selfinstruct.records import Candidate, InstanceRow, Label, Proposal, RoundFile, Row, Table, round_name
 from selfinstruct.storage.accounts import tally
 from selfinstruct.storage.checks import check_problems
@@ -40,7 +41,7 @@ INCOMPLETE = (
 )
 
 
-def digest(store: RunStore, without: Collection[str] = ()) -> str:
+def digest(store: RunStore, without: Collection[str] = (), track: Track = unseen) -> str:
     """SHA-256 (hex) over the content of all tables: equal for runs with the same data. CorruptError as of `read`.
 
     Args:
@@ -49,21 +50,21 @@ def digest(store: RunStore, without: Collection[str] = ()) -> str:
     """
     total = hashlib.sha256()
     for table in Table:
-        for number in store.rounds(table):
+        for number in track(f"reading {table}", store.rounds(table)):
             rows = store.read_table(table, number)
             kept = [name for name in rows.column_names if f"{table}.{name}" not in without]
             total.update(f"{name_of(table, number)} {content_digest(rows.select(kept))}\n".encode())
     return total.hexdigest()
 
 
-def verify(store: RunStore) -> list[str]:
+def verify(store: RunStore, track: Track = unseen) -> list[str]:
     """All that is wrong with a run's files, one line each, beginning with the file's name; empty when it is whole.
 
     Finds missing, torn, altered, foreign and swapped files, counts that do not sum, rows that were lost or doubled
     between requests, candidates and instances, and checks of instances that are not those of the run. One round is held
     at a time.
     """
-    return [*_Walk(store).problems(), *check_problems(store)]
+    return [*_Walk(store).problems(track), *check_problems(store)]
 
 
 NEWER = "newer than this program: "
@@ -85,12 +86,12 @@ class _Walk:
         self.digests: dict[tuple[Table, int], str] = {}
         self.totals: dict[Table, tuple[int, Counter[str]]] = {}
 
-    def problems(self) -> Iterator[str]:
+    def problems(self, track: Track) -> Iterator[str]:
         yield from self._foreign()
         if self.present == {BEGINNING}:
             yield f"{name_of(*BEGINNING)}: {INCOMPLETE}"
         needed = self._needed()
-        for number in range(max((number for _, number in self.present), default=-1) + 1):
+        for number in track("verifying", range(max((number for _, number in self.present), default=-1) + 1)):
             files = {}
             for table in Table:
                 key = (table, number)

@@ -80,7 +80,7 @@ assert not {{"ray", "torch"}} & set(sys.modules)
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "in this process" in done.stderr
-    [line] = [line for line in done.stdout.splitlines() if line.startswith("accepted ")]
+    [line] = [line for line in done.stderr.splitlines() if line.startswith("accepted ")]
     assert "tokens/s" in line
     assert "replicas" not in line
 
@@ -115,7 +115,7 @@ def test_from_python_it_is_the_run_of_the_command(
     run = si.generate(tmp_path, target=20, replicas=0, **OPTIONS)
     assert capsys.readouterr().out == ""
     run = si.generate(tmp_path, target=60, replicas=0, progress=True, **OPTIONS)
-    assert capsys.readouterr().out.startswith("accepted ")
+    assert capsys.readouterr().err.startswith("accepted ")
     assert (run.url, digest_of(tmp_path)) == (str(tmp_path), expected)
     with pytest.raises(si.FingerprintError, match=r"novelty\.threshold: the run has 0\.7, this command 0\.6"):
         si.generate(tmp_path, target=60, replicas=0, novelty={"threshold": 0.6}, **OPTIONS)

@@ -123,7 +123,8 @@ def test_sigterm_ends_the_command_in_time_with_a_clear_line(tmp_path: Path) -> N
     finally:
         process.kill()
     assert process.returncode == 143, output
-    last = output.splitlines()[-1]
+    *_, last, command = output.splitlines()
+    assert command.startswith(f"  selfinstruct generate --out {tmp_path / 'run'} ")
     in_flight = r"(, [\d,]+ requests? in flight (is|are) made again)?"
     kept = rf"what is committed stays, [\d,]+ answers? of rounds under way (is|are) kept{in_flight}"
     assert re.search(rf"told to end \(SIGTERM\); {kept}; the same command goes on$", last), last
