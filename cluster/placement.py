@@ -32,12 +32,12 @@ def _gpus(engine: EngineSettings, settings: RaySettings) -> float:
 def keep_off_head(resources: Mapping[str, float]) -> dict[str, Any]:
     """Ray's options that keep a replica off the head node, which is for the driver and the shards, if there are others.
 
-    A lost head takes the run with it, and what is large or may crash should not endanger it.
+    A lost head takes the run with it, and what is large or may crash should not endanger it. GPUs of a head are for
+    replicas all the same: where all machines are alike they are paid for, and `ray start --num-gpus=0` keeps them free.
     """
     nodes = [node for node in ray.nodes() if node["Alive"]]
     heads = [node for node in nodes if "node:__internal_head__" in node["Resources"]]
-    fits = resources["num_gpus"] == 0 or any("GPU" in head["Resources"] for head in heads)
-    if not heads or len(heads) == len(nodes) or not fits:
+    if resources["num_gpus"] or not heads or len(heads) == len(nodes):
         return {}
     return {"label_selector": {"ray.io/node-id": f"!{heads[0]['NodeID']}"}}
 
