@@ -13,6 +13,7 @@ BENCHES = {
     "novelty": ("jobs.bench.novelty", "the novelty check: each index against brute force and the reference"),
     "overhead": ("jobs.bench.overhead", "how busy the replicas are kept, and what a request costs the driver"),
     "engine": ("jobs.bench.engine", "the transformers engine against plain generation, by kind and in whole rounds"),
+    "vllm": ("jobs.bench.vllm", "the vLLM engine beside `LLM.generate` on the same requests"),
     "estimate": ("jobs.bench.estimate", "the estimate of quality: how often its intervals hold, and how wide they are"),
     "rules": ("jobs.bench.rules", "the rules for rows: what each finds in sets of tasks, and how long it takes"),
     "select": ("jobs.bench.select", "choosing by vectors: time a row of each way, and how each covers what there was"),

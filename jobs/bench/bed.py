@@ -155,7 +155,7 @@ class Bed:
         self._device = device_of(TransformersOptions(device=settings.device))
         self._draws = random.Random(settings.seed)
         self._prompts = _never_stopping(load_prompts(settings.prompts))
-        self._texts = _Texts(self._prompts, settings.seed)
+        self._texts = Texts(self._prompts, settings.seed)
         tokenizer = AutoTokenizer.from_pretrained(MODEL)
         self._lengths: dict[str, int] = {}
         self._encoder = _imposing(tokenizer, self._prompts, self._lengths)
@@ -391,7 +391,7 @@ def _imposing(tokenizer: Any, prompts: PromptSet, lengths: Mapping[str, int]) ->
     return Imposing(tokenizer, prompts)
 
 
-class _Texts:
+class Texts:
     """Requests as the first round of a run makes them, all from the seed tasks."""
 
     def __init__(self, prompts: PromptSet, seed: int) -> None:

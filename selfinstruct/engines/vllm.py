@@ -28,6 +28,7 @@ import os
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from typing import Any
@@ -113,7 +114,10 @@ def traits(settings: EngineSettings) -> Traits:
     Raises:
         InputError: one of those is wrong.
     """
-    return Traits(checkpoint=True, devices=_devices(named_values("vllm.args", settings.vllm.args)), raw="yes")
+    arguments = named_values("vllm.args", settings.vllm.args)
+    running = arguments.get("max_num_seqs")
+    holds = 5 * running // 4 if isinstance(running, int) else 0  # some wait, so that no place is ever empty
+    return Traits(checkpoint=True, devices=_devices(arguments), raw="yes", holds=holds)
 
 
 def identify(settings: EngineSettings) -> dict[str, str]:
@@ -133,25 +137,36 @@ def open_engine(settings: EngineSettings, prompts: PromptSet) -> VLLMEngine:
         InputError: vLLM is not installed, it refuses an argument or the model, a chat set meets a model without a chat
             template, or the model's context cannot hold a kind's constant part and completion.
     """
-    arguments = _arguments(settings)
-    at = locate(settings)
-    for name, value in ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
+    arguments = engine_arguments(settings)
     try:
         from vllm import EngineArgs
-        from vllm.platforms import current_platform
+        from vllm.usage.usage_lib import UsageContext
         from vllm.v1.engine.llm_engine import LLMEngine
-
-        from selfinstruct.engines.opening import open_tokenizer
     except ImportError as error:
         raise InputError(
             f"--engine: vllm cannot be imported where the replica runs ({error}); pip install 'selfinstruct[vllm]'"
         ) from error
-    if _devices(arguments) > 1:
-        arguments["distributed_executor_backend"] = "mp"
-    tokenizer = open_tokenizer(at)
-    encoder = PromptEncoder(tokenizer, prompts)
-    ends = end_tokens(at, tokenizer, encoder.turn_ends)
+    try:
+        # Without the context that `LLM` has itself, vLLM runs 128 sequences at most and reads 2,048 tokens in a step.
+        engine = LLMEngine.from_engine_args(EngineArgs(**arguments), usage_context=UsageContext.LLM_CLASS)
+    except Exception as error:
+        if not may_be_its_fault(error):
+            raise
+        raise InputError(
+            f"--model: {settings.model}: vLLM refuses it: {told(error)}; give other --vllm.args, or take another model"
+        ) from error
+    return around(engine, settings, prompts)
+
+
+def engine_arguments(settings: EngineSettings) -> dict[str, Any]:
+    """Those of vLLM's `EngineArgs`: what the user gives, and this project's defaults. Sets vLLM's variables, too.
+
+    Raises:
+        InputError: an argument is wrong, or the model is not found.
+    """
+    arguments, at = _arguments(settings), locate(settings)
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
     defaults: dict[str, Any] = {
         "enable_prefix_caching": True,
         "disable_log_stats": True,
@@ -159,18 +174,33 @@ def open_engine(settings: EngineSettings, prompts: PromptSet) -> VLLMEngine:
         # where any white space is allowed, a weak model may write nothing else until it is cut
         "structured_outputs_config": {"backend": "xgrammar", "disable_any_whitespace": True},
     }
-    if current_platform.is_cpu():  # there vLLM 0.32 cannot take a seeded draw back, as it does for half a prompt
+    if _devices(arguments) > 1:
+        arguments["distributed_executor_backend"] = "mp"
+    if _on_cpu():  # there vLLM 0.32 cannot take a seeded draw back, as it does for half a prompt
         defaults["enable_chunked_prefill"] = False
-    try:
-        engine = LLMEngine.from_engine_args(
-            EngineArgs(model=str(at.folder), trust_remote_code=at.code, **{**defaults, **arguments})
-        )
-    except Exception as error:
-        if not may_be_its_fault(error):
-            raise
-        raise InputError(
-            f"--model: {at.model}: vLLM refuses it: {told(error)}; give other --vllm.args, or take another model"
-        ) from error
+    return {"model": str(at.folder), "trust_remote_code": at.code, **defaults, **arguments}
+
+
+def _on_cpu() -> bool:
+    with suppress(ImportError):
+        from vllm.platforms import current_platform
+
+        return bool(current_platform.is_cpu())
+    return False
+
+
+def around(engine: Any, settings: EngineSettings, prompts: PromptSet) -> VLLMEngine:
+    """The engine around a `LLMEngine` of vLLM's that holds the model.
+
+    Raises:
+        InputError: a chat set meets a model without a chat template, or the model's context is too small.
+    """
+    from selfinstruct.engines.opening import open_tokenizer
+
+    at = locate(settings)
+    tokenizer = open_tokenizer(at)
+    encoder = PromptEncoder(tokenizer, prompts)
+    ends = end_tokens(at, tokenizer, encoder.turn_ends)
     context = int(engine.vllm_config.model_config.max_model_len)
     _check_context(settings.model, encoder, prompts, context)
     return VLLMEngine(engine, encoder, prompts, context, ends, spelt(tokenizer, ends))
@@ -210,13 +240,17 @@ class VLLMEngine:
         self._context = context
         self._failed: list[Completion] = []
 
-    def add(self, requests: Sequence[Request]) -> None:
-        """Hand requests to vLLM's scheduler."""
+    def asked(self, request: Request) -> tuple[Sequence[int], Any]:
+        """The tokens of a request's prompt, and its `SamplingParams`."""
         from vllm import SamplingParams
 
+        ids = self._encoder.encode(request).ids
+        return ids, SamplingParams(**self._sampling[request.kind], seed=request.seed)
+
+    def add(self, requests: Sequence[Request]) -> None:
+        """Hand requests to vLLM's scheduler."""
         for request in requests:
-            ids = self._encoder.encode(request).ids
-            params = SamplingParams(**self._sampling[request.kind], seed=request.seed)
+            ids, params = self.asked(request)
             room = params.max_tokens
             if len(ids) + room > self._context:
                 problem = f"prompt of {len(ids)} tokens leaves no room for {room} more in a context of {self._context}"

@@ -24,7 +24,7 @@ import pytest
 from cluster.settings import GenerateSettings
 from jobs.main import main
 from selfinstruct.draws import seed_of
-from selfinstruct.engines import EngineSettings, VLLMOptions, identify, open_engine, pinned, traits, vllm
+from selfinstruct.engines import EngineSettings, VLLMOptions, identify, in_flight_of, open_engine, pinned, traits, vllm
 from selfinstruct.errors import InputError
 from selfinstruct.prompts import Prompt, PromptSet, Sampling, load_prompts
 from selfinstruct.protocols import Engine
@@ -158,6 +158,24 @@ def with_prompts(opened: Any, prompts: PromptSet) -> Engine:
     from selfinstruct.engines.encoding import PromptEncoder
 
     return vllm.VLLMEngine(opened._engine, PromptEncoder(opened._encoder._tokenizer, prompts), prompts, 512)
+
+
+def test_more_is_held_than_vllm_runs_at_once() -> None:
+    """So that none of its places is ever empty."""
+    assert in_flight_of(settings_for(), on_gpu=True) == 512
+    assert in_flight_of(settings_for("max_num_seqs=1024"), on_gpu=True) == 1280
+
+
+@needs_vllm
+def test_batches_are_as_large_as_those_of_bare_generation(opened: Any) -> None:
+    """vLLM's defaults depend on who asks: 128 sequences for an engine, 256 and more for `LLM` and for a server."""
+    from vllm import EngineArgs
+    from vllm.usage.usage_lib import UsageContext
+
+    tokens, sequences = EngineArgs.get_batch_defaults(1)
+    scheduler = opened._engine.vllm_config.scheduler_config
+    assert scheduler.max_num_seqs == sequences[UsageContext.LLM_CLASS]
+    assert scheduler.max_num_batched_tokens >= tokens[UsageContext.LLM_CLASS]
 
 
 @needs_vllm
