@@ -19,7 +19,7 @@ from jobs.command_line import run
 from jobs.commands import Command, Outcome
 from selfinstruct.errors import InputError
 from selfinstruct.records import Table
-from selfinstruct.settings import option
+from selfinstruct.settings import Facts, option
 
 if TYPE_CHECKING:
     from selfinstruct.quality.diversity import Diversity
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 BYTES_A_TEXT = {"minhash": 1100, "prefix": 160}
 """Bytes of an index at a million texts (docs/bench/novelty-million.json), rounded up."""
+
+VECTOR_BYTES_A_TEXT = 270
+"""What measuring adds to them (docs/bench/semantic.json), rounded up."""
 
 DRIVER_BYTES_A_TEXT = 300
 """The driver keeps the pool's texts and ids (docs/scale.md)."""
@@ -106,7 +109,7 @@ def plan(settings: PlanSettings) -> Outcome:
         spent.candidates / spent.requests,
     )
     forecast = curve.forecast(spent.accepted, settings.target, sizes)
-    lines = dict(_lines(settings, spent, forecast, facts.get("novelty.index", "minhash")))
+    lines = dict(_lines(settings, spent, forecast, _shard_bytes(facts)))
     found = find(store)
     diversity, without = diversity_if_possible(store)
     brought = brought_by(store)
@@ -178,7 +181,13 @@ def _size(store: RunStore) -> int:
     return size
 
 
-def _lines(settings: PlanSettings, spent: Spent, forecast: Forecast, index: str) -> Any:
+def _shard_bytes(facts: Facts) -> int:
+    """Of a text, in all that the shards hold."""
+    words = BYTES_A_TEXT.get(facts.get("novelty.index", "minhash"), 1100)
+    return words + (VECTOR_BYTES_A_TEXT if facts.get("semantic.measure") else 0)
+
+
+def _lines(settings: PlanSettings, spent: Spent, forecast: Forecast, bytes_a_text: int) -> Any:
     """What is printed: name, estimate, unit."""
     from selfinstruct.run.forecast import Estimate
 
@@ -202,8 +211,7 @@ def _lines(settings: PlanSettings, spent: Spent, forecast: Forecast, index: str)
         if settings.price is not None:
             yield "money", (hours.times(settings.price), "")
     gib = settings.target / 2**30
-    memory = Estimate(*[gib * BYTES_A_TEXT.get(index, 1100)] * 3)
-    yield "memory of all shards, GiB", (memory, "")
+    yield "memory of all shards, GiB", (Estimate(*[gib * bytes_a_text] * 3), "")
     yield "memory of the driver, GiB", (Estimate(*[0.3 + gib * DRIVER_BYTES_A_TEXT] * 3), "")
     yield "disk at the target, GiB", (Estimate(*[gib * spent.disk_bytes / spent.accepted] * 3), "")
 

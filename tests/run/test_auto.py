@@ -136,13 +136,22 @@ def test_each_strategys_yield_is_told(tmp_path: Path, capsys: pytest.CaptureFixt
         assert json.loads(capsys.readouterr().out)["figures"]["strategies"]["query"]["accepted"] == accepted["query"]
 
 
-def test_where_rows_are_measured_the_distinct_ones_are_told_and_followed(tmp_path: Path) -> None:
+def memory(run: Path, capsys: pytest.CaptureFixture[str]) -> float:
+    capsys.readouterr()
+    assert main(["plan", str(run), "--target", "1000", "--json"]) == 0
+    return float(json.loads(capsys.readouterr().out)["figures"]["memory of all shards, GiB"]["middle"])
+
+
+def test_where_rows_are_measured_the_distinct_ones_are_told_and_followed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     store = make(tmp_path / "run", 200, semantic={"measure": True, "cosine": 0.6})
     found = brought_by(store)
     assert all(each.cells is not None and 0 < each.cells <= each.accepted for each in found.values())
     assert sum(each.distinct or 0 for each in found.values()) < sum(each.accepted for each in found.values())
     plain = make(tmp_path / "plain", 200)
     assert contents(store) != contents(plain)
+    assert memory(tmp_path / "run", capsys) > 1.1 * memory(tmp_path / "plain", capsys)  # of shards that hold vectors
 
 
 def test_a_run_of_one_strategy_tells_nothing_of_strategies(tmp_path: Path) -> None:
