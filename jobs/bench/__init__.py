@@ -9,6 +9,7 @@ from jobs.command_line import choose
 
 BENCHES = {
     "loop": ("jobs.bench.loop", "the embedded model tuned on what it wrote, on tasks that it has never seen"),
+    "compare": ("jobs.bench.compare", "a model tuned on sets of as many rows, scored on held-out tasks"),
     "export": ("jobs.bench.export", "a run as a dataset: time, memory and size"),
     "novelty": ("jobs.bench.novelty", "the novelty check: each index against brute force and the reference"),
     "overhead": ("jobs.bench.overhead", "how busy the replicas are kept, and what a request costs the driver"),
@@ -20,7 +21,7 @@ BENCHES = {
     "semantic": ("jobs.bench.semantic", "measuring what candidates are about: time and memory as the pool grows"),
     "yield": (
         "jobs.bench.yields",
-        "what strategies bring at equal tokens, and the mix that follows it: in made-up worlds",
+        "what ways to ask bring at equal tokens, of a real model, and in made-up worlds the mix that follows it",
     ),
     "scale": ("jobs.bench.scale", "a whole run without a model: rate, memory and time as the pool grows"),
 }
