@@ -235,6 +235,7 @@ class Display(RunWatch):
             Kind.INSTANTIATE,
             Kind.INPUT,
             Kind.ANSWER,
+            Kind.DOCUMENT_ANSWER,
         ):  # to classify is cut on purpose
             if ended := labels[f"{kind}.{ending}"]:
                 yield f"{kind} {ended / labels[f'{kind}.requests']:.0%}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tyro.conf import Positional
 
@@ -17,6 +17,7 @@ from jobs.voice import log
 from selfinstruct.errors import InputError
 from selfinstruct.settings import option
 from selfinstruct.sources.contamination import NGRAM
+from selfinstruct.steps.strategies.settings import TextFiles
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +34,7 @@ class LabelRunSettings(AskedModel):
         decontaminate: The evaluation sets that the run was kept clear of.
         ngram: Tokens in a row that a text may not share with an evaluation set.
         plugin: The run's own filters (--screen.plugin).
+        documents: The run's documents, where instructions are answered from those that they came of.
     """
 
     run: Positional[str]
@@ -42,6 +44,7 @@ class LabelRunSettings(AskedModel):
     decontaminate: tuple[str, ...] = ()
     ngram: int = option(NGRAM, least=2)
     plugin: tuple[str, ...] = ()
+    documents: TextFiles = field(default_factory=TextFiles)
 
 
 COMMAND = Command(
@@ -70,7 +73,8 @@ def label_run(settings: LabelRunSettings) -> Outcome:
     from selfinstruct.novelty.index import NoveltySettings
     from selfinstruct.quality.only import read_ids
     from selfinstruct.records import Completion, Table
-    from selfinstruct.reuse.label import check_chosen, instructions, label, labelled_facts, prompts_of
+    from selfinstruct.reuse.documents import named_again
+    from selfinstruct.reuse.label import check_chosen, instructions, label, labelled_facts, prompts_of, settings_of
     from selfinstruct.run.facts import filled
     from selfinstruct.run.loop import Watch
     from selfinstruct.settings import with_facts
@@ -92,7 +96,9 @@ def label_run(settings: LabelRunSettings) -> Outcome:
     prompts = prompts_of(source, settings.prompts)
     engine = settings.engine_settings
     identity = identify(engine)
-    facts = labelled_facts(source, identity, chosen, evaluation, settings.plugin)
+    facts = labelled_facts(source, identity, chosen, evaluation, settings.plugin, prompts)
+    whole = settings_of(facts)
+    material = named_again(source, whole, settings.documents, needed=whole.answers_from_texts)
     check_room(engine, prompts)
     count = len(known if chosen is None else chosen)
     writer = traits(engine).writer or settings.model_name
@@ -108,7 +114,7 @@ def label_run(settings: LabelRunSettings) -> Outcome:
         drawn(asking),
         opened_completer(opened, prompts, settings.replicas, settings.in_flight, settings.ray) as completer,
     ):
-        label(source, out, prompts, completer, facts, chosen, evaluation, settings.max_failed, Told())
+        label(source, out, prompts, completer, facts, chosen, evaluation, settings.max_failed, Told(), material)
     made = out.totals()[Table.INSTANCES]
     print(f"{settings.out}: {made['instances.accepted']:,} accepted instances of {count:,} instructions")
     return Outcome({"run": settings.out, "labelled": count, **counts(out)})

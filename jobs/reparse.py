@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
@@ -17,6 +17,7 @@ from jobs.panel import track
 from selfinstruct.errors import InputError
 from selfinstruct.settings import Facts, option
 from selfinstruct.sources.contamination import NGRAM
+from selfinstruct.steps.strategies.settings import TextFiles
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class ReparseSettings:
         ngram: Tokens in a row that a text may not share with an evaluation set.
         prompts: The prompt set with which the run was made, where it is none of the shipped ones: the rule
             rules.prompt looks for its texts.
+        documents: The run's documents, if it has answers that were written from them.
     """
 
     run: Positional[str]
@@ -39,6 +41,7 @@ class ReparseSettings:
     decontaminate: tuple[str, ...] = ()
     ngram: int = option(NGRAM, least=2)
     prompts: str | None = None
+    documents: TextFiles = field(default_factory=TextFiles)
 
 
 COMMAND = Command(
@@ -80,9 +83,10 @@ def reparse_run(settings: ReparseSettings) -> Outcome:
     if out.blobs.url == source.blobs.url:
         raise InputError(f"--out: {settings.out} is the run itself; its files are never changed, take another folder")
     out.blobs.check_writable()
-    form = with_facts(RunSettings(), facts).prompt_form
-    prompts = load_prompts(settings.prompts, form) if settings.prompts else None
-    reparse(source, out, changes, evaluation, prompts, track)
+    prompts, begun = None, with_facts(RunSettings(), facts)
+    if settings.prompts:
+        prompts = load_prompts(settings.prompts, begun.prompt_form, strategies=begun.strategy_kinds)
+    reparse(source, out, changes, evaluation, prompts, settings.documents, track)
     before, after = source.totals(), out.totals()
     for table, key in ((Table.CANDIDATES, "accepted"), (Table.INSTANCES, "instances.accepted")):
         print(f"{key}: {before[table][key]:,} before, {after[table][key]:,} now")

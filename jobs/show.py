@@ -120,7 +120,9 @@ def _show_labels(lineage: Lineage, prompts: PromptSet | None, prefixes: bool) ->
     for label in lineage.labels:
         kind = Kind(label["kind"])
         print(f"\n{kind} {_completion(label)}")
-        if kind is not Kind.POLISH:  # its prompts are another run's affair
+        if kind is Kind.DOCUMENT_ANSWER:  # the text is where its owner has it
+            _heading(f"prompt: that of {kind}.toml")
+        elif kind is not Kind.POLISH:  # its prompts are another run's affair
             _show_prompt(prompts, kind, _suffix(prompts[kind], lineage) if prompts else "", prefixes)
         _show_raw(label)
     if lineage.candidate["accepted"] and not lineage.instances:
@@ -129,6 +131,8 @@ def _show_labels(lineage: Lineage, prompts: PromptSet | None, prefixes: bool) ->
     for instance in lineage.instances:
         verdict = "accepted" if instance["accepted"] else f"rejected, {instance['reason']}"
         print(f"\n[{plain(instance['id'])}] {verdict}{_class(instance['is_classification'], asked=asked)}")
+        if instance["copied"] is not None:
+            _heading(f"copied from the document: {instance['copied']:.0%} of the words")
         if instance["input"]:
             _block("input", instance["input"])
         if instance["thought"]:

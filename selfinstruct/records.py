@@ -18,7 +18,8 @@ class Kind(StrEnum):
 
     A prompt set asks about an instruction either in the paper's two steps (classify, then input or output first) or in
     one request (instantiate), whose answer also tells whether the task is classification. Instructions that are to be
-    answered as a chat model answers a user get an input first, then any number of answers.
+    answered as a chat model answers a user get an input first, then any number of answers. Those that came from a
+    document are answered from it.
     """
 
     PROPOSE = "propose"
@@ -31,12 +32,13 @@ class Kind(StrEnum):
     INSTANTIATE = "instantiate"
     INPUT = "input"  # an input for a task that is to be answered, or that it needs none
     ANSWER = "answer"  # the task as a user's turn; what a chat model says to it
+    DOCUMENT_ANSWER = "document_answer"  # a task and the text that it came from, from which the answer is written
     POLISH = "polish"  # another answer in place of one that is there; no run asks it, `selfinstruct polish` does
     CHECK = "check"  # of an instance that is there; asked by rubrics, not by prompt sets
     SELECT = "select"  # which of some instructions are the best; `selfinstruct select` asks it
 
 
-ANSWERED = (Kind.ANSWER, Kind.POLISH)
+ANSWERED = (Kind.ANSWER, Kind.DOCUMENT_ANSWER, Kind.POLISH)
 """The kinds whose answers are outputs as they stand. Thoughts that a server tells apart are kept before them."""
 
 
@@ -105,6 +107,7 @@ class Reason(StrEnum):
     REPEATS_ITSELF = "repeats_itself"
     ASKS_NOTHING = "asks_nothing"  # an instruction that is a statement
     BREAKS_CONSTRAINT = "breaks_constraint"  # an output that does not do what its instruction's constraint demands
+    COPIED = "copied"  # too much of an output stands word for word in the document that it was written from
     # a run made from stored answers
     NOT_ASKED = "not_asked"  # the run was made from stored answers, and there is none about this instruction
     NOT_SELECTED = "not_selected"  # others were chosen to be labelled
@@ -278,6 +281,7 @@ class InstanceRow:
     origin: Origin | None = None  # that of the instruction
     thought: str | None = None  # what the model thought before its output, where it said so
     constraint: str | None = None  # what the end of the instruction demands (`constraints.read`); None: nothing
+    copied: float | None = None  # share of the output that its document has, too (`steps.copying`); None: has none
 
 
 class Judgement(StrEnum):

@@ -31,6 +31,7 @@ from selfinstruct.run.rounds import Run, Stage
 from selfinstruct.run.settings import RoundSettings
 from selfinstruct.settings import with_facts
 from selfinstruct.steps.rules import RuleSettings
+from selfinstruct.steps.strategies.settings import DocumentSettings
 from selfinstruct.storage.store import RunStore, name_of
 from selfinstruct.storage.verify import digest, verify
 
@@ -45,6 +46,7 @@ ADDED = [
     "instances.origin",
     "instances.thought",
     "instances.constraint",
+    "instances.copied",
 ]
 """Columns that the run does not have."""
 
@@ -71,6 +73,7 @@ def options(out: Path, target: int) -> GenerateSettings:
         pool=(str(DATA / "pool.jsonl"),),
         stop_repetition=False,
         rules=with_facts(RuleSettings(), {}),  # as before there were any
+        documents=with_facts(DocumentSettings(), {}),
     )
 
 

@@ -20,6 +20,7 @@ from statistics import median
 from typing import Any
 
 from jobs.command_line import run
+from jobs.commands import Command, Outcome
 from selfinstruct.engines import EMBEDDED, EngineSettings, VLLMOptions
 from selfinstruct.errors import InputError
 from selfinstruct.prompts import load_prompts
@@ -64,12 +65,15 @@ class Pace:
         return self.new_tokens / self.seconds
 
 
+COMMAND = Command("bench vllm", VLLMBenchSettings)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure; returns the exit code."""
-    return run("bench vllm", VLLMBenchSettings, bench, argv)
+    return run(COMMAND, bench, argv)
 
 
-def bench(settings: VLLMBenchSettings) -> int:
+def bench(settings: VLLMBenchSettings) -> Outcome:
     """Measure, print, and write JSON."""
     from jobs.bench.bed import Texts
     from jobs.bench.machine import machine
@@ -129,7 +133,7 @@ def bench(settings: VLLMBenchSettings) -> int:
         folder = Path(settings.out)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "vllm.json").write_text(json.dumps(figures, indent=1) + "\n")
-    return 0
+    return Outcome(figures)
 
 
 def _complete(engine: Any, requests: Sequence[Request], in_flight: int) -> list[Completion]:

@@ -80,6 +80,7 @@ class TemplateEngine:
             Kind.SELECT: self._select,
             Kind.INPUT: self._input,
             Kind.ANSWER: partial(self._answer, Kind.ANSWER),
+            Kind.DOCUMENT_ANSWER: self._document_answer,
             Kind.POLISH: partial(self._answer, Kind.POLISH),
         }
 
@@ -211,6 +212,16 @@ class TemplateEngine:
             return f"<think>\n{suffix}" if source.below(2) else f"{thought}{_NO_ANSWER} The answer is:"
         given = self._instances(kind, suffix, source)
         return thought + (given[0].output if given else _NO_ANSWER)
+
+    def _document_answer(self, suffix: str, source: _Stream) -> str:
+        """Of the words of the text every second one, or those in a row that nobody ought to take over."""
+        before, _, after = self._prompts[Kind.DOCUMENT_ANSWER].suffix.partition("{document}")
+        document = suffix.removeprefix(before).rpartition(after.partition("{")[0])[0] or suffix
+        if not source.below(DIRTY):
+            return f"{document[:60]} And so on:" if source.below(2) else ""
+        words = document.split()
+        own = " ".join(words[1::2])
+        return f"In short: {own}." if source.below(4) else f"It is said: {' '.join(words[: len(words) // 2])} {own}."
 
     def _instances(self, kind: Kind, suffix: str, source: _Stream) -> list[Instance]:
         if self._wide:

@@ -38,6 +38,7 @@ PLACEHOLDERS = {
     Kind.SELECT: ("{candidates}", "{number}"),
     Kind.INPUT: ("{instruction}",),
     Kind.ANSWER: ("{task}",),
+    Kind.DOCUMENT_ANSWER: ("{instruction}", "{document}"),
     Kind.POLISH: ("{task}",),
 }
 PROPOSING = (Kind.PROPOSE, Kind.EVOLVE, Kind.DOCUMENT)
@@ -279,7 +280,7 @@ def load_prompts(
     Args:
         form: For which the set is to ask; of its folder nothing else is read.
         kinds: Those that are wanted, in place of a form's.
-        strategies: Those of `OF_STRATEGIES` that are wanted besides.
+        strategies: Those that are wanted besides for the strategies of a run (`RunSettings.strategy_kinds`).
 
     Raises:
         InputError: the set does not ask for this form; or the folder, a file, a key or a placeholder is missing,
@@ -348,7 +349,12 @@ def _kinds(folders: Sequence[Path], form: Form, chat: object) -> tuple[Kind, ...
 def _lacking(kind: Kind, folders: Sequence[Path], chat: object) -> Iterator[str]:
     """Why a set cannot be asked what a strategy asks."""
     name = folders[0].name
-    if not _file(folders, kind).exists():
+    if not _file(folders, kind).exists() and kind is Kind.DOCUMENT_ANSWER:
+        yield (
+            f"documents.answer: the prompt set {name!r} has no {kind}.toml; take --prompts chat, write one, or say"
+            " documents: {answer: false} in the recipe"
+        )
+    elif not _file(folders, kind).exists():
         yield f"strategies.{kind}: the prompt set {name!r} has no {kind}.toml; take --prompts chat, or write one"
     elif kind is Kind.QUERY and chat is not True:
         yield f"strategies.{kind}: asks chat models, and the prompt set {name!r} is not for them; take --prompts chat"

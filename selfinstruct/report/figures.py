@@ -253,7 +253,8 @@ def make_figures(
 def table_1(gathered: Gathered) -> list[TableRow]:
     """The paper's Table 1. Means are over accepted instructions and valid instances."""
     words, classes = gathered.words, gathered.classes
-    unknown = "classification or not: nobody asked" if gathered.tokens[Kind.INPUT] else "question failed"
+    asked = not any(gathered.tokens[kind] for kind in (Kind.INPUT, Kind.DOCUMENT_ANSWER))
+    unknown = "question failed" if asked else "classification or not: nobody asked"
     return [
         TableRow("Instructions", gathered.instructions, 52_445),
         TableRow("classification", classes[True], 11_584, part=True),
@@ -324,10 +325,13 @@ def _by(counts: Counter[str]) -> dict[str, int]:
     return {str(reason): n for reason, n in counts.most_common() if n > 0}
 
 
+_ANSWERS = (Kind.INPUT, Kind.ANSWER, Kind.DOCUMENT_ANSWER, Kind.POLISH)
+
+
 def cut_figures(gathered: Gathered) -> list[CutFigures]:
     """Answers that did not end by themselves, by kind; those to the classification question are cut on purpose."""
     figures = [_cut(gathered, Table.PROPOSALS, Kind.PROPOSE, "requests", "requests")]
-    for kind in (Kind.INPUT_FIRST, Kind.OUTPUT_FIRST, Kind.INSTANTIATE, Kind.INPUT, Kind.ANSWER, Kind.POLISH):
+    for kind in (Kind.INPUT_FIRST, Kind.OUTPUT_FIRST, Kind.INSTANTIATE, *_ANSWERS):
         figures.append(_cut(gathered, Table.LABELS, kind, f"{kind}.requests", kind))
     return [each for each in figures if each.requests]
 

@@ -11,10 +11,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from selfinstruct.errors import InputError
-from selfinstruct.prompts import Form, PromptSet, load_prompts
+from selfinstruct.prompts import PromptSet, load_prompts
 from selfinstruct.records import Neighbour, Origin, RoundFile, Table
 from selfinstruct.run.facts import ALGORITHMS, CONSTRAINTS, ORIGIN, constraint_facts, filled
 from selfinstruct.run.loop import Completer, Watch, drive, prepare
+from selfinstruct.run.material import Material
 from selfinstruct.run.rounds import Run, Stage
 from selfinstruct.run.settings import RunSettings
 from selfinstruct.settings import Facts, digest_of, fingerprint_of, with_facts
@@ -37,6 +38,7 @@ def label(
     evaluation: Contamination | None = None,
     max_failed: float = 0.01,
     watch: Watch | None = None,
+    material: Material | None = None,
 ) -> None:
     """Write the new run; what is committed stays, so another call goes on after one that was killed.
 
@@ -44,6 +46,7 @@ def label(
         facts: As of `labelled_facts`.
         chosen: Ids of the instructions that are labelled (default: all).
         max_failed: Share of a round's requests that may fail.
+        material: The texts from which instructions are answered, if any are.
 
     Raises:
         SelfInstructError: as `loop.drive` does.
@@ -52,7 +55,7 @@ def label(
     _copy(source, out, facts)
     settings = with_facts(RunSettings(), facts)
     settings = replace(settings, target=1, rounds=replace(settings.rounds, max_failed=max_failed))
-    run = Run(settings, prompts, (), (), evaluation, chosen=chosen)
+    run = Run(settings, prompts, (), (), evaluation, chosen=chosen, material=material)
     drive(run, out, _NoIndex(), [(completer, (Stage.LABEL,))], facts, watch=watch)
 
 
@@ -62,6 +65,7 @@ def labelled_facts(
     chosen: Collection[str] | None = None,
     evaluation: Contamination | None = None,
     plugins: Sequence[str] = (),
+    prompts: PromptSet | None = None,
 ) -> Facts:
     """The facts of the new run.
 
@@ -69,6 +73,7 @@ def labelled_facts(
         labeller: What `engines.identify` says of the model.
         evaluation: Evaluation sets of which the run was kept clear; they have to be given again.
         plugins: Names of the run's own filters, likewise.
+        prompts: The run's prompt set, as of `prompts_of`.
 
     Raises:
         InputError: the run has other ones, or is by algorithms that are gone.
@@ -77,9 +82,9 @@ def labelled_facts(
     facts = filled(begun.facts)
     _check_same(source.blobs.url, facts, evaluation, plugins)
     kept = {key: fact for key, fact in facts.items() if not key.startswith(("labeller.", "judge.")) and key != CHOSEN}
+    kept |= {f"prompts.{kind}": digest for kind, digest in prompts.digests.items()} if prompts else {}
     kept["check.rubric"] = ""  # its instances are others, and a check of its own would be another
-    if kept[FORM] == "none":
-        kept[FORM] = "task"
+    kept[FORM] = settings_of(facts).label.as_
     rounds = len(source.rounds(Table.CANDIDATES)) - 1
     return {
         **kept,
@@ -115,15 +120,27 @@ def prompts_of(source: RunStore, name: str | None = None) -> PromptSet:
     """
     facts = filled(source.metadata(Table.CANDIDATES, 0).facts)
     digest = str(facts.get("prompts", ""))
-    form: Form = "answer" if facts[FORM] == "answer" else "task"
-    found = load_prompts(name, form) if name else shipped_prompts().get(digest)
-    if found is None or found.digest != digest:
+    settings = settings_of(facts)
+    shipped = shipped_prompts().get(digest)
+    known = name or (shipped.name if shipped else None)
+    found = load_prompts(known, settings.prompt_form, strategies=settings.strategy_kinds) if known else None
+    if found is None or found.digest != digest or any(_differ(facts, *each) for each in found.digests.items()):
         raise InputError(
             f"--prompts: {source.blobs.url} was made with the prompt set {prompts_name(facts)[:12] or '(none)'}, and is"
             " labelled with the same; give its folder"
         )
     sampling = {key.removeprefix("sampling."): fact for key, fact in facts.items() if key.startswith("sampling.")}
     return replace(found.with_sampling(sampling), stop_repetition=facts["stop_repetition"])
+
+
+def _differ(facts: Facts, kind: str, digest: str) -> bool:
+    """Whether the file of a kind is another one than that of the run, if it has asked any of the kind."""
+    return str(facts.get(f"prompts.{kind}", digest)) != digest
+
+
+def settings_of(facts: Facts) -> RunSettings:
+    """The settings of a run that is labelled later: as a task where it was not to be labelled at all."""
+    return with_facts(RunSettings(), {**facts, FORM: "task" if facts[FORM] == "none" else facts[FORM]})
 
 
 def instructions(source: RunStore) -> dict[str, str]:

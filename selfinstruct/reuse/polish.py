@@ -157,7 +157,9 @@ def _polished(row: InstanceRow, label: Label, criteria: Criteria) -> InstanceRow
         partial(criteria.of_instance, asked_as(row)),
         samples=True,
     )
-    return replace(row, output=instance.output, thought=answer.thought, accepted=reason is None, reason=reason)
+    return replace(
+        row, output=instance.output, thought=answer.thought, accepted=reason is None, reason=reason, copied=None
+    )
 
 
 def polish(

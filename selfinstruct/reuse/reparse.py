@@ -20,12 +20,14 @@ from selfinstruct.records import (
     ImportedTask,
     Instance,
     InstanceRow,
+    Kind,
     Label,
     Origin,
     Proposal,
     SeedTask,
     Table,
 )
+from selfinstruct.reuse.documents import named_again
 from selfinstruct.reuse.replay import StoredRound, replay
 from selfinstruct.run.facts import (
     ALGORITHMS,
@@ -43,11 +45,24 @@ from selfinstruct.run.settings import RunSettings
 from selfinstruct.settings import Facts, problems_of, with_facts
 from selfinstruct.sources.contamination import Contamination
 from selfinstruct.steps.plugins import OPTION, PLUGINS, plugin_facts
+from selfinstruct.steps.strategies.settings import TextFiles
 from selfinstruct.storage.history import POLISHER, complete_rounds, dialect_of, facts_by_round, shipped_prompts
 from selfinstruct.storage.store import RunStore
 
-CHANGEABLE = ("reading", "evolve.", "screen.", "novelty.", "instances.", "rules.", "semantic.", "check_pool")
+CHANGEABLE = (
+    "reading",
+    "evolve.",
+    "documents.copied",
+    "screen.",
+    "novelty.",
+    "instances.",
+    "rules.",
+    "semantic.",
+    "check_pool",
+)
 """Beginnings of the options that the pure stages read."""
+
+NO_FILES = TextFiles()
 
 
 def reparse(
@@ -56,6 +71,7 @@ def reparse(
     changes: Mapping[str, Any],
     evaluation: Contamination | None = None,
     prompts: PromptSet | None = None,
+    documents: TextFiles = NO_FILES,
     track: Track = unseen,
 ) -> None:
     """Write the complete rounds of a run anew, as another run; a second call goes on after a first that was killed.
@@ -64,6 +80,7 @@ def reparse(
         changes: Facts that differ from the source's, of those that the pure stages read.
         evaluation: Evaluation sets to keep clear of; the source's own have to be given again.
         prompts: The source's prompt set, whose texts the rule `rules.prompt` looks for; without it a shipped one.
+        documents: The source's documents, if it has answers that were written from them.
 
     Raises:
         InputError: the source was kept clear of evaluation sets, has plugins, or prompts that are not shipped, and none
@@ -75,19 +92,18 @@ def reparse(
     seeds, imported = _given(source)
     told: list[str] = []
     if settings.rules.prompt:
-        sets = [prompts] if prompts else _shipped_sets(source)
+        sets = [prompts] if prompts else _shipped_sets(source, settings)
         told = [text for each in sets for text in each.texts]
         if (digests := [each.digest for each in sets]) != [facts.get("prompts")]:
             facts = {**facts, RULED_BY: digests}
-    own = load_prompts("base") if settings.prompt_form == "task" else load_prompts("chat", settings.prompt_form)
-    run = Run(settings, own, seeds, imported, evaluation, told)
-    replay(
-        run,
-        out,
-        pool_index(settings.novelty, settings.semantic),
-        facts,
-        track("reparsing", _rounds(source), len(complete_rounds(source))),
-    )
+    needed = source.totals()[Table.LABELS][f"{Kind.DOCUMENT_ANSWER}.requests"] > 0
+    material = named_again(source, settings, documents, needed=needed)
+    kinds = [Kind.DOCUMENT_ANSWER] if needed else []
+    name = "base" if settings.prompt_form == "task" else "chat"
+    own = load_prompts(name, settings.prompt_form, strategies=kinds)
+    run = Run(settings, own, seeds, imported, evaluation, told, material=material)
+    rounds = track("reparsing", _rounds(source), len(complete_rounds(source)))
+    replay(run, out, pool_index(settings.novelty, settings.semantic), facts, rounds)
 
 
 def reparsed_facts(source: RunStore, changes: Mapping[str, Any], evaluation: Contamination | None) -> Facts:
@@ -127,16 +143,18 @@ def _check_constraints(source: RunStore, settings: RunSettings) -> None:
         raise InputError(f"{url}: its constraints were drawn by another version; reparse it with that one")
 
 
-def _shipped_sets(source: RunStore) -> list[PromptSet]:
+def _shipped_sets(source: RunStore, settings: RunSettings) -> list[PromptSet]:
     """The prompt sets with which a run's rounds were made; there are several where runs were merged."""
     digests = dict.fromkeys(str(facts["prompts"]) for _, facts in facts_by_round(source) if "prompts" in facts)
     try:
-        return [shipped_prompts()[digest] for digest in digests]
+        sets = [shipped_prompts()[digest] for digest in digests]
     except KeyError:
         raise InputError(
             f"--prompts: {source.blobs.url} was made with a prompt set that is not shipped here; name its folder, or"
             " leave its texts alone (--change rules.prompt=false)"
         ) from None
+    kinds = settings.strategy_kinds
+    return [load_prompts(each.name, kinds=tuple(each.prompts), strategies=kinds) for each in sets]
 
 
 def _plugins(names: Sequence[str], changes: Mapping[str, Any]) -> Facts:

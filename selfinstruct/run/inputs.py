@@ -24,7 +24,7 @@ from selfinstruct.engines import (
 )
 from selfinstruct.errors import InputError
 from selfinstruct.novelty import letters
-from selfinstruct.prompts import OF_STRATEGIES, Form, PromptSet, load_prompts
+from selfinstruct.prompts import Form, PromptSet, load_prompts
 from selfinstruct.protocols import Engine
 from selfinstruct.records import ImportedTask, Kind, SeedTask
 from selfinstruct.run.facts import gather_facts
@@ -171,7 +171,7 @@ def read_inputs(settings: InputSettings, own: Engine | None = None) -> Inputs:
         settings.sampling,
         settings.stop_repetition,
         settings.prompt_form,
-        [kind for kind in OF_STRATEGIES if kind in settings.strategies.shares],
+        settings.strategy_kinds,
     )
     material = read_material(settings)
     prompts = prompts.with_slots(material.slots.slots)
@@ -229,6 +229,7 @@ def warnings_about(settings: InputSettings, inputs: Inputs) -> list[str]:
     read = {
         "the seed tasks": [seed.instruction for seed in inputs.seeds],
         "--pool": [task.instruction for task in inputs.imported],
+        "documents.files": _some_of(inputs.material),
     }
     engines = [each for each in (inputs.proposer, inputs.labeller) if inputs.own is None or each != inputs.proposer]
     return [
@@ -237,6 +238,12 @@ def warnings_about(settings: InputSettings, inputs: Inputs) -> list[str]:
         *letters.warnings(read, settings.novelty.tokeniser, "novelty.tokeniser"),
         *schema_warnings(inputs.prompts, engines),
     ]
+
+
+def _some_of(material: Material, number: int = 20) -> list[str]:
+    """So many of the texts."""
+    documents = material.documents or ()
+    return [text.text for at in range(min(number, len(documents))) if (text := documents[at])]
 
 
 def _check_raw(engine: EngineSettings, prompts: PromptSet, own: Engine | None) -> None:

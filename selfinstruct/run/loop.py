@@ -119,7 +119,8 @@ def restore(run: Run, store: RunStore, facts: Facts) -> str:
     checks = check_of(run, store)
     judged = set(checks.rounds()) if checks else set()
     for number in committed[Table.CANDIDATES]:
-        if number > 0 and run.recalls(number, len(committed[Table.CANDIDATES])):
+        rounds, is_labelled = len(committed[Table.CANDIDATES]), number in committed[Table.INSTANCES]
+        if number > 0 and run.recalls(number, rounds, labelled=is_labelled):
             run.recalled(number, cast(Sequence[Proposal], store.read(Table.PROPOSALS, number).rows))
         run.committed(store.read_accepted(Table.CANDIDATES, number))
         if number in committed[Table.INSTANCES]:

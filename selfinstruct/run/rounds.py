@@ -50,7 +50,7 @@ from selfinstruct.records import (
     Table,
     round_name,
 )
-from selfinstruct.run.batches import Answering, Labelling, Proposing
+from selfinstruct.run.batches import Labelling, Proposing
 from selfinstruct.run.bringing import MIX, Bringing
 from selfinstruct.run.checking import Checking, WriteCheck
 from selfinstruct.run.failures import refuse_failures
@@ -58,12 +58,14 @@ from selfinstruct.run.given import given_instances, imported_candidates, seed_ca
 from selfinstruct.run.material import Material, mix_of
 from selfinstruct.run.settings import RunSettings
 from selfinstruct.run.verdicts import Criteria, admitted, labelled, left_out, screened, survivors
+from selfinstruct.run.ways import Answers, FromTexts, Tasks, TextOf, Way
 from selfinstruct.settings import Facts
 from selfinstruct.sources.contamination import Contamination
 from selfinstruct.steps.checks import Judge
 from selfinstruct.steps.judging import overall
 from selfinstruct.steps.readers import Reader, reader_for, reader_of
 from selfinstruct.steps.strategies.cells import CellIndex
+from selfinstruct.steps.strategies.document import RoundTexts, numbers_of
 from selfinstruct.steps.strategies.mix import Mix
 from selfinstruct.steps.strategies.planned import PoolView
 
@@ -172,11 +174,12 @@ class Run:
         self._effects: deque[Effect] = deque()
         self._proposing: dict[int, Proposing] = {}  # rounds whose proposals are not committed, in order
         self._screened: list[Candidate] = []  # the round whose proposals are committed and candidates are not
-        self._labelling: dict[int, Labelling | Answering] = {}  # rounds whose labels are not committed, in order
+        self._texts: dict[int, TextOf] = {}  # what instructions are answered from: rounds not labelled yet
+        self._labelling: dict[int, Labelling] = {}  # rounds whose labels are not committed, in order
         self._checking = Checking(judge, settings.rounds.max_failed, _MAX_FAILED) if judge else None
         self._unproven: dict[int, Sequence[InstanceRow]] = {}  # accepted, of rounds whose checks are not committed
         self._next_round = 0  # the next one to plan
-        self._in_flight: dict[str, Proposing | Labelling | Answering] = {}  # by request id; a check has its own
+        self._in_flight: dict[str, Proposing | Labelling] = {}  # by request id; a check has its own
         self._barren = 0  # rounds in a row without an accepted instruction
         self._fact_keeper: tuple[int, Facts] | None = None  # the round beside 0 that keeps facts
         self._ending = False  # the round under way is to be the last one
@@ -262,11 +265,13 @@ class Run:
             case Table.LABELS:
                 instructions = self._labelling.pop(file.round).instructions
                 labels = cast(Sequence[Label], file.rows)
-                rows = partial(labelled, instructions, labels, self._reader_of(file), self._criteria, self._chosen)
+                text_of, reader = self._texts.pop(file.round, None), self._reader_of(file)
+                rows = partial(labelled, instructions, labels, reader, self._criteria, self._chosen, text_of)
                 answered = any(label.kind is Kind.INPUT for label in labels)
                 self._write(Table.INSTANCES, file.round, rows, {"form": "answer"} if answered else None)
             case Table.INSTANCES:
                 self._labelling.pop(file.round, None)
+                self._texts.pop(file.round, None)
                 self._begun = True
                 self.labelled += 1
                 accepted = [row for row in cast(Sequence[InstanceRow], file.rows) if row.accepted]
@@ -276,15 +281,20 @@ class Run:
                 else:
                     self._prove(file.round, accepted)
 
-    def recalls(self, number: int, rounds: int) -> bool:
-        """Whether plans of rounds from `rounds` on depend on the proposals of a round: `recalled` must be told of them
-        before its candidates are reported, where its proposals are not."""
-        return self._bringing is not None and self._bringing.looks_at(number, rounds)
+    def recalls(self, number: int, rounds: int, *, labelled: bool) -> bool:
+        """Whether plans of rounds from `rounds` on depend on the proposals of a round, or its labelling, which is done
+        or not, on what its requests showed: `recalled` must be told of them before its candidates are reported, where
+        its proposals are not."""
+        brings = self._bringing is not None and self._bringing.looks_at(number, rounds)
+        return brings or (self.settings.answers_from_texts and not labelled)
 
     def recalled(self, number: int, rows: Sequence[Proposal]) -> None:
         """The proposals of a round."""
         if self._bringing is not None:
             self._bringing.asked(number, rows)
+        documents = self._material.documents
+        if documents is not None and self.settings.answers_from_texts:
+            self._texts[number] = RoundTexts(self.settings.documents, documents, numbers_of(rows))
 
     @property
     def gives_documents(self) -> bool:
@@ -452,7 +462,7 @@ class Run:
         if number > 0:
             self._barren = 0 if accepted else self._barren + 1
             if self.settings.labels:
-                self._labelling[number] = self._batch(accepted)
+                self._labelling[number] = Labelling(self._way(self._texts.get(number)), accepted, self._chosen)
             else:
                 self.labelled += 1
         self._ended = self._ending
@@ -469,10 +479,11 @@ class Run:
 
     # ---- classify, instantiate, filter
 
-    def _batch(self, accepted: Sequence[Candidate]) -> Labelling | Answering:
-        if self.settings.label.as_ == "answer":
-            return Answering(self.settings, self._prompts, accepted, self._chosen)
-        return Labelling(self.settings, self._prompts, self._reader, accepted, self._chosen)
+    def _way(self, text_of: TextOf | None) -> Way:
+        answers = self.settings.label.as_ == "answer"
+        tasks = Tasks(self.settings, self._prompts, self._reader)
+        way: Way = Answers(self.settings, self._prompts) if answers else tasks
+        return FromTexts(self.settings, self._prompts, text_of, way) if text_of else way
 
     def _write_labels(self) -> None:
         """The next labels, once they are all there."""
@@ -494,7 +505,7 @@ class Run:
 
     # ---- all stages
 
-    def _take(self, batches: dict[int, Proposing] | dict[int, Labelling | Answering], most: int) -> list[Request]:
+    def _take(self, batches: dict[int, Proposing] | dict[int, Labelling], most: int) -> list[Request]:
         taken: list[Request] = []
         for batch in batches.values():
             while batch.queue and len(taken) < most:

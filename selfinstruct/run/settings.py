@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from selfinstruct.novelty.index import NoveltySettings
-from selfinstruct.prompts import Form
+from selfinstruct.prompts import OF_STRATEGIES, Form
+from selfinstruct.records import Kind
 from selfinstruct.semantic.settings import SemanticSettings
 from selfinstruct.settings import SEEDS, NamedValues, group, option
 from selfinstruct.steps.constraints import ConstraintSettings
@@ -66,6 +67,7 @@ class StepSettings:
     reading: Literal["tolerant", "paper"] = option("tolerant", before="paper")
     propose: ProposeSettings = group(ProposeSettings)
     evolve: EvolveSettings = group(EvolveSettings, on_command_line=False)
+    documents: DocumentSettings = group(DocumentSettings, on_command_line=False)
     screen: ScreenSettings = group(ScreenSettings)
     novelty: NoveltySettings = group(NoveltySettings)
     instances: InstanceSettings = group(InstanceSettings)
@@ -147,13 +149,23 @@ class RunSettings(StepSettings):
     check: JudgeSettings = group(JudgeSettings, on_command_line=False)
     strategies: MixSettings = group(MixSettings, on_command_line=False)
     spread: SpreadSettings = group(SpreadSettings, on_command_line=False)
-    documents: DocumentSettings = group(DocumentSettings, on_command_line=False)
     slots: NamedValues = option((), alters_data=False, on_command_line=False, in_recipes=True)
 
     @property
     def prompt_form(self) -> Form:
         """The form in which the prompt set is to ask."""
         return "answer" if self.label.as_ == "answer" else "task"
+
+    @property
+    def answers_from_texts(self) -> bool:
+        """Whether an instruction that came of a document is answered from it."""
+        return self.labels and self.documents.answer and self.strategies.document > 0
+
+    @property
+    def strategy_kinds(self) -> tuple[Kind, ...]:
+        """The kinds of request that there are because of the strategies."""
+        kinds = tuple(kind for kind in OF_STRATEGIES if kind in self.strategies.shares)
+        return (*kinds, Kind.DOCUMENT_ANSWER) if self.answers_from_texts else kinds
 
     @property
     def labels(self) -> bool:

@@ -31,6 +31,7 @@ from selfinstruct.run.given import seed_candidates
 from selfinstruct.run.measuring import answers_of, pool_index
 from selfinstruct.run.settings import StepSettings
 from selfinstruct.run.verdicts import Criteria, admitted, labelled, screened, survivors
+from selfinstruct.run.ways import Tasks
 from selfinstruct.steps.readers import reader_of
 from selfinstruct.steps.strategies.listed import Paper
 from selfinstruct.steps.strategies.planned import PoolView
@@ -127,7 +128,8 @@ class Trial:
             yield Answer(request, completion, None, self._candidates([proposing]))
         new = [candidate for candidate in self._candidates(self._proposing) if candidate.accepted]
         instructions = (new or self._seeds)[: self._room]
-        self._labelling = [Labelling(self._settings, self.prompts, self._reader, [each]) for each in instructions]
+        way = Tasks(self._settings, self.prompts, self._reader)
+        self._labelling = [Labelling(way, [each]) for each in instructions]
         for labelling, request, completion in _asked(engine, self._labelling):
             is_question = request.kind is Kind.CLASSIFY
             said = self._reader.classification(completion.text) if is_question else None

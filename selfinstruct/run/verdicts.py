@@ -31,6 +31,7 @@ from selfinstruct.run.settings import StepSettings
 from selfinstruct.semantic.settings import SemanticSettings
 from selfinstruct.sources.contamination import Contamination
 from selfinstruct.steps.constraints import Asked, ConstraintSettings, asked
+from selfinstruct.steps.copying import Copies
 from selfinstruct.steps.instantiate import InstanceSettings, filter_instances, instance_row
 from selfinstruct.steps.readers import Reader
 from selfinstruct.steps.readers.answers import answer_of, input_of
@@ -40,6 +41,7 @@ from selfinstruct.steps.rules import Rules
 from selfinstruct.steps.screen import Screen
 
 if TYPE_CHECKING:
+    from selfinstruct.run.ways import TextOf
     from selfinstruct.semantic.admission import Admission
     from selfinstruct.semantic.index import Meanings
 
@@ -63,6 +65,7 @@ class Criteria:
     evaluation: Contamination | None
     constraints: ConstraintSettings
     similar: float  # of a rewritten instruction and its parent, above which it is dropped
+    copied: float  # share of an answer that its document has, too, above which it is dropped
 
     @classmethod
     def of(cls, settings: StepSettings, told: Sequence[str], evaluation: Contamination | None = None) -> Criteria:
@@ -79,22 +82,29 @@ class Criteria:
             evaluation=evaluation,
             constraints=settings.constraints,
             similar=settings.evolve.similar,
+            copied=settings.documents.copied,
         )
 
     def of_instruction(self, text: str, shown: Sequence[str] = ()) -> Reason | None:
         """Why an instruction is dropped for what it is. `shown`: as of `Rules.of_instruction`."""
         return self.screen(" ".join(text.split())) or self.rules.of_instruction(text, shown)
 
-    def of_instance(self, told: Asked, instance: Instance) -> Reason | None:
-        """Why an instance is dropped by the user's own filters, a rule, or the instruction's constraint.
+    def of_instance(self, told: Asked, instance: Instance, copies: Copies | None = None) -> Reason | None:
+        """Why an instance is dropped by the user's own filters, a rule, the instruction's constraint, or for what it
+        copies.
 
         A constraint's words must not excuse an echo of the instruction: the rules look at it with them and without.
+
+        Args:
+            copies: What is taken over from the text that the output was written from.
         """
         text = told.text
         reason = self.screen.of_instance(text, instance) or self.rules.of_instance(text, instance)
         if reason is None and told.constraints:
             reason = self.rules.of_instance(told.plain, instance)
-        return reason or (None if told.kept_by(instance.output) else Reason.BREAKS_CONSTRAINT)
+        if reason is None and not told.kept_by(instance.output):
+            return Reason.BREAKS_CONSTRAINT
+        return reason or (Reason.COPIED if copies and copies.above(self.copied, instance.output) else None)
 
     def of_given(self, text: str) -> Reason | None:
         """Why an imported instruction is dropped, whatever the pool holds."""
@@ -282,24 +292,30 @@ def labelled(
     reader: Reader,
     criteria: Criteria,
     chosen: Collection[str] | None = None,
+    text_of: TextOf | None = None,
 ) -> Iterator[InstanceRow]:
     """Every instance of a round with its verdict, and one row for each instruction that gave none.
 
     Args:
         chosen: Ids of the instructions that are labelled (default: all).
+        text_of: The text that an instruction was answered from.
     """
     answers = {(label.instruction_id, label.kind is Kind.CLASSIFY): label for label in labels}
     inputs = {label.instruction_id: label for label in labels if label.kind is Kind.INPUT}
     samples = defaultdict(list)
     for label in labels:
-        if label.kind is Kind.ANSWER:
+        if label.kind in (Kind.ANSWER, Kind.DOCUMENT_ANSWER):
             samples[label.instruction_id].append(label)
     for instruction in instructions:
         if chosen is not None and instruction.id not in chosen:
             yield instance_row(instruction, None, None, Instance("", ""), Reason.NOT_SELECTED)
             continue
         if instruction.id in inputs:
-            yield from _answers(instruction, inputs[instruction.id], samples[instruction.id], criteria)
+            yield from _answered(instruction, inputs[instruction.id], samples[instruction.id], criteria)
+            continue
+        if instruction.id in samples:
+            text = text_of(instruction) if text_of else None
+            yield from _answers(instruction, "", samples[instruction.id], criteria, text)
             continue
         question = answers.get((instruction.id, True))  # None where one request asks for all
         yield from _instances(instruction, question, answers.get((instruction.id, False)), reader, criteria)
@@ -331,7 +347,7 @@ def _instances(
         yield instance_row(instruction, is_classification, position, instance, _told(reason, answer.finish), told)
 
 
-def _answers(
+def _answered(
     instruction: Candidate, given: Label, samples: Sequence[Label], criteria: Criteria
 ) -> Iterator[InstanceRow]:
     """A row for each answer to an instruction; one, without an output, where its input cannot be read."""
@@ -340,14 +356,27 @@ def _answers(
         lost = _LOST.get(given.finish, Reason.NOTHING_PARSED) if text is None else Reason.NOT_ASKED
         yield instance_row(instruction, None, None, Instance("", ""), lost)
         return
+    yield from _answers(instruction, text, samples, criteria)
+
+
+def _answers(
+    instruction: Candidate, given: str, samples: Sequence[Label], criteria: Criteria, text: str | None = None
+) -> Iterator[InstanceRow]:
+    """A row for each answer to an instruction with its input.
+
+    Args:
+        text: That the answers were written from.
+    """
     read = [answer_of(sample) for sample in samples]
-    found = [(Instance(text, each.output), each.reason) for each in read]
+    found = [(Instance(given, each.output), each.reason) for each in read]
     overlaps = criteria.evaluation.overlap if criteria.evaluation else None
-    told = asked(criteria.constraints, criteria.seed, instruction, Kind.ANSWER)
-    judge = partial(criteria.of_instance, told)
+    told = asked(criteria.constraints, criteria.seed, instruction, samples[0].kind)
+    copies = None if text is None else Copies(text, criteria.novelty.tokeniser)
+    judge = partial(criteria.of_instance, told, copies=copies)
     verdicts = filter_instances(found, criteria.instances, criteria.seed, instruction.id, overlaps, judge, samples=True)
     for position, ((instance, reason), each) in enumerate(zip(verdicts, read, strict=True)):
-        yield instance_row(instruction, None, position, instance, reason, told, each.thought)
+        row = instance_row(instruction, None, position, instance, reason, told, each.thought)
+        yield replace(row, copied=copies.share(instance.output)) if copies else row
 
 
 def _told(reason: Reason | None, finish: Finish) -> Reason | None:

@@ -95,9 +95,11 @@ class Corpus:
         at = bisect_right(self._ends, number)
         block = self._blocks[at]
         within = permuted(block.rows, number - (self._ends[at] - block.rows), "rows", self._key, at)
-        if self._held[0] != at:
-            self._held = at, _rows(block, self._columns)
-        return _text(f"{Path(block.path).name}:{block.first + within + 1}", self._held[1][within], self._columns)
+        held, rows = self._held
+        if held != at:
+            rows = _rows(block, self._columns)
+            self._held = at, rows  # at once: more than one thread may ask
+        return _text(f"{Path(block.path).name}:{block.first + within + 1}", rows[within], self._columns)
 
 
 def _text(place: str, row: Any, columns: Columns) -> Text | None:

@@ -66,7 +66,7 @@ class Asked:
         return all(holds(each, output) for each in self.constraints)
 
 
-_CONSTRAINED = (Kind.INPUT_FIRST, Kind.INSTANTIATE, Kind.ANSWER)
+_CONSTRAINED = (Kind.INPUT_FIRST, Kind.INSTANTIATE, Kind.ANSWER, Kind.DOCUMENT_ANSWER)
 
 
 def asked(settings: ConstraintSettings, seed: int, instruction: Candidate, kind: Kind) -> Asked:

@@ -20,13 +20,12 @@ def repeated_share(words: Sequence[str]) -> float:
     n, of words, and a far higher limit.
     """
     seen: set[str] = set()
-    covered = end = 0
+    repeats = []
     for at, gram in enumerate(_grams(words, REPEATED)):
         if gram in seen:
-            covered += at + REPEATED - max(end, at)
-            end = at + REPEATED
+            repeats.append(at)
         seen.add(gram)
-    return covered / len(words) if words else 0.0
+    return _covered(repeats, REPEATED) / len(words) if words else 0.0
 
 
 class Runs:
@@ -34,6 +33,10 @@ class Runs:
 
     def __init__(self, texts: Sequence[Sequence[str]]) -> None:
         self._grams = {gram for words in texts for gram in _grams(words, FOUND)}
+
+    def shared(self, words: Sequence[str]) -> int:
+        """How many of these words lie in a run of `FOUND` or more that the texts hold, too."""
+        return _covered([at for at, gram in enumerate(_grams(words, FOUND)) if gram in self._grams], FOUND)
 
     def hold(self, words: Sequence[str], longest: int) -> bool:
         """Whether the texts hold a run of `longest` of these words, or all of them, if they are `FOUND` at least.
@@ -49,6 +52,15 @@ class Runs:
             if run >= needed:
                 return True
         return False
+
+
+def _covered(places: Sequence[int], n: int) -> int:
+    """How many words lie in the n-grams at these places, which rise."""
+    covered = end = 0
+    for at in places:
+        covered += at + n - max(end, at)
+        end = at + n
+    return covered
 
 
 def _grams(words: Sequence[str], n: int) -> Iterator[str]:

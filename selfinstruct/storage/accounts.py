@@ -96,8 +96,9 @@ def _instances(rows: Iterable[InstanceRow]) -> Counter[str]:
 
 
 def _tells_nothing(row: InstanceRow) -> bool:
-    """Whether there was an answer, and it says neither that a task is classification nor that it is not."""
-    return row.is_classification is None and row.reason not in _UNTOLD
+    """Whether there was an answer, and it says neither that a task is classification nor that it is not. One that was
+    written from a document is not asked to."""
+    return row.is_classification is None and row.copied is None and row.reason not in _UNTOLD
 
 
 _UNTOLD = (

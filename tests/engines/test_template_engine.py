@@ -149,7 +149,7 @@ def test_every_reason_occurs() -> None:
             verdicts = filter_instances(found, InstanceSettings(), 1, done.request_id)
             seen.update(reason for _, reason in verdicts if reason is not None)
     # these need evaluation sets, a run that is parsed again, what models do to the form of an answer, poor models,
-    # vectors and constraints
+    # vectors, constraints and documents
     asked_for = {
         Reason.CONTAMINATED,
         Reason.NOT_ASKED,
@@ -158,6 +158,7 @@ def test_every_reason_occurs() -> None:
         Reason.REPETITION,
         Reason.PARAPHRASE,
         Reason.BREAKS_CONSTRAINT,
+        Reason.COPIED,
         *RULES,
     }
     assert {reason for reason in Reason if not seen[reason]} == asked_for

@@ -95,6 +95,7 @@ def test_the_values_make_the_fingerprint_and_the_name_does_not(tmp_path: Path) -
     feedback |= {"strategies.paper": 1.0, "evolve.similar": 0.9, "spread.seeds": 2, "spread.generated": 6}
     feedback |= dict.fromkeys((f"strategies.{name}" for name in ("spread", "query", "evolve", "document")), 0.0)
     feedback |= dict.fromkeys(("strategies.auto", "strategies.judged"), False)
+    feedback |= {"documents.answer": True, "documents.copied": 1.0}
     index = {"novelty.bands": 79, "novelty.rows": 4, "novelty.seed": 1}
     other = {"constraints.share", "constraints.two", "semantic.measure", "semantic.gate", "semantic.cosine"}
     assert named | rules.keys() | feedback.keys() | index.keys() | other == ALTERING.keys()

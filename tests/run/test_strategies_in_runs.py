@@ -296,7 +296,7 @@ def test_killed_again_and_again_a_mix_ends_the_same(tmp_path: Path) -> None:
     recipe = tmp_path / "mix.yaml"
     shares = "{paper: 0.2, spread: 0.2, query: 0.2, evolve: 0.2, document: 0.2, auto: true}"
     files = write_documents(tmp_path, 2000)
-    more = f"documents: {{files: [{files}]}}\nfeedback: {{lookback: 2}}"
+    more = f"documents: {{files: [{files}], copied: 0.3}}\nfeedback: {{lookback: 2}}"
     recipe.write_text(f"version: 1\nstrategies: {shares}\n{more}\n")
 
     def command(out: Path) -> list[str]:

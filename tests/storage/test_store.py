@@ -272,7 +272,7 @@ PINNED = {
 PINNED_NOW = {
     Table.CANDIDATES: "905c83d7875eb25c34bc123037cea511b793815c86fcb4fcb8acf24a18675a2a",
     Table.PROPOSALS: "8c3c5b640b58fea8cd61ccb3a50035c85026d77f834a91468a78ce91302cacda",
-    Table.INSTANCES: "c0a0e20aba8c96d47cfeb81cae50b596753b2f1b35162240905bf9f82af9ae75",
+    Table.INSTANCES: "56857883a0656de92d4094952023557f49d0a08fa257933c3dd0fae76c6cabe9",
 }
 """Of those that have got columns since."""
 

@@ -138,6 +138,25 @@ MUTANTS = (
         "fit = held[theirs] != asked[ours]",
     ),
     Mutant(
+        "answered from the text after it",
+        "steps/strategies/document.py",
+        "self._documents[self._numbers[id]]",
+        "self._documents[self._numbers[id] + 1]",
+    ),
+    Mutant(
+        "a life forgets from what instructions are answered",
+        "run/rounds.py",
+        "return brings or (self.settings",
+        "return brings or (False and self.settings",
+    ),
+    Mutant("copies are kept", "run/verdicts.py", "if copies and copies.above", "if False and copies.above"),
+    Mutant(
+        "runs of words that lap over count twice",
+        "steps/ngrams.py",
+        "covered += at + n - max(end, at)",
+        "covered += n",
+    ),
+    Mutant(
         "a child is compared with its parent alone",
         "novelty/index.py",
         "found[found != without]",

@@ -1,12 +1,17 @@
-"""The strategy `document`: a text of the user's, to which an instruction is to be found that it answers."""
+"""The strategy `document`: a text of the user's, to which an instruction is to be found that it answers.
+
+`sources` of such a request names the text, its licence, and its number, by which it is found again when the instruction
+is answered from it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from selfinstruct.draws import seed_of
 from selfinstruct.prompts import PromptSet
-from selfinstruct.records import Kind, Request
+from selfinstruct.records import Candidate, Kind, Proposal, Request
 from selfinstruct.steps.strategies.planned import PlannedRequest, PoolView, Strategy
 from selfinstruct.steps.strategies.settings import DocumentSettings
 from selfinstruct.steps.strategies.slots import Slots
@@ -61,7 +66,46 @@ class Document:
         suffix = self._prompt.fill(document=beginning(document.text, self._settings.longest), **values)
         request = Request(id, Kind.DOCUMENT, suffix, seed_of("request", self._run_seed, id))
         licence = (f"licence:{self._settings.licence}",) if self._settings.licence else ()
-        return PlannedRequest(request, Kind.DOCUMENT, (), (f"document:{document.name}", *licence, *sources))
+        named = (f"document:{document.name}", *licence, *sources, f"{_NUMBER}{number}")
+        return PlannedRequest(request, Kind.DOCUMENT, (), named)
+
+
+_NUMBER = "number:"
+"""Before the number of a text in `sources`. No slot has this name (`sources.slots.TAKEN`)."""
+
+
+def numbers_of(proposals: Sequence[Proposal]) -> dict[str, int]:
+    """The numbers of the texts that requests were made from, by the requests' ids."""
+    return {
+        row.request_id: int(each.removeprefix(_NUMBER))
+        for row in proposals
+        for each in row.sources or ()
+        if row.strategy == Kind.DOCUMENT and each.startswith(_NUMBER)
+    }
+
+
+class RoundTexts:
+    """What the requests of a round showed of texts; each is read again when it is first asked for.
+
+    Args:
+        numbers: Of the texts, by the requests' ids.
+    """
+
+    def __init__(self, settings: DocumentSettings, documents: Documents, numbers: Mapping[str, int]) -> None:
+        self._settings = settings
+        self._documents = documents
+        self._numbers = numbers
+        self._read: dict[str, str | None] = {}
+
+    def __call__(self, instruction: Candidate) -> str | None:
+        """The text that an instruction came from, as far as its prompt showed it; None of any other."""
+        id = instruction.request_id
+        if id is None or id not in self._numbers:
+            return None
+        if id not in self._read:
+            document = self._documents[self._numbers[id]]
+            self._read[id] = beginning(document.text, self._settings.longest) if document else None
+        return self._read[id]
 
 
 def beginning(text: str, longest: int) -> str:

@@ -98,19 +98,35 @@ class EvolveSettings:
 
 
 @dataclass(frozen=True)
-class DocumentSettings:
+class TextFiles:
+    """Where the texts of `document` are.
+
+    Args:
+        files: Parquet files (.parquet) or files of JSON lines (.jsonl), local and not packed.
+        column: The column that holds the text.
+        id: The column that holds its name (default: its file and row are that).
+    """
+
+    files: tuple[str, ...] = option((), alters_data=False, in_recipes=True)
+    column: str = option("text", alters_data=False, in_recipes=True)
+    id: str = option("", alters_data=False, in_recipes=True)
+
+
+@dataclass(frozen=True)
+class DocumentSettings(TextFiles):
     """The texts of `document`. What they hold is a fact of the run, where they lie is not.
 
     Args:
         files: Parquet files (.parquet) or files of JSON lines (.jsonl), local and not packed.
         column: The column that holds the text.
         id: The column that holds its name (default: its file and row are that).
+        answer: Have the answer to an instruction written from its text. Otherwise it is labelled as any other.
+        copied: Drop an answer of whose words a larger share stands word for word in its text (1: none is dropped).
         licence: The licence of the texts, for the rows and the card.
         longest: Characters of a text that a prompt shows, at most.
     """
 
-    files: tuple[str, ...] = option((), alters_data=False, in_recipes=True)
-    column: str = option("text", alters_data=False, in_recipes=True)
-    id: str = option("", alters_data=False, in_recipes=True)
     licence: str = option("", alters_data=False, in_recipes=True)
     longest: int = option(6000, least=1, alters_data=False, in_recipes=True)
+    answer: bool = option(True, before=False)
+    copied: float = option(1.0, least=0, most=1, before=1.0)

@@ -22,6 +22,7 @@ from selfinstruct.records import (
     Kind,
     Label,
     Proposal,
+    Reason,
     RoundFile,
     Table,
     round_name,
@@ -108,6 +109,7 @@ def check(blobs: Blobs, settings: RunSettings, expected: Contents | None, judge:
     parents = {row.request_id: row.demonstrations[0] for row in proposals if row.strategy == "evolve"}
     _check_pairs(pool, settings, parents)
     _check_documents(proposals, settings)
+    _check_copies(files, settings)
     if settings.strategies.auto:
         check_mixes(store, files, settings)
     accepted = sizes[-1] - sizes[0]
@@ -129,12 +131,18 @@ def _check_accounts(files: Mapping[tuple[Table, int], RoundFile], settings: RunS
             ids = [f"{round_name(number)}/{position:05d}" for position in range(count)]
             assert [row.request_id for row in file.rows] == ids, f"proposals of round {number} are not those planned"
         if table is Table.LABELS:
-            accepted = [row.id for row in files[Table.CANDIDATES, number].rows if row.accepted]
+            of = _documents_of(files[Table.PROPOSALS, number])
+            rows = [row for row in files[Table.CANDIDATES, number].rows if isinstance(row, Candidate) and row.accepted]
+            accepted = [row.id for row in rows if row.request_id not in of]
+            once = [row.id for row in rows if row.request_id in of]
+            from_texts = [row.instruction_id for row in file.rows if row.kind is Kind.DOCUMENT_ANSWER]
+            assert from_texts == once, f"answers from texts in round {number} are not those of its instructions"
             asked = [row.instruction_id for row in file.rows if row.kind is Kind.CLASSIFY]
             owed = [
                 row.instruction_id for row in file.rows if row.kind is Kind.CLASSIFY and row.finish is not Finish.FAILED
             ]
-            answered = [row.instruction_id for row in file.rows if row.kind is not Kind.CLASSIFY]
+            others = (Kind.CLASSIFY, Kind.DOCUMENT_ANSWER)
+            answered = [row.instruction_id for row in file.rows if row.kind not in others]
             assert asked == accepted, f"labels of round {number} are not those of its instructions"
             assert answered == owed, f"labels of round {number} lack instances"
 
@@ -181,6 +189,46 @@ def _check_documents(proposals: list[Proposal], settings: RunSettings) -> None:
     fit = [f"document:text {number}" for number in range(9) if number != 4]
     assert given == fit[: len(given)], f"given out are {given}"
     assert {row.strategy for row in proposals} <= set(settings.strategies.shares), "a strategy without a share"
+
+
+def _documents_of(file: RoundFile) -> dict[str, str]:
+    """The number of each text that was shown, by the request."""
+    shown = [row for row in file.rows if isinstance(row, Proposal) and row.strategy == "document"]
+    return {row.request_id: row.sources[0].removeprefix("document:text ") for row in shown if row.sources}
+
+
+def _check_copies(files: Mapping[tuple[Table, int], RoundFile], settings: RunSettings) -> None:
+    """Each answer is from the text that its instruction came of, and the share that is copied is what brute force
+    finds."""
+    for (table, number), file in files.items():
+        if table is not Table.INSTANCES or number == 0:
+            continue
+        of = _documents_of(files[Table.PROPOSALS, number])
+        for row in file.rows:
+            assert isinstance(row, InstanceRow)
+            text = of.get(row.instruction_id.rpartition("/")[0])
+            if text is None:
+                assert row.copied is None, f"{row.id} is said to be copied"
+                continue
+            assert not row.output or text in row.output, f"{row.id} is not of text {text}: {row.output}"
+            share = _copied(
+                tokenise(row.output, "rouge"), tokenise(f"Of {text} things one is told here, and of no other.", "rouge")
+            )
+            assert row.copied == share, f"{row.id} has copied {share}, and says {row.copied}"
+            above = share > settings.documents.copied
+            assert row.reason is not Reason.COPIED or above, f"{row.id} was dropped"
+            assert not (above and row.accepted), f"{row.id} was not dropped"
+
+
+def _copied(words: list[str], text: list[str]) -> float:
+    """The share of the words in runs of six or more that the text has, too: all runs are tried."""
+    covered: set[int] = set()
+    for start in range(len(words)):
+        for end in range(start + 6, len(words) + 1):
+            run = words[start:end]
+            if any(text[at : at + len(run)] == run for at in range(len(text))):
+                covered.update(range(start, end))
+    return len(covered) / len(words) if words else 0.0
 
 
 def _check_pairs(pool: list[Candidate], settings: RunSettings, parents: Mapping[str, str]) -> None:

@@ -63,6 +63,10 @@ def _answer(request: Request, draw: random.Random) -> str:
         return dialect.numbered(texts, opened)
     if kind is Kind.CLASSIFY:
         return dialect.yes_or_no(draw.random() < 0.3)
+    if kind is Kind.DOCUMENT_ANSWER:
+        text = request.suffix.strip().partition("\n")[0]
+        whole = f"So much is sure: {text}"
+        return draw.choice((whole, f"{whole} {' '.join(VERBS)}", f"{text.split()[1]} things."))
     if kind is Kind.CHECK:
         return "\n".join(f"{key}: {draw.choice(('yes', 'yes', 'yes', 'no', 'perhaps'))}" for key in JUDGED)
     instances = [Instance(draw.choice(TOPICS), draw.choice(THINGS)) for _ in range(draw.randint(0, 2))]

@@ -8,7 +8,7 @@ from typing import Any
 
 from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.prompts import OF_STRATEGIES, load_prompts
-from selfinstruct.records import Completion, Request
+from selfinstruct.records import Completion, Kind, Request
 from selfinstruct.run.keeping import PACE, Pace
 from selfinstruct.run.loop import Completer, SingleCompleter, drive, prepare
 from selfinstruct.run.material import Material
@@ -19,15 +19,16 @@ from selfinstruct.settings import Facts, facts_of
 from selfinstruct.sources.corpus import Text
 from selfinstruct.steps.checks import Judge
 from selfinstruct.steps.rubric import load_rubric
-from selfinstruct.steps.strategies.settings import MixSettings
+from selfinstruct.steps.strategies.settings import DocumentSettings, MixSettings
 from selfinstruct.storage.blobs import Blobs
 from selfinstruct.storage.store import RunStore
 from tests.tools.simulator.parts import SEEDS, index_of, model
 
 PROMPTS = load_prompts("tiny")
-MIXED_PROMPTS = load_prompts("chat", strategies=OF_STRATEGIES)
-MIX = MixSettings(paper=0.2, spread=0.2, query=0.2, evolve=0.2, document=0.2)
+MIXED_PROMPTS = load_prompts("chat", strategies=(*OF_STRATEGIES, Kind.DOCUMENT_ANSWER))
+MIX = MixSettings(paper=0.1, spread=0.1, query=0.15, evolve=0.15, document=0.5)
 STAGES = tuple(Stage)
+DOCUMENTS = DocumentSettings(copied=0.5)
 COSINE = 0.42
 """Above it runs with all strategies drop, too."""
 
@@ -42,7 +43,7 @@ class Texts(Sequence[Text]):
         return 9
 
     def __getitem__(self, number: Any) -> Any:
-        return None if number == 4 else Text(f"text {number}", f"Of {number} things one is told here.")
+        return None if number == 4 else Text(f"text {number}", f"Of {number} things one is told here, and of no other.")
 
 
 def cells_of(texts: Sequence[str]) -> list[int]:
@@ -73,7 +74,14 @@ def settings(
     mix = replace(MIX, auto=proven, judged=proven) if mixed else MixSettings()
     semantic = SemanticSettings(measure=mixed, gate=mixed, cosine=COSINE)
     return RunSettings(
-        seed=5, target=target, novelty=novelty, semantic=semantic, rounds=rounds, feedback=feedback, strategies=mix
+        seed=5,
+        target=target,
+        novelty=novelty,
+        semantic=semantic,
+        rounds=rounds,
+        feedback=feedback,
+        strategies=mix,
+        documents=DOCUMENTS,
     )
 
 
