@@ -193,7 +193,7 @@ def test_it_is_carried_on(older: Path, fresh: RunStore, lost: tuple[str, ...]) -
         last = store.rounds(Table(table))[-1]
         assert name in pq.read_schema(older / name_of(Table(table), last)).names
         values = {getattr(row, name) for row in store.read(Table(table), last).rows}
-        assert name in ("thought", "constraint", "cell", "nearest_cosine") or None not in values
+        assert name in ("thought", "constraint", "copied", "cell", "nearest_cosine") or None not in values
     assert main(["status", str(older)]) == main(["sample", str(older)]) == main(["verify", str(older)]) == 0
 
 

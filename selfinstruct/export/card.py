@@ -13,10 +13,11 @@ import yaml
 
 from selfinstruct.export.contents import Contents
 from selfinstruct.export.forms import FORMS, OPENAI, ORIGINAL, PREFERENCE
-from selfinstruct.export.rows import CONSTRAINT, PASS_RATE, THOUGHT
+from selfinstruct.export.rows import CONSTRAINT, COPIED, LICENCE, PASS_RATE, SOURCE, THOUGHT
 from selfinstruct.quality.constraints import ALL
 from selfinstruct.records import Kind, Table
 from selfinstruct.run.makers import Model
+from selfinstruct.steps.ngrams import FOUND
 from selfinstruct.version import __version__
 
 
@@ -171,6 +172,17 @@ def _more_columns(contents: Contents) -> str:
                 "what the end of the instruction demands: JSON, a list of kind, arguments and wording; null: nothing",
                 bool(contents.constraints),
             ),
+            (
+                f"{SOURCE}`, `{LICENCE}",
+                "the document that the instruction was made for, and its licence",
+                contents.licences.documents,
+            ),
+            (
+                COPIED,
+                f"the share of the output's words that stand in runs of {FOUND} or more in its document, too; null: it"
+                " was not written from one",
+                contents.licences.documents,
+            ),
             (PASS_RATE, "the share of the instruction's judged rows that pass the check", contents.rated),
             (THOUGHT, "what the model thought before its output; `reasoning_content` of messages", contents.thoughts),
         )
@@ -273,9 +285,10 @@ def _licences(contents: Contents) -> str:
     lines.append(f"- Seed tasks: {licences.seeds}.")
     if licences.pool:
         lines.append(f"- Imported instructions: {licences.pool}.")
-    if licences.documents is not None:
-        told = licences.documents or "the run's recipe does not say it"
-        lines.append(f"- Documents that instructions were made for (`sources` names each row's): {told}.")
+    if licences.documents:
+        lines.append(f"- Documents of {sum(contents.documents.values()):,} rows, which `source` and `licence` tell:")
+        told = sorted(contents.documents.items(), key=lambda each: (-each[1], each[0]))
+        lines += [f"  - {licence or 'licence not said'}: {rows:,} row{'s' * (rows != 1)}" for licence, rows in told]
     return "\n".join(lines)
 
 

@@ -57,6 +57,7 @@ class Contents:
     validation: float
     quality: str  # what checks say of the run's rows, or that nobody looked
     contamination: Sequence[str]  # what was checked against what, and what was found; empty: nothing was checked
+    documents: Mapping[str, int]  # rows that came of documents, by the documents' licence (empty: nobody said it)
     constraints: Sequence[Kept] = ()  # how often the run's constraints were kept; empty: there are none
     pairs: PairCounts | None = None
     rated: bool = False  # rows say which share of their instruction's rows passes the check

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,7 +18,7 @@ from selfinstruct.export.folder import MARK, replaced
 from selfinstruct.export.forms import FORMS, PREFERENCE
 from selfinstruct.export.front import front_matter
 from selfinstruct.export.provenance import known_sources, languages
-from selfinstruct.export.rows import rows_of_run
+from selfinstruct.export.rows import LICENCE, SOURCE, rows_of_run
 from selfinstruct.export.samples import Pairs, Passing, best, passing
 from selfinstruct.export.settings import DatasetSettings
 from selfinstruct.export.shards import SIZE, Shards
@@ -79,9 +79,10 @@ def export(
     expected = sum(totals[Table.INSTANCES][key] for key in ("instances.accepted", "instances.seed"))
     with replaced(out, identity) as folder, TemporaryDirectory(dir=folder) as scratch:
         shuffled = Shuffled(Path(scratch), expected, settings.seed, settings.validation)
-        tables = _tables(store, makers, settings, only, sieve, judged)
+        tables, documents = _tables(store, makers, settings, only, sieve, judged), Counter[str]()
         read = track("reading", tables, len(store.rounds(Table.INSTANCES)))
-        shuffled.spread(best(read, judged) if settings.samples == "best" else read)
+        chosen = best(read, judged) if settings.samples == "best" else read
+        shuffled.spread(_counting(chosen, documents))
         rows = {split: shuffled.counts[split] for split in (TRAIN, VALIDATION) if shuffled.counts[split]}
         if TRAIN not in rows:
             there = ", ".join(settings.origins)
@@ -110,6 +111,7 @@ def export(
             seed=settings.seed,
             validation=settings.validation,
             quality=_quality(store, only, settings.check),
+            documents=documents,
             constraints=kept_in(store),
             pairs=pairs,
             rated=judged is not None,
@@ -175,6 +177,15 @@ def _tables(
     tables = rows_of_run(store, makers, settings.origins, only, thoughts=settings.thoughts)
     kept = sieve(tables) if sieve else tables
     return judged.rated(kept) if judged else kept
+
+
+def _counting(tables: Iterable[Any], documents: Counter[str]) -> Iterator[Any]:
+    """The same tables; rows that came of documents are counted by their licences."""
+    for table in tables:
+        if SOURCE in table.column_names:
+            both = zip(table[SOURCE].to_pylist(), table[LICENCE].to_pylist(), strict=True)
+            documents.update(licence or "" for source, licence in both if source is not None)
+        yield table
 
 
 def _write_pairs(

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from selfinstruct.export.rows import CONSTRAINT, PASS_RATE, POLISHER, PROVENANCE, THOUGHT
+from selfinstruct.export.rows import CONSTRAINT, DOCUMENT, PASS_RATE, POLISHER, PROVENANCE, THOUGHT
 
 ORIGINAL = "original"
 """The form of the original release: instruction, input and output, and nothing else."""
@@ -130,4 +130,8 @@ def _alternating(count: int) -> Any:
 
 
 def _provenance(rows: Any) -> dict[str, Any]:
-    return {name: rows[name] for name in (*PROVENANCE, *POLISHER, CONSTRAINT, PASS_RATE) if name in rows.column_names}
+    return {
+        name: rows[name]
+        for name in (*PROVENANCE, *POLISHER, CONSTRAINT, *DOCUMENT, PASS_RATE)
+        if name in rows.column_names
+    }

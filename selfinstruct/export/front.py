@@ -30,7 +30,7 @@ def front_matter(contents: Contents) -> str:
     from huggingface_hub import DatasetCardData
 
     creators = [_CREATORS[origin] for origin in contents.origins]
-    found = ["found"] if contents.licences.documents is not None and "found" not in creators else []
+    found = ["found"] if contents.licences.documents and "found" not in creators else []
     data = DatasetCardData(
         language=list(contents.languages) or None,
         license=contents.licences.dataset,

@@ -18,7 +18,7 @@ from selfinstruct.records import Table
 from selfinstruct.run.facts import tasks_digest
 from selfinstruct.run.makers import EMBEDDED_NAME, Makers, Model, makers_by_round
 from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
-from selfinstruct.storage.history import shipped_prompts
+from selfinstruct.storage.history import of_documents, shipped_prompts
 from selfinstruct.storage.store import RunStore
 
 OURS = "apache-2.0"
@@ -47,7 +47,7 @@ class Licences:
     models: Sequence[Licence]
     seeds: str
     pool: str | None
-    documents: str | None = None  # empty where the recipe did not say it
+    documents: bool = False  # whether some may come of documents; the rows say which and under what licence
 
 
 def known_sources(store: RunStore, settings: LicenceSettings) -> tuple[dict[int, Makers | None], Licences]:
@@ -64,9 +64,8 @@ def known_sources(store: RunStore, settings: LicenceSettings) -> tuple[dict[int,
     outputs_of = {**_KNOWN, **_by_name(settings.model_outputs, known_by)}
     seeds = settings.seeds_license or (OURS if _own_seeds(store) else None)
     imported = store.metadata(Table.CANDIDATES, 0).counts.get("accepted.imported", 0) > 0
-    facts = store.metadata(Table.CANDIDATES, 0).facts
-    documents = str(facts.get("documents.licence", "")) if "documents" in facts else None
-    ours = models.keys() <= _KNOWN.keys() and seeds == OURS and not imported and documents is None
+    documents = of_documents(store)
+    ours = models.keys() <= _KNOWN.keys() and seeds == OURS and not imported and not documents
     dataset = settings.license or (OURS if ours else None)
     missing = [
         *_of_models("model_name", "NAME", [key for key, model in models.items() if not model.name], models),
@@ -111,10 +110,10 @@ def languages(store: RunStore, makers: Mapping[int, Makers | None], given: Seque
     """
     if wrong := [code for code in given if not re.fullmatch("[a-z]{2,3}", code)]:
         raise InputError(f"--language: {wrong[0]!r} is no code of ISO 639, such as en or deu")
-    totals, facts = store.totals()[Table.CANDIDATES], store.metadata(Table.CANDIDATES, 0).facts
+    imported = store.totals()[Table.CANDIDATES]["accepted.imported"]
     ours = {prompts.name for prompts in shipped_prompts().values()}
     shipped = _own_seeds(store) and all(each.prompts in ours for each in makers.values() if each)
-    return given or (["en"] if shipped and not totals["accepted.imported"] and "documents" not in facts else [])
+    return given or (["en"] if shipped and not imported and not of_documents(store) else [])
 
 
 def _makers_by_round(store: RunStore, names: Sequence[str]) -> dict[int, Makers | None]:

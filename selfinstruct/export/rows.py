@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 from selfinstruct.quality.only import Only
 from selfinstruct.records import Origin, Table
 from selfinstruct.run.makers import Makers, Model
-from selfinstruct.storage.history import polished_ids
+from selfinstruct.steps.strategies.document import named_in
+from selfinstruct.storage.history import of_documents, polished_ids
 from selfinstruct.storage.store import RunStore
 
 TEXTS = {"instruction": pa.string(), "input": pa.string(), "output": pa.string(), "is_classification": pa.bool_()}
@@ -43,6 +44,12 @@ THOUGHT = "thought"
 
 CONSTRAINT = "constraint"
 """The column of what the end of an instruction demands (`constraints.read`); there in runs with constraints."""
+
+SOURCE, LICENCE, COPIED = "source", "licence", "copied"
+"""The columns of the document that a row came of, its licence, and how much of it the output copies (null: it was not
+written from one); there in runs with documents."""
+
+DOCUMENT = {SOURCE: pa.string(), LICENCE: pa.string(), COPIED: pa.float64()}
 
 PASS_RATE = "pass_rate"
 """The column that says which share of an instruction's rows passes the check; there where there is a check."""
@@ -88,7 +95,7 @@ def rows_of_run(
         thoughts: Add the column `THOUGHT`.
     """
     current = None
-    constrained = store.totals()[Table.INSTANCES]["instances.constrained"] > 0
+    constrained, documents = store.totals()[Table.INSTANCES]["instances.constrained"] > 0, of_documents(store)
     for number in store.rounds(Table.INSTANCES):
         current = makers.get(number, current)
         rows = _accepted(store, number, origins, only)
@@ -98,7 +105,7 @@ def rows_of_run(
             table = _with_polisher(table, store, number, current.polisher if current else None)
         for name in (CONSTRAINT,) * constrained + (THOUGHT,) * thoughts:
             table = table.append_column(name, _beside(store, number, rows["id"], name))
-        yield table
+        yield _with_documents(table, _beside(store, number, rows["id"], COPIED)) if documents else table
 
 
 def _with_polisher(table: Any, store: RunStore, number: int, polisher: Model | None) -> Any:
@@ -107,6 +114,14 @@ def _with_polisher(table: Any, store: RunStore, number: int, polisher: Model | N
     values = (polisher.name, polisher.revision) if polisher else (None, None)
     for (name, kind), value in zip(POLISHER.items(), values, strict=True):
         table = table.append_column(name, pc.if_else(anew, pa.scalar(value, kind), pa.scalar(None, kind)))
+    return table
+
+
+def _with_documents(table: Any, copied: Any) -> Any:
+    """The rows with the columns of `DOCUMENT`."""
+    names, licences = zip(*map(named_in, table["sources"].to_pylist()), strict=True) if len(table) else ((), ())
+    for (name, kind), values in zip(DOCUMENT.items(), (names, licences, copied), strict=True):
+        table = table.append_column(name, pa.array(values, kind) if isinstance(values, tuple) else values)
     return table
 
 

@@ -8,10 +8,9 @@ from __future__ import annotations
 from selfinstruct.errors import InputError
 from selfinstruct.records import Table
 from selfinstruct.run.facts import ORIGIN
-from selfinstruct.run.material import Material
+from selfinstruct.run.material import Material, corpus_of
 from selfinstruct.run.settings import RunSettings
 from selfinstruct.settings import Facts
-from selfinstruct.sources.corpus import Columns, Corpus
 from selfinstruct.steps.strategies.settings import TextFiles
 from selfinstruct.storage.store import RunStore
 
@@ -34,11 +33,11 @@ def named_again(source: RunStore, settings: RunSettings, given: TextFiles, *, ne
     _check_kept(url, facts)
     if not given.files:
         raise InputError(f"--documents.files: answers of {url} are written from documents; name the files again")
-    corpus = Corpus(given.files, Columns(given.column, given.id), settings.seed)
+    corpus = corpus_of(given, settings.seed)
     if corpus.digest != facts.get("documents"):
         raise InputError(
             f"--documents.files: are not those of {url}, or changed since; give the same files in the same order, with"
-            " the same --documents.column and --documents.id"
+            " the same columns"
         )
     return Material(documents=corpus)
 

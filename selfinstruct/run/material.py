@@ -17,6 +17,7 @@ from selfinstruct.steps.strategies.document import Document, Documents
 from selfinstruct.steps.strategies.listed import Paper, Spread
 from selfinstruct.steps.strategies.mix import Mix
 from selfinstruct.steps.strategies.planned import Strategy
+from selfinstruct.steps.strategies.settings import TextFiles
 from selfinstruct.steps.strategies.single import Evolve, Query
 from selfinstruct.steps.strategies.slots import Slot, Slots
 
@@ -47,11 +48,16 @@ def read_material(settings: RunSettings) -> Material:
     facts: dict[str, str | int] = {f"slots.{name}": each.digest for name, each in values.items()}
     given, documents, cells = settings.documents, None, None
     if given.files:
-        documents = Corpus(given.files, Columns(given.column, given.id), settings.seed)
+        documents = corpus_of(given, settings.seed)
         facts |= {"documents": documents.digest, "documents.longest": given.longest, "documents.licence": given.licence}
     if settings.strategies.spread:
         cells, facts["cells"] = _cells()
     return Material(Slots(settings.seed, slots), documents, cells, facts)
+
+
+def corpus_of(given: TextFiles, run_seed: int) -> Corpus:
+    """The texts of a run, in its order. InputError: as of `Corpus`."""
+    return Corpus(given.files, Columns(given.column, given.id, given.licence_column), run_seed)
 
 
 def _cells() -> tuple[Callable[[Sequence[str]], Sequence[int]], str]:

@@ -32,18 +32,26 @@ MOST_BLOCK = 2**30
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Which columns hold a text and its name; without one for names, a text is called by its file and row."""
+    """Which columns hold a text, its name and its licence; without one for names, a text is called by its file and
+    row."""
 
     text: str
     id: str = ""
+    licence: str = ""
+
+    @property
+    def named(self) -> list[str]:
+        """Those that there are."""
+        return [each for each in (self.text, self.id, self.licence) if each]
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """One text, and what it is called."""
+    """One text, what it is called, and its licence where its row says it."""
 
     name: str
     text: str
+    licence: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +87,7 @@ class Corpus:
         self._blocks = [blocks[at] for at in order]
         self._ends = list(accumulate(block.rows for block in self._blocks))
         names = [(Path(path).name, sum(each.rows for each in its), digest) for path, digest, its in parts]
-        told = json.dumps([names, columns.text, columns.id])
+        told = json.dumps([names, columns.text, columns.id, *([columns.licence] if columns.licence else [])])
         self.digest = hashlib.sha256(told.encode()).hexdigest()
         self._held: tuple[int, Sequence[Any]] = (-1, ())
 
@@ -107,7 +115,9 @@ def _text(place: str, row: Any, columns: Columns) -> Text | None:
     text, name = values.get(columns.text), values.get(columns.id) if columns.id else place
     if not isinstance(text, str) or not text.strip() or text_problem(text[:MOST_ROW]):
         return None
-    return Text(str(name) if isinstance(name, str | int) else place, text.strip())
+    licence = values.get(columns.licence) if columns.licence else None
+    told = licence.strip() if isinstance(licence, str) and not text_problem(licence) else ""
+    return Text(str(name) if isinstance(name, str | int) else place, text.strip(), told)
 
 
 def _opened(path: str, columns: Columns) -> tuple[str, list[_Block]]:
@@ -163,7 +173,7 @@ def _groups(path: str, columns: Columns) -> Iterator[_Block]:
 
     with opened(path) as raw, pq.ParquetFile(raw) as file:
         names, first = file.schema_arrow.names, 0
-        if missing := [each for each in (columns.text, columns.id) if each and each not in names]:
+        if missing := [each for each in columns.named if each not in names]:
             raise InputError(f"documents.files: {path}: no column {missing[0]!r} (there are: {listed(names)})")
         for number in range(file.num_row_groups):
             group = file.metadata.row_group(number)
@@ -184,8 +194,7 @@ def _rows(block: _Block, columns: Columns) -> Sequence[Any]:
             import pyarrow.parquet as pq
 
             with pq.ParquetFile(raw) as file:
-                wanted = [each for each in (columns.text, columns.id) if each]
-                rows: Sequence[Any] = file.read_row_group(block.at, columns=wanted).to_pylist()
+                rows: Sequence[Any] = file.read_row_group(block.at, columns=columns.named).to_pylist()
                 return rows
         raw.seek(block.at)
         data = b"".join(iter(lambda: raw.read(min(CHUNK, max(0, block.end - raw.tell()))), b""))

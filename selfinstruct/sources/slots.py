@@ -23,7 +23,7 @@ BUILTIN = "builtin"
 SHIPPED: Mapping[str, str] = {"topic": "topics.txt", "task_type": "task_types.txt"}
 """The shipped lists by the slots that they are for."""
 
-TAKEN = ("demonstrations", "number", "instruction", "operation", "document", "task", "draft")
+TAKEN = ("demonstrations", "number", "instruction", "operation", "document", "licence", "task", "draft")
 """Names that mean something else in prompts."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")

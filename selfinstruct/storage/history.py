@@ -57,6 +57,11 @@ def polished_ids(store: RunStore, number: int) -> list[str]:
     return [row["request_id"].removesuffix(POLISHED) for row in labels if row["kind"] == Kind.POLISH]
 
 
+def of_documents(store: RunStore) -> bool:
+    """Whether any request of a run, or of those that it was merged from, could show a document."""
+    return any("documents" in facts for _, facts in facts_by_round(store))
+
+
 def check_labelled(store: RunStore) -> None:
     """InputError for a run in which nothing is labelled."""
     if not is_labelled(store):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 import selfinstruct
@@ -248,6 +249,61 @@ def test_polished_outputs_are_not_said_to_be_copied(whole: RunStore, tmp_path: P
     before = {row.id: row for row in rows(whole, Table.INSTANCES)}
     for row in rows(RunStore(str(out)), Table.INSTANCES):
         assert row.copied == (None if before[row.id].accepted else before[row.id].copied)
+
+
+# ---- datasets
+
+
+def exported(run: RunStore, out: Path) -> tuple[str, list[dict[str, Any]]]:
+    """The card, and the rows."""
+    assert main(["export", run.blobs.url, "--out", str(out), "--license", "other"]) == 0
+    return (out / "README.md").read_text(), pq.read_table(out / "default").to_pylist()
+
+
+def test_rows_and_card_tell_documents_and_their_licences(tmp_path: Path) -> None:
+    licences = ("CC0-1.0", "CC-BY-4.0", None)
+    lines = [{"text": text(at), "id": at, "licence": licences[at % 3]} for at in range(COUNT)]
+    path = tmp_path / "mixed.jsonl"
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    given = {"licence": "own", "licence_column": "licence"}
+    run = make(tmp_path / "run", path, 150, documents=given)
+    card, found = exported(run, tmp_path / "out")
+    documents, counts = documents_of(run), Counter[str]()
+    copied = {row.id: row.copied for row in rows(run, Table.INSTANCES)}
+    for row in found:
+        name = documents.get(row["instruction_id"])
+        expected = None if name is None else licences[int(name) % 3] or "own"
+        assert (row["source"], row["licence"], row["copied"]) == (name, expected, copied[row["id"]])
+        counts.update([expected] if expected else [])
+    assert len(counts) == 3
+    assert f"- Documents of {counts.total()} rows" in card
+    told = card.partition("## Licences")[2].splitlines()
+    assert [line for line in told if line.startswith("  - ")] == [
+        f"  - {licence}: {rows} row{'s' * (rows != 1)}"
+        for licence, rows in sorted(counts.items(), key=lambda each: (-each[1], each[0]))
+    ]
+
+
+def test_what_is_merged_of_runs_with_documents_is_not_ours_to_license(
+    texts: Path, whole: RunStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "texts.jsonl"
+    other.write_text("".join(texts.read_text().splitlines(keepends=True)[:300]))
+    make(tmp_path / "other", other, 60, seed=9, documents={"licence": ""})
+    assert main(["merge", whole.blobs.url, str(tmp_path / "other"), "--out", str(tmp_path / "both")]) == 0
+    assert main(["export", str(tmp_path / "both"), "--out", str(tmp_path / "none")]) == 2
+    assert "--license" in capsys.readouterr().err
+    card, found = exported(RunStore(str(tmp_path / "both")), tmp_path / "out")
+    assert f"  - CC0: {sum(row['licence'] == 'CC0' for row in found)} rows" in card
+    assert "  - licence not said: " in card
+
+
+def test_a_dataset_without_documents_has_no_such_columns(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    selfinstruct.generate(str(run), engine="template", target=20, replicas=0, rounds={"least": 8})
+    card, found = exported(RunStore(str(run)), tmp_path / "out")
+    assert not {"source", "licence", "copied"} & found[0].keys()
+    assert "Documents of" not in card
 
 
 def test_show_says_what_is_copied(whole: RunStore, capsys: pytest.CaptureFixture[str]) -> None:

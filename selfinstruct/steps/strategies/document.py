@@ -18,13 +18,16 @@ from selfinstruct.steps.strategies.slots import Slots
 
 
 class Named(Protocol):
-    """A text and what it is called."""
+    """A text, what it is called, and its licence (empty: nobody said)."""
 
     @property
     def name(self) -> str: ...
 
     @property
     def text(self) -> str: ...
+
+    @property
+    def licence(self) -> str: ...
 
 
 class Documents(Protocol):
@@ -65,13 +68,24 @@ class Document:
         values, sources = self._slots.drawn(id, self._prompt.slots)
         suffix = self._prompt.fill(document=beginning(document.text, self._settings.longest), **values)
         request = Request(id, Kind.DOCUMENT, suffix, seed_of("request", self._run_seed, id))
-        licence = (f"licence:{self._settings.licence}",) if self._settings.licence else ()
-        named = (f"document:{document.name}", *licence, *sources, f"{_NUMBER}{number}")
+        told = document.licence or self._settings.licence
+        licence = (f"{_LICENCE}{told}",) if told else ()
+        named = (f"{_NAME}{document.name}", *licence, *sources, f"{_NUMBER}{number}")
         return PlannedRequest(request, Kind.DOCUMENT, (), named)
 
 
-_NUMBER = "number:"
-"""Before the number of a text in `sources`. No slot has this name (`sources.slots.TAKEN`)."""
+_NAME, _LICENCE, _NUMBER = "document:", "licence:", "number:"
+"""What goes before the name, licence and number of a text in `sources`. No slot has such a name
+(`sources.slots.TAKEN`)."""
+
+
+def named_in(sources: Sequence[str] | None) -> tuple[str | None, str | None]:
+    """Name and licence of the text that a row was made from, as far as its `sources` say them."""
+    of = [next((each.removeprefix(mark) for each in sources or () if each.startswith(mark)), None) for mark in _TOLD]
+    return of[0], of[1]
+
+
+_TOLD = (_NAME, _LICENCE)
 
 
 def numbers_of(proposals: Sequence[Proposal]) -> dict[str, int]:

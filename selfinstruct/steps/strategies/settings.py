@@ -105,11 +105,13 @@ class TextFiles:
         files: Parquet files (.parquet) or files of JSON lines (.jsonl), local and not packed.
         column: The column that holds the text.
         id: The column that holds its name (default: its file and row are that).
+        licence_column: The column that holds its licence.
     """
 
     files: tuple[str, ...] = option((), alters_data=False, in_recipes=True)
     column: str = option("text", alters_data=False, in_recipes=True)
     id: str = option("", alters_data=False, in_recipes=True)
+    licence_column: str = option("", alters_data=False, in_recipes=True)
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,8 @@ class DocumentSettings(TextFiles):
         id: The column that holds its name (default: its file and row are that).
         answer: Have the answer to an instruction written from its text. Otherwise it is labelled as any other.
         copied: Drop an answer of whose words a larger share stands word for word in its text (1: none is dropped).
-        licence: The licence of the texts, for the rows and the card.
+        licence_column: The column that holds its licence.
+        licence: The licence of the texts, for the rows and the card; of all those whose row names none.
         longest: Characters of a text that a prompt shows, at most.
     """
 
