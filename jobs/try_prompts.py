@@ -26,10 +26,11 @@ from selfinstruct.prompts import PromptSet, load_prompts
 from selfinstruct.protocols import Engine
 from selfinstruct.recipes import RECOMMENDED
 from selfinstruct.records import Candidate, InstanceRow, Kind, Reason
-from selfinstruct.run.inputs import prompt_set_for, prompts_with, schema_warnings
+from selfinstruct.run.inputs import check_raw, prompt_set_for, prompts_with, schema_warnings
 from selfinstruct.run.settings import StepSettings
 from selfinstruct.settings import NamedValues, option
 from selfinstruct.sources.seeds import SEED_TASKS
+from selfinstruct.steps.readers.answers import input_of
 
 if TYPE_CHECKING:
     from selfinstruct.run.trial import Answer, TrialFigures
@@ -91,14 +92,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def try_prompts(settings: TrySettings) -> Outcome:
     """Ask, print each answer as it comes, prompt, raw text and verdicts side by side, and then what came of all."""
+    from selfinstruct.run.material import read_material
     from selfinstruct.run.trial import Trial
     from selfinstruct.sources.seeds import load_seeds
 
     engine_settings = EngineSettings(
         settings.engine, settings.model, settings.transformers, settings.template, settings.openai, settings.vllm
     )
-    seeds = load_seeds(settings.seeds)
-    trials = [Trial(settings, prompts, seeds, settings.number) for prompts in _sets(settings, engine_settings)]
+    seeds, material = load_seeds(settings.seeds), read_material(settings)
+    sets = [each.with_slots(material.slots.slots) for each in _sets(settings, engine_settings)]
+    for prompts in sets:
+        check_raw(engine_settings, prompts)
+    trials = [Trial(settings, prompts, seeds, settings.number, material) for prompts in sets]
     for trial in trials:
         with _opened(engine_settings, trial.prompts) as engine:
             for line in schema_warnings(trial.prompts, [engine_settings]):
@@ -120,7 +125,12 @@ def _sets(settings: TrySettings, engine: EngineSettings) -> list[PromptSet]:
     chats = {name for name in names if load_prompts(name).chat} or set(names)
     return [
         prompts_with(
-            name, settings.chat_template_kwargs if name in chats else (), settings.sampling, settings.stop_repetition
+            name,
+            settings.chat_template_kwargs if name in chats else (),
+            settings.sampling,
+            settings.stop_repetition,
+            settings.prompt_form,
+            settings.strategy_kinds,
         )
         for name in names
     ]
@@ -158,6 +168,9 @@ def _parsed(answer: Answer) -> Iterator[str]:
     """What was made of an answer, line by line."""
     if answer.request.kind is Kind.CLASSIFY:
         yield _class(answer.said)
+    elif answer.request.kind is Kind.INPUT:
+        if (given := input_of(answer.completion)) is not None:
+            yield f"input: {given}" if given else "no input is needed"
     elif answer.request.kind is Kind.INSTANTIATE:
         yield _class(next((row.is_classification for row in answer.rows if isinstance(row, InstanceRow)), None))
     for row in answer.rows:
@@ -165,7 +178,8 @@ def _parsed(answer: Answer) -> Iterator[str]:
             near = f" {row.rouge_l:.2f}" if row.rouge_l is not None else ""
             yield f"dropped whole: {row.reason}" if row.position is None else f"{row.reason or 'new'}{near}: {row.text}"
         elif row.input or row.output:
-            yield f"{row.reason or 'accepted'}\n  input: {row.input}\n  output: {row.output}"
+            copied = "" if row.copied is None else f", {row.copied:.0%} copied"
+            yield f"{row.reason or 'accepted'}{copied}\n  input: {row.input}\n  output: {row.output}"
         else:
             yield f"dropped: {row.reason}"
 

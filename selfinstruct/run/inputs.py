@@ -175,7 +175,7 @@ def read_inputs(settings: InputSettings, own: Engine | None = None) -> Inputs:
     )
     material = read_material(settings)
     prompts = prompts.with_slots(material.slots.slots)
-    _check_raw(settings.proposer, prompts, own)
+    check_raw(settings.proposer, prompts, own)
     evaluation = None
     if settings.decontaminate:
         evaluation = Contamination(read_evaluation(settings.decontaminate), settings.novelty, settings.ngram)
@@ -246,7 +246,7 @@ def _some_of(material: Material, number: int = 20) -> list[str]:
     return [text.text for at in range(min(number, len(documents))) if (text := documents[at])]
 
 
-def _check_raw(engine: EngineSettings, prompts: PromptSet, own: Engine | None) -> None:
+def check_raw(engine: EngineSettings, prompts: PromptSet, own: Engine | None = None) -> None:
     """InputError for an engine that cannot be asked to go on with the beginning of a user's turn."""
     if Kind.QUERY not in prompts.kinds:
         return

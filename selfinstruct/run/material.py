@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from selfinstruct.errors import InputError
 from selfinstruct.prompts import PromptSet
-from selfinstruct.run.settings import RunSettings
+from selfinstruct.run.settings import StepSettings
 from selfinstruct.settings import Facts
 from selfinstruct.sources.corpus import Columns, Corpus
 from selfinstruct.sources.slots import read_slots
@@ -37,7 +37,7 @@ class Material:
     facts: Facts = field(default_factory=dict)
 
 
-def read_material(settings: RunSettings) -> Material:
+def read_material(settings: StepSettings) -> Material:
     """Read what the settings name.
 
     Raises:
@@ -73,7 +73,7 @@ def _cells() -> tuple[Callable[[Sequence[str]], Sequence[int]], str]:
     return lambda texts: cells_of(table.embed(texts)).tolist(), digest
 
 
-def mix_of(settings: RunSettings, prompts: PromptSet, material: Material) -> Mix:
+def mix_of(settings: StepSettings, prompts: PromptSet, material: Material) -> Mix:
     """The strategies of a run."""
     seed, slots, shares = settings.seed, material.slots, settings.strategies.shares
     make: Mapping[str, Callable[[], Strategy]] = {
@@ -87,7 +87,7 @@ def mix_of(settings: RunSettings, prompts: PromptSet, material: Material) -> Mix
     )
 
 
-def _document(settings: RunSettings, prompts: PromptSet, material: Material) -> Document | None:
+def _document(settings: StepSettings, prompts: PromptSet, material: Material) -> Document | None:
     if material.documents is None:
         return None
     seed, slots = settings.seed, material.slots

@@ -58,7 +58,7 @@ from selfinstruct.run.given import given_instances, imported_candidates, seed_ca
 from selfinstruct.run.material import Material, mix_of
 from selfinstruct.run.settings import RunSettings
 from selfinstruct.run.verdicts import Criteria, admitted, labelled, left_out, screened, survivors
-from selfinstruct.run.ways import Answers, FromTexts, Tasks, TextOf, Way
+from selfinstruct.run.ways import TextOf, way_of
 from selfinstruct.settings import Facts
 from selfinstruct.sources.contamination import Contamination
 from selfinstruct.steps.checks import Judge
@@ -462,7 +462,8 @@ class Run:
         if number > 0:
             self._barren = 0 if accepted else self._barren + 1
             if self.settings.labels:
-                self._labelling[number] = Labelling(self._way(self._texts.get(number)), accepted, self._chosen)
+                way = way_of(self.settings, self._prompts, self._reader, self._texts.get(number))
+                self._labelling[number] = Labelling(way, accepted, self._chosen)
             else:
                 self.labelled += 1
         self._ended = self._ending
@@ -478,12 +479,6 @@ class Run:
         return known if len(known) == len(accepted) else self._material.cells([row.text for row in accepted])
 
     # ---- classify, instantiate, filter
-
-    def _way(self, text_of: TextOf | None) -> Way:
-        answers = self.settings.label.as_ == "answer"
-        tasks = Tasks(self.settings, self._prompts, self._reader)
-        way: Way = Answers(self.settings, self._prompts) if answers else tasks
-        return FromTexts(self.settings, self._prompts, text_of, way) if text_of else way
 
     def _write_labels(self) -> None:
         """The next labels, once they are all there."""

@@ -50,64 +50,8 @@ class RoundSettings:
             yield f"most: is {self.most}, must be at least --rounds.least, {self.least}"
 
 
-@dataclass(frozen=True)
-class StepSettings:
-    """The options of the steps from a prompt to a verdict.
-
-    Args:
-        seed: Seed of everything that is drawn.
-        stop_repetition: End an answer that goes in circles, with the engines that run the model here: of its instances
-            the last is dropped as repetition.
-        reading: How answers are read: tolerant (in any form that real models give them) or paper (by the rules of the
-            paper and its released code, which drop proposals that were cut by length whole).
-    """
-
-    seed: int = option(0, least=SEEDS[0], most=SEEDS[1])
-    stop_repetition: bool = option(True, before=False)
-    reading: Literal["tolerant", "paper"] = option("tolerant", before="paper")
-    propose: ProposeSettings = group(ProposeSettings)
-    evolve: EvolveSettings = group(EvolveSettings, on_command_line=False)
-    documents: DocumentSettings = group(DocumentSettings, on_command_line=False)
-    screen: ScreenSettings = group(ScreenSettings)
-    novelty: NoveltySettings = group(NoveltySettings)
-    instances: InstanceSettings = group(InstanceSettings)
-    rules: RuleSettings = group(RuleSettings, on_command_line=False)
-    constraints: ConstraintSettings = group(ConstraintSettings, on_command_line=False)
-    semantic: SemanticSettings = group(SemanticSettings, on_command_line=False)
-
-
-@dataclass(frozen=True)
-class FeedbackSettings:
-    """What plans learn from the verdicts of earlier rounds.
-
-    Args:
-        proven: Of what is no seed task, only instructions with an accepted instance are shown as demonstrations, so
-            that a pool does not feed on its own debris. Where the run has a check, the instance must have passed: its
-            judgements are yes in all. What a check of a smaller share did not look at counts as without a check.
-        lookback: How many rounds back the newest verdicts are that a plan takes. Opening a round waits for them, so
-            labelling and check may trail by less, and when they end does not show in the data.
-    """
-
-    proven: bool = option(False, before=False)
-    lookback: int = option(6, least=1, most=1000, before=6)
-
-
 MOST_SAMPLES = 1000
 """Answers to one instruction."""
-
-
-@dataclass(frozen=True)
-class JudgeSettings:
-    """A check of the run's own: a model judges accepted instances while the run goes on.
-
-    Args:
-        rubric: What is asked: chat or base (the paper's three questions, for a chat model or a base model), or a TOML
-            file with [questions] of your own; empty for no check. What it says is a fact of the run, its name is not.
-        share: Share of the accepted instances that are judged, drawn by the hash of their ids.
-    """
-
-    rubric: str = option("", before="")
-    share: float = option(1.0, above=0, most=1, before=1.0)
 
 
 @dataclass(frozen=True)
@@ -129,26 +73,36 @@ class FormSettings:
             yield f"samples: is {self.samples}, and only with --label.as answer there are several"
 
 
-@dataclass(frozen=True, kw_only=True)
-class RunSettings(StepSettings):
-    """The options of the algorithm; those of engines and cluster are elsewhere.
+@dataclass(frozen=True)
+class StepSettings:
+    """The options of the steps from a prompt to a verdict.
 
     Args:
-        target: Accepted instructions to reach; the round that reaches it is finished whole.
-        check_pool: Screen imported instructions and check them for novelty; otherwise they are taken as they are.
+        seed: Seed of everything that is drawn.
+        stop_repetition: End an answer that goes in circles, with the engines that run the model here: of its instances
+            the last is dropped as repetition.
+        reading: How answers are read: tolerant (in any form that real models give them) or paper (by the rules of the
+            paper and its released code, which drop proposals that were cut by length whole).
         slots: What the words in braces of prompts that ask for instructions are filled with, as name=file: texts with
             a value a line, JSON lines or Parquet, or builtin for the shipped lists. What they hold is a fact of the
             run, where they lie is not.
     """
 
-    target: int = option(1000, least=1, alters_data=False)
-    check_pool: bool = True
-    rounds: RoundSettings = group(RoundSettings)
-    feedback: FeedbackSettings = group(FeedbackSettings, on_command_line=False)
-    label: FormSettings = group(FormSettings)
-    check: JudgeSettings = group(JudgeSettings, on_command_line=False)
+    seed: int = option(0, least=SEEDS[0], most=SEEDS[1])
+    stop_repetition: bool = option(True, before=False)
+    reading: Literal["tolerant", "paper"] = option("tolerant", before="paper")
+    propose: ProposeSettings = group(ProposeSettings)
     strategies: MixSettings = group(MixSettings, on_command_line=False)
     spread: SpreadSettings = group(SpreadSettings, on_command_line=False)
+    evolve: EvolveSettings = group(EvolveSettings, on_command_line=False)
+    documents: DocumentSettings = group(DocumentSettings, on_command_line=False)
+    screen: ScreenSettings = group(ScreenSettings)
+    novelty: NoveltySettings = group(NoveltySettings)
+    instances: InstanceSettings = group(InstanceSettings)
+    rules: RuleSettings = group(RuleSettings, on_command_line=False)
+    constraints: ConstraintSettings = group(ConstraintSettings, on_command_line=False)
+    semantic: SemanticSettings = group(SemanticSettings, on_command_line=False)
+    label: FormSettings = group(FormSettings)
     slots: NamedValues = option((), alters_data=False, on_command_line=False, in_recipes=True)
 
     @property
@@ -174,13 +128,63 @@ class RunSettings(StepSettings):
 
     def problems(self) -> Iterator[str]:
         """What is wrong with the options together."""
+        if bool(self.documents.files) is not bool(self.strategies.document):
+            lacks = "no share in strategies" if self.documents.files else "no documents.files"
+            yield f"strategies.document: has {lacks}; give both, or neither"
+
+
+@dataclass(frozen=True)
+class FeedbackSettings:
+    """What plans learn from the verdicts of earlier rounds.
+
+    Args:
+        proven: Of what is no seed task, only instructions with an accepted instance are shown as demonstrations, so
+            that a pool does not feed on its own debris. Where the run has a check, the instance must have passed: its
+            judgements are yes in all. What a check of a smaller share did not look at counts as without a check.
+        lookback: How many rounds back the newest verdicts are that a plan takes. Opening a round waits for them, so
+            labelling and check may trail by less, and when they end does not show in the data.
+    """
+
+    proven: bool = option(False, before=False)
+    lookback: int = option(6, least=1, most=1000, before=6)
+
+
+@dataclass(frozen=True)
+class JudgeSettings:
+    """A check of the run's own: a model judges accepted instances while the run goes on.
+
+    Args:
+        rubric: What is asked: chat or base (the paper's three questions, for a chat model or a base model), or a TOML
+            file with [questions] of your own; empty for no check. What it says is a fact of the run, its name is not.
+        share: Share of the accepted instances that are judged, drawn by the hash of their ids.
+    """
+
+    rubric: str = option("", before="")
+    share: float = option(1.0, above=0, most=1, before=1.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSettings(StepSettings):
+    """The options of the algorithm; those of engines and cluster are elsewhere.
+
+    Args:
+        target: Accepted instructions to reach; the round that reaches it is finished whole.
+        check_pool: Screen imported instructions and check them for novelty; otherwise they are taken as they are.
+    """
+
+    target: int = option(1000, least=1, alters_data=False)
+    check_pool: bool = True
+    rounds: RoundSettings = group(RoundSettings)
+    feedback: FeedbackSettings = group(FeedbackSettings, on_command_line=False)
+    check: JudgeSettings = group(JudgeSettings, on_command_line=False)
+
+    def problems(self) -> Iterator[str]:
+        """What is wrong with the options together."""
+        yield from super().problems()
         if self.feedback.proven and not self.labels:
             yield "feedback.proven: asks for accepted instances, and with label.as none there are none"
         if self.check.rubric and not self.labels:
             yield "check.rubric: asks about accepted instances, and with label.as none there are none"
-        if bool(self.documents.files) is not bool(self.strategies.document):
-            lacks = "no share in strategies" if self.documents.files else "no documents.files"
-            yield f"strategies.document: has {lacks}; give both, or neither"
         if self.strategies.judged and not self.check.rubric:
             yield "strategies.judged: the run has no check of its own; name a check.rubric"
         if self.feedback.lookback < self.rounds.lag:

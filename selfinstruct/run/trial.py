@@ -1,15 +1,16 @@
 """A trial of a prompt set: the first requests of a run, read and judged by the run's own code, and written nowhere.
 
-Asked are the first propose requests of a run's first round, then the labelling requests about the first of the
-instructions that are new. A run with the same options whose first round has as many requests asks the same and comes
-to the same verdicts.
+Asked are the first requests for instructions of a run's first round, each by the strategy that has its id, then the
+labelling requests about the first of the instructions that are new. A run with the same options whose first round has
+as many requests asks the same and comes to the same verdicts.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TypeVar
 
 from selfinstruct.pool import Pool
@@ -28,12 +29,14 @@ from selfinstruct.records import (
 )
 from selfinstruct.run.batches import Labelling, Proposing
 from selfinstruct.run.given import seed_candidates
+from selfinstruct.run.material import Material, mix_of
 from selfinstruct.run.measuring import answers_of, pool_index
 from selfinstruct.run.settings import StepSettings
-from selfinstruct.run.verdicts import Criteria, admitted, labelled, screened, survivors
-from selfinstruct.run.ways import Tasks
+from selfinstruct.run.verdicts import Criteria, admitted, labelled, left_out, screened, survivors
+from selfinstruct.run.ways import TextOf, way_of
 from selfinstruct.steps.readers import reader_of
-from selfinstruct.steps.strategies.listed import Paper
+from selfinstruct.steps.strategies.cells import CellIndex
+from selfinstruct.steps.strategies.document import RoundTexts, numbers_of
 from selfinstruct.steps.strategies.planned import PoolView
 from selfinstruct.storage.accounts import ENDINGS
 
@@ -105,22 +108,43 @@ class TrialFigures:
 class Trial:
     """One prompt set and its few requests."""
 
-    def __init__(self, settings: StepSettings, prompts: PromptSet, seeds: Sequence[SeedTask], number: int) -> None:
-        """Plan at most `number` requests: a fifth of them propose, one at least, and the others label."""
+    def __init__(
+        self,
+        settings: StepSettings,
+        prompts: PromptSet,
+        seeds: Sequence[SeedTask],
+        number: int,
+        material: Material | None = None,
+    ) -> None:
+        """Plan at most `number` requests: a fifth of them propose, one at least, and the others label.
+
+        Args:
+            prompts: With the slots of `material`.
+        """
         self.prompts = prompts
         self._settings = settings
         self._reader = reader_of(prompts, settings.reading)
         self._criteria = Criteria.of(settings, prompts.texts)
         self._seeds = list(seed_candidates(seeds))
-        self._pool = Pool()
-        self._pool.extend(self._seeds)
+        self._material = material or Material()
+        self._pool, cells_of = Pool(), self._material.cells
+        self._pool.extend(self._seeds, cells_of([each.text for each in self._seeds]) if cells_of else ())
         self._index, self._measure = pool_index(settings.novelty, settings.semantic), settings.semantic.measure
         self._index.insert(0, self._pool.texts)
-        strategy, view = Paper(settings.propose, settings.seed, prompts), PoolView(self._pool, len(self._pool))
+        view = PoolView(self._pool, len(self._pool))
+        if cells_of:
+            view = replace(view, cells=CellIndex(self._pool.cells, view.others))
         ids = [f"{round_name(ROUND)}/{at:05d}" for at in range(max(1, number // 5))]
-        self._proposing = [Proposing({}, [strategy.plan(id, view)]) for id in ids]
+        planned = mix_of(settings, prompts, self._material).plan(ids, view)
+        self._proposing = [Proposing({}, [each]) for each in planned]
         self._labelling: list[Labelling] = []
-        self._room = (number - len(ids)) // (1 if prompts.one_step else 2)
+        self._room = (number - len(ids)) // self._each if settings.labels else 0
+
+    @property
+    def _each(self) -> int:
+        """The requests that labelling takes for each instruction, at most."""
+        label = self._settings.label
+        return 1 + label.samples if label.as_ == "answer" else 1 if self.prompts.one_step else 2
 
     def run(self, engine: Engine) -> Iterator[Answer]:
         """Ask for all proposals at once, then for all labels, and give each answer as it comes."""
@@ -128,7 +152,7 @@ class Trial:
             yield Answer(request, completion, None, self._candidates([proposing]))
         new = [candidate for candidate in self._candidates(self._proposing) if candidate.accepted]
         instructions = (new or self._seeds)[: self._room]
-        way = Tasks(self._settings, self.prompts, self._reader)
+        way = way_of(self._settings, self.prompts, self._reader, self._text_of)
         self._labelling = [Labelling(way, [each]) for each in instructions]
         for labelling, request, completion in _asked(engine, self._labelling):
             is_question = request.kind is Kind.CLASSIFY
@@ -162,13 +186,23 @@ class Trial:
         """As the run judges them if its round has these requests."""
         rows = [row for proposing in batches for row in proposing.rows(ROUND, self._pool)]
         candidates, size = screened(rows, self._reader, self._criteria, self._pool.texts_of), len(self._pool)
-        neighbours, meanings = answers_of(self._index, size, survivors(candidates), (), self._measure)
+        without = left_out(candidates, rows, self._pool.ordinals_by_id)
+        neighbours, meanings = answers_of(self._index, size, survivors(candidates), without, self._measure)
         return list(admitted(candidates, neighbours, size, self._pool.id, self._criteria, meanings))
 
     def _instances(self, batches: Sequence[Labelling]) -> list[InstanceRow]:
         instructions = [instruction for labelling in batches for instruction in labelling.instructions]
         labels = [row for labelling in batches for row in labelling.rows(ROUND)]
-        return list(labelled(instructions, labels, self._reader, self._criteria))
+        return list(labelled(instructions, labels, self._reader, self._criteria, text_of=self._text_of))
+
+    @cached_property
+    def _text_of(self) -> TextOf | None:
+        """What instructions are answered from, once all that asks for them is answered."""
+        documents, settings = self._material.documents, self._settings
+        if documents is None or not settings.answers_from_texts:
+            return None
+        rows = [row for proposing in self._proposing for row in proposing.rows(ROUND, self._pool)]
+        return RoundTexts(settings.documents, documents, numbers_of(rows))
 
 
 def _asked(engine: Engine, batches: Sequence[Batch]) -> Iterator[tuple[Batch, Request, Completion]]:

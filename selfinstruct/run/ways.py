@@ -8,7 +8,7 @@ from typing import Protocol
 from selfinstruct.draws import seed_of
 from selfinstruct.prompts import PromptSet
 from selfinstruct.records import Candidate, Completion, Finish, Kind, Request
-from selfinstruct.run.settings import RunSettings, StepSettings
+from selfinstruct.run.settings import StepSettings
 from selfinstruct.steps.constraints import asked
 from selfinstruct.steps.instantiate import kind_for
 from selfinstruct.steps.readers import Reader
@@ -58,7 +58,7 @@ class Tasks:
 class Answers:
     """As a user is answered: an input for each instruction, or none, then so many answers."""
 
-    def __init__(self, settings: RunSettings, prompts: PromptSet) -> None:
+    def __init__(self, settings: StepSettings, prompts: PromptSet) -> None:
         self._settings = settings
         self._prompts = prompts
 
@@ -78,7 +78,7 @@ class Answers:
 class FromTexts:
     """What came of a text is answered from it, at once; all else in another way."""
 
-    def __init__(self, settings: RunSettings, prompts: PromptSet, text_of: TextOf, otherwise: Way) -> None:
+    def __init__(self, settings: StepSettings, prompts: PromptSet, text_of: TextOf, otherwise: Way) -> None:
         self._settings = settings
         self._prompts = prompts
         self._text_of = text_of
@@ -96,7 +96,18 @@ class FromTexts:
         return () if kind is Kind.DOCUMENT_ANSWER else self._otherwise.following(instruction, kind, completion)
 
 
-def _samples(settings: RunSettings, instruction: Candidate, kind: Kind, suffix: str) -> list[Request]:
+def way_of(settings: StepSettings, prompts: PromptSet, reader: Reader, text_of: TextOf | None) -> Way:
+    """How instructions are labelled under these settings.
+
+    Args:
+        text_of: None where none came of a text, or none is to be answered from it.
+    """
+    answers = settings.label.as_ == "answer"
+    way: Way = Answers(settings, prompts) if answers else Tasks(settings, prompts, reader)
+    return FromTexts(settings, prompts, text_of, way) if text_of else way
+
+
+def _samples(settings: StepSettings, instruction: Candidate, kind: Kind, suffix: str) -> list[Request]:
     """One prompt under as many seeds as answers are wanted."""
     ids = [f"{instruction.id}/answer/{sample}" for sample in range(settings.label.samples)]
     return [Request(id, kind, suffix, seed_of("request", settings.seed, id)) for id in ids]

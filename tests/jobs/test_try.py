@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -12,13 +13,16 @@ import pytest
 from cluster.settings import GenerateSettings, LabelPoolSettings
 from jobs.main import main
 from selfinstruct.engines import EngineSettings, TemplateOptions, open_engine
+from selfinstruct.face.options import settings_of
 from selfinstruct.prompts import load_prompts
-from selfinstruct.records import Table
+from selfinstruct.recipes import read_recipe
+from selfinstruct.records import Kind, Table
 from selfinstruct.run.inputs import read_inputs, warnings_about
 from selfinstruct.run.settings import StepSettings
 from selfinstruct.run.trial import Trial
 from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
 from selfinstruct.storage.accounts import tally
+from selfinstruct.storage.store import RunStore
 from selfinstruct.tiny import MODEL
 from tests.tools.runs import make_run
 
@@ -146,6 +150,76 @@ def test_the_runs_options_count(tmp_path: Path, capsys: pytest.CaptureFixture[st
     recipe.write_text("version: 1\nnovelty: {threshold: 0.05}\n")
     assert main([*command, "--recipe", str(recipe)]) == 0
     assert int(table_of(capsys.readouterr().out)["similar"][0]) > 5
+
+
+MIX = "strategies: {paper: 0.3, spread: 0.1, query: 0.2, evolve: 0.2, document: 0.2}\n"
+
+
+@pytest.fixture
+def mixed(tmp_path: Path) -> str:
+    """A recipe with all strategies, and a slot."""
+    words = [f"word{at}" for at in range(40)]
+    lines = [json.dumps({"text": " ".join(f"{word}of{at}" for word in words)}) for at in range(50)]
+    (tmp_path / "texts.jsonl").write_text("\n".join(lines) + "\n")
+    (tmp_path / "mixed.yaml").write_text(f"version: 1\n{MIX}documents: {{files: [{tmp_path / 'texts.jsonl'}]}}\n")
+    return str(tmp_path / "mixed.yaml")
+
+
+def test_a_recipes_strategies_are_tried(mixed: str, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["try", "--engine", "template", "--prompts", "chat", "--number", "120", "--recipe", mixed]
+    assert main(command) == 0
+    shown = capsys.readouterr().out
+    titles = Counter(re.findall(r"^chat {2}\S+ {2}(\w+)", shown, re.MULTILINE))
+    assert {"propose", "query", "evolve", "document", "document_answer", "classify"} <= titles.keys()
+    assert titles["propose"] + titles["query"] + titles["evolve"] + titles["document"] == 24
+    assert "word3of" in shown  # of the document, in the prompt for an instruction or for its answer
+    assert "% copied" in shown
+
+
+def test_answers_are_tried_as_they_are_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["try", "--engine", "template", "--prompts", "chat", "--number", "30", "--label.as", "answer"]
+    assert main([*command, "--label.samples", "2"]) == 0
+    shown = capsys.readouterr().out
+    titles = Counter(re.findall(r"^chat {2}\S+ {2}(\w+)", shown, re.MULTILINE))
+    assert titles["propose"] == 6
+    assert titles["input"] == 8
+    assert 0 < titles["answer"] <= 16
+    assert "no input is needed" in shown
+    assert int(table_of(shown)["labelled"][0]) == 8
+    assert main([*command[:-1], "none"]) == 0
+    assert table_of(capsys.readouterr().out)["labelled"] == ["0"]
+
+
+def test_a_trial_of_a_mix_asks_what_the_run_asks(mixed: str, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    command = ["generate", "--out", str(out), "--engine", "template", "--prompts", "chat", "--recipe", mixed]
+    assert main([*command, "--replicas", "0", "--target", "5", "--rounds.least", "24"]) == 0
+    store = RunStore(str(out))
+    rows = store.read(Table.PROPOSALS, 1).rows
+    recipe = settings_of(GenerateSettings(out="run"), {"prompts": "chat", "engine": "template"}, "", read_recipe(mixed))
+    inputs = read_inputs(recipe)
+    trial = Trial(recipe, inputs.prompts, inputs.seeds, 5 * len(rows), inputs.material)
+    asked = {answer.request.id: answer for answer in trial.run(open_engine(inputs.proposer, inputs.prompts))}
+    assert [asked[row.request_id].completion.text for row in rows] == [row.text for row in rows]
+    assert trial.figures().new == tally(store.read(Table.CANDIDATES, 1))["accepted"]
+    labels = {row.request_id: row.text for row in store.read(Table.LABELS, 1).rows}
+    both = asked.keys() & labels.keys()
+    assert {asked[id].request.kind for id in both} > {Kind.DOCUMENT_ANSWER}
+    assert all(asked[id].completion.text == labels[id] for id in both)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--prompts", "tiny"], "'tiny' has no query.toml"),
+        (["--prompts", "chat", "--engine", "openai", "--model", "m"], "does not know the model's chat template"),
+    ],
+)
+def test_a_set_or_engine_that_cannot_be_asked_so_is_refused(
+    mixed: str, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    assert main(["try", "--engine", "template", *arguments, "--recipe", mixed]) == 2
+    assert said in capsys.readouterr().err
 
 
 def test_nothing_new_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
