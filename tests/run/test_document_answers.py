@@ -233,7 +233,9 @@ def test_documents_that_nobody_needs_are_refused(
     assert "is written from a document; leave them out" in capsys.readouterr().err
 
 
-def test_what_is_merged_keeps_its_copies(texts: Path, whole: RunStore, tmp_path: Path) -> None:
+def test_what_is_merged_keeps_its_copies(
+    texts: Path, whole: RunStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     make(tmp_path / "other", texts, 30, seed=9)
     assert main(["merge", whole.blobs.url, str(tmp_path / "other"), "--out", str(tmp_path / "both")]) == 0
     both = RunStore(str(tmp_path / "both"))
@@ -241,6 +243,7 @@ def test_what_is_merged_keeps_its_copies(texts: Path, whole: RunStore, tmp_path:
     assert all(kept[row.id] == row.copied for row in rows(whole, Table.INSTANCES))
     named = ["--documents.files", str(texts), "--documents.id", "id"]
     assert main(["reparse", str(tmp_path / "both"), "--out", str(tmp_path / "again"), *named]) == 2
+    assert "was merged from runs whose answers" in capsys.readouterr().err
 
 
 def test_polished_outputs_are_not_said_to_be_copied(whole: RunStore, tmp_path: Path) -> None:
