@@ -19,5 +19,6 @@ class Novelty:
 if __name__ == "__main__":
     ray.data.DataContext.get_current().execution_options.preserve_order = True  # of similar rows the first stays
     rows = ray.data.read_parquet("runs/demo/instances")
+    rows = rows.filter(expr=col("accepted") & (col("origin") == "model"))  # what the model wrote and the run took
     rows = rows.map_batches(Novelty, compute=ray.data.ActorPoolStrategy(size=1))
     rows.filter(expr=col("is_new")).write_parquet("novel")

@@ -57,7 +57,10 @@ def test_the_example_for_ray_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
     texts = reworded_seeds(120, seed=6)
     (tmp_path / "runs/demo/instances").mkdir(parents=True)
-    pq.write_table(pa.table({"instruction": texts}), tmp_path / "runs/demo/instances/000001.parquet")
+    told = {"origin": ["model"] * 120, "accepted": [True] * 120}
+    pq.write_table(pa.table({"instruction": texts} | told), tmp_path / "runs/demo/instances/000001.parquet")
+    seeds = {"instruction": ["Given, and not to be read."] * 2, "origin": ["seed", "model"], "accepted": [True, False]}
+    pq.write_table(pa.table(seeds), tmp_path / "runs/demo/instances/000000.parquet")
     monkeypatch.chdir(tmp_path)
     ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
     try:
