@@ -59,7 +59,7 @@ from selfinstruct.reuse.replay import replay
 from selfinstruct.run.loop import SingleCompleter, drive
 from selfinstruct.run.rounds import Run, Stage, Write
 from selfinstruct.run.settings import RoundSettings, RunSettings
-from selfinstruct.settings import facts_of
+from selfinstruct.settings import facts_of, fingerprint_of
 from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
 from selfinstruct.storage.store import RunStore
 from selfinstruct.storage.timings import Timing, write_timing
@@ -223,7 +223,7 @@ def test_a_run_of_imported_rows_alone_is_reported(tmp_path: Path) -> None:
     run.begin(facts_of(run_settings))
     for effect in run.effects():
         if isinstance(effect, Write):
-            store.commit(effect.make(), "f" * 64)
+            store.commit(effect.make(), fingerprint_of(facts_of(run_settings)))
     out = tmp_path / "figures.json"
     page = tmp_path / "page.html"
     assert main(["report", store.blobs.url, "--out", str(page), f"--json={out}"]) == 0
@@ -238,7 +238,7 @@ def test_a_run_that_has_only_begun_is_reported(tmp_path: Path) -> None:
     run = Run(run_settings, load_prompts("tiny"), load_seeds(SEED_TASKS)[:3])
     store = RunStore(str(tmp_path / "run"))
     run.begin(facts_of(run_settings))
-    store.commit(run.effects()[0].make(), "f" * 64)  # type: ignore[union-attr]
+    store.commit(run.effects()[0].make(), fingerprint_of(facts_of(run_settings)))  # type: ignore[union-attr]
     assert main(["report", store.blobs.url, "--out", str(tmp_path / "page.html")]) == 0
 
 
@@ -294,22 +294,24 @@ def test_every_reason_is_told_in_words(reason: str) -> None:
 def test_a_conflicting_instance_has_its_partner(tmp_path: Path) -> None:
     store = RunStore(str(tmp_path / "run"))
     seeds, told = load_seeds(SEED_TASKS)[:3], Reason.CONFLICTING
-    run = Run(RunSettings(target=1), load_prompts("tiny"), seeds)
-    run.begin(facts_of(RunSettings(target=1)))
-    store.commit(run.effects()[0].make(), "f" * 64)  # type: ignore[union-attr]
-    store.commit(RoundFile(Table.INSTANCES, 0, ()), "f" * 64)
+    run_settings = RunSettings(target=1)
+    facts = facts_of(run_settings)
+    run, fingerprint = Run(run_settings, load_prompts("tiny"), seeds), fingerprint_of(facts)
+    run.begin(facts)
+    store.commit(run.effects()[0].make(), fingerprint)  # type: ignore[union-attr]
+    store.commit(RoundFile(Table.INSTANCES, 0, ()), fingerprint)
     store.commit(
-        RoundFile(Table.PROPOSALS, 1, (Proposal("000001/0", 1, "", (), "", Finish.STOP, 1, 1, None),)), "f" * 64
+        RoundFile(Table.PROPOSALS, 1, (Proposal("000001/0", 1, "", (), "", Finish.STOP, 1, 1, None),)), fingerprint
     )
     candidate = Candidate("000001/0/0", 1, "000001/0", 0, Origin.MODEL, "Add up.", True, None, None, None)
-    store.commit(RoundFile(Table.CANDIDATES, 1, (candidate,)), "f" * 64)
-    store.commit(RoundFile(Table.LABELS, 1, ()), "f" * 64)
+    store.commit(RoundFile(Table.CANDIDATES, 1, (candidate,)), fingerprint)
+    store.commit(RoundFile(Table.LABELS, 1, ()), fingerprint)
     pairs = [("1 and 2", "3"), ("1 and 2", "4"), ("5 and 6", "11")]
     instances = tuple(
         InstanceRow(f"000001/0/0/{at}", 1, "000001/0/0", "Add up.", False, *pair, False, told)
         for at, pair in enumerate(pairs)
     )
-    store.commit(RoundFile(Table.INSTANCES, 1, instances), "f" * 64)
+    store.commit(RoundFile(Table.INSTANCES, 1, instances), fingerprint)
     drawn = gather(store, FigureSettings(), lambda texts: None).rejected_instances
     assert {row["output"]: row[PARTNER] for row in drawn} == {"3": "4", "4": "3", "11": None}
     page = tmp_path / "page.html"

@@ -23,6 +23,7 @@ from selfinstruct.records import (
     RoundFile,
     Table,
 )
+from selfinstruct.settings import fingerprint_of
 from selfinstruct.storage.store import RunStore
 from tests.tools.runs import make_run
 
@@ -90,7 +91,7 @@ def hostile_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         RoundFile(Table.LABELS, 1, tuple(labels)),
         RoundFile(Table.INSTANCES, 1, tuple(instances)),
     ):
-        store.commit(file, "f" * 64)
+        store.commit(file, fingerprint_of(facts["facts"]))
     return folder
 
 
