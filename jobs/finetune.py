@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -79,17 +80,24 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def finetune(settings: FinetuneSettings) -> Outcome:
     """Check everything, train, and leave a model folder."""
-    from selfinstruct.finetune.folder import CHECKPOINTS, ModelFolder
-    from selfinstruct.finetune.plan import prepare
+    from selfinstruct.finetune.folder import ModelFolder
 
     _check(settings)
+    with closing(ModelFolder(settings.out)) as folder:
+        folder.hold()
+        return _tune(settings, folder)
+
+
+def _tune(settings: FinetuneSettings, folder: ModelFolder) -> Outcome:
+    from selfinstruct.finetune.folder import CHECKPOINTS
+    from selfinstruct.finetune.plan import prepare
+
     options = TransformersOptions(revision=settings.revision, trust_remote_code=settings.trust_remote_code)
     plan = prepare(
         settings.data, EngineSettings(model=settings.model, transformers=options), settings, settings.workers
     )
     for warning in plan.warnings():
         log.warning(warning)
-    folder = ModelFolder(settings.out)
     if folder.begin(plan.facts, {"base": settings.model, "sources": _sources(plan), "account": plan.account()}):
         print(f"{settings.out}: is there already, made from the same data with the same options")
         return Outcome({"out": settings.out, **plan.account(), "loss": _loss(folder)})

@@ -140,7 +140,7 @@ class Metadata:
             yield "versions"
         if not isinstance(facts := self.notes.get("facts", {}), dict):
             yield "facts"
-        elif (self.table, self.round) == (Table.CANDIDATES, 0) and fingerprint_of(facts) != self.fingerprint:
+        elif facts and (self.table, self.round) == (Table.CANDIDATES, 0) and fingerprint_of(facts) != self.fingerprint:
             yield "fingerprint"
         if any(type(self.notes.get(key, 0)) is not int for key in ("least", "most")):
             yield "least"

@@ -15,6 +15,7 @@ from selfinstruct.prompts import load_prompts
 from selfinstruct.records import Origin, Table
 from selfinstruct.run.rounds import Run
 from selfinstruct.run.settings import RunSettings
+from selfinstruct.settings import fingerprint_of
 from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
 from selfinstruct.storage.store import RunStore
 from tests.tools.runs import make_run
@@ -93,7 +94,7 @@ def test_report_and_export_are_those_of_the_commands(run: si.StoredRun, tmp_path
 def test_a_run_that_has_only_begun(tmp_path: Path) -> None:
     run, store = Run(RunSettings(), load_prompts("tiny"), load_seeds(SEED_TASKS)[:3]), RunStore(str(tmp_path / "run"))
     run.begin({})
-    store.commit(run.effects()[0].make(), "f" * 64)  # type: ignore[union-attr]
+    store.commit(run.effects()[0].make(), fingerprint_of({}))  # type: ignore[union-attr]
     begun = si.open_run(tmp_path / "run")
     assert (begun.accepted().num_rows, begun.candidates().num_rows, begun.sample()) == (0, 3, [])
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,7 @@ from jobs.main import main
 from selfinstruct.engines import EngineSettings, open_engine
 from selfinstruct.engines.checkpoint import Located
 from selfinstruct.engines.opening import open_tokenizer
-from selfinstruct.errors import InputError
+from selfinstruct.errors import HeldError, InputError
 from selfinstruct.finetune.encoding import IGNORED, EncodedSet, encode, end_tokens
 from selfinstruct.finetune.examples import Example, order, read_examples, run_digest
 from selfinstruct.finetune.folder import ModelFolder
@@ -30,7 +33,7 @@ from selfinstruct.records import Kind, Request
 from selfinstruct.run.loop import SingleCompleter, drive
 from selfinstruct.run.rounds import Run, Stage, Write
 from selfinstruct.run.settings import RoundSettings, RunSettings
-from selfinstruct.settings import facts_of
+from selfinstruct.settings import facts_of, fingerprint_of
 from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
 from selfinstruct.storage.store import RunStore
 from selfinstruct.storage.verify import digest
@@ -143,7 +146,7 @@ def test_sets_without_accepted_instances_are_refused(tmp_path: Path, capsys: pyt
     begun.begin({})
     for effect in begun.effects():
         if isinstance(effect, Write):
-            store.commit(effect.make(), "mark")
+            store.commit(effect.make(), fingerprint_of({}))
     blocked = tmp_path / "a file"
     blocked.write_text("")
     full = tmp_path / "full"
@@ -316,6 +319,35 @@ def test_metrics_are_taken_back_with_the_steps(tmp_path: Path) -> None:
     folder.rewind(2)
     folder.add({"step": 3, "loss": 1.0})
     assert list(folder.metrics()) == [{"step": 1}, {"step": 2}, {"step": 3, "loss": 1.0}]
+
+
+def test_two_trainings_on_one_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The second ends, and a first that was killed holds nobody up."""
+    holding = """
+import sys, time
+from selfinstruct.finetune.folder import ModelFolder
+folder = ModelFolder(sys.argv[1])
+folder.begin({"seed": 0}, {})
+print("held", flush=True)
+time.sleep(900)
+"""
+    out = tmp_path / "model"
+    first = subprocess.Popen([sys.executable, "-c", holding, str(out)], stdout=subprocess.PIPE)
+    try:
+        assert first.stdout is not None
+        assert first.stdout.readline() == b"held\n"
+        assert main(["finetune", "tasks.jsonl", "--out", str(out)]) == 3
+        (line,) = capsys.readouterr().err.splitlines()
+        assert "another finetune is at work here; let it go on, or end it and start again" in line
+    finally:
+        first.kill()
+        first.communicate()
+    with closing(ModelFolder(out)) as folder:
+        assert folder.begin({"seed": 0}, {}) is False
+        with pytest.raises(HeldError):
+            ModelFolder(out).begin({"seed": 0}, {})
+    with closing(ModelFolder(out)) as folder:
+        folder.hold()
 
 
 def test_order_and_templates_do_not_depend_on_the_process(run: Path) -> None:

@@ -24,13 +24,13 @@ HOSTILE = "labels/a\x1b[2J\nb\u202e.parquet"
 Alteration = Callable[[Path], object]
 
 COMMANDS = [["status"], ["show", "000001/00000/00"], ["sample"], ["plan", "--target", "900"], ["repair", "--dry_run"]]
-READERS = [["merge", "--out", "OUT"], ["reparse", "--out", "OUT"], ["export", "--out", "OUT"]]
+READERS = [["reparse", "--out", "OUT"], ["export", "--out", "OUT"]]
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "whole"
-    make_run(folder, target=80)
+    make_run(folder)
     return folder
 
 

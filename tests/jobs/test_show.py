@@ -15,7 +15,7 @@ from selfinstruct.records import Candidate, Finish, Kind, Label, Origin, Proposa
 from selfinstruct.run.loop import SingleCompleter, drive
 from selfinstruct.run.rounds import Run, Stage
 from selfinstruct.run.settings import RoundSettings, RunSettings
-from selfinstruct.settings import facts_of
+from selfinstruct.settings import facts_of, fingerprint_of
 from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
 from selfinstruct.storage.store import RunStore
 
@@ -112,7 +112,7 @@ def test_no_text_steers_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixtu
         RoundFile(Table.CANDIDATES, 1, (row,)),
         RoundFile(Table.LABELS, 1, (label,)),
     ):
-        store.commit(file, "f" * 64)
+        store.commit(file, fingerprint_of({}))
     text = shown(capsys, store.blobs.url, row.id)
     assert "\\x1b]0;title" in text
     assert "name the set's folder with --prompts" in text

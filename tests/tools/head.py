@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -56,6 +57,7 @@ def ray_head(cpus: int, **variables: str) -> Iterator[Head]:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
     environment["RAY_API_SERVER_ADDRESS"] = f"http://127.0.0.1:{dashboard}"
     try:
+        _wait(process, port, session / "head.log")
         yield Head(process, session, f"127.0.0.1:{port}", f"http://127.0.0.1:{metrics}/metrics", environment)
     finally:
         ours = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
@@ -65,6 +67,15 @@ def ray_head(cpus: int, **variables: str) -> Iterator[Head]:
                 left.kill()
         process.wait()
         shutil.rmtree(session, ignore_errors=True)
+
+
+def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    """Until the head takes connections, however busy the machine is."""
+    while process.poll() is None:
+        with suppress(OSError):
+            return socket.create_connection(("127.0.0.1", port), 60).close()
+        time.sleep(0.2)
+    raise RuntimeError(f"the head has ended: {log.read_text()}")
 
 
 def _free_ports(count: int) -> list[int]:
