@@ -151,7 +151,7 @@ def _nodes() -> tuple[list[Node], list[str]]:
 
 
 def _describe(address: str) -> Node:
-    """Runs on a node, and describes it."""
+    """Runs on a node, and describes it; what Ray has open there only where it is connected to any."""
     import shutil
     import tempfile
     from importlib.metadata import PackageNotFoundError, version
@@ -172,7 +172,7 @@ def _describe(address: str) -> Node:
         gpus=tuple(torch.cuda.get_device_name(at) for at in range(torch.cuda.device_count())),
         token=os.environ.get("RAY_AUTH_MODE") == "token",
         readable=_readable_token(),
-        open=_listening(_of_session(ray.get_runtime_context().get_session_name())),
+        open=_listening(_of_session(ray.get_runtime_context().get_session_name())) if ray.is_initialized() else (),
     )
 
 
