@@ -5,7 +5,7 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 
-.PHONY: demo demo-real test axe chaos soak mutants docs check format audit locks clean
+.PHONY: demo demo-real test test-fast axe chaos soak mutants docs check format audit locks clean
 
 demo: $(VENV)/ready
 	RAY_USAGE_STATS_ENABLED=0 $(BIN)/selfinstruct generate --out runs/demo --target 200 --replicas 2 --shards 2
@@ -19,6 +19,12 @@ demo-real: $(VENV)/ready
 
 test: $(VENV)/ready
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+# The algorithm's own parts, without a cluster, a model or a browser: two minutes.
+FAST := architecture.py settings.py
+FAST_FLOORS := steps sources novelty storage prompts recipes semantic constraints quality selection
+test-fast: $(VENV)/ready
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(FAST:%=tests/test_%) $(FAST_FLOORS:%=tests/%)
 
 # What the tests of the report look at its page with, for people who use a keyboard or hear it read; they skip without it.
 axe:
