@@ -36,6 +36,7 @@ from selfinstruct.settings import facts_of
 from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
 from selfinstruct.storage.store import RunStore
 from selfinstruct.storage.verify import digest, verify
+from tests.tools.head import start_ray
 
 PROMPTS = load_prompts("tiny")
 SEEDS = load_seeds(SEED_TASKS)
@@ -47,7 +48,7 @@ REPLICA = {"num_cpus": 0, "num_gpus": 0}
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
+    start_ray(num_cpus=2)
     yield
     ray.shutdown()
 
@@ -207,7 +208,7 @@ def generate(folder: Path, *options: str) -> subprocess.Popen[str]:
 
 
 def finished(process: subprocess.Popen[str]) -> tuple[int, str]:
-    output, _ = process.communicate(timeout=180)
+    output, _ = process.communicate(timeout=900)
     return process.returncode, output
 
 

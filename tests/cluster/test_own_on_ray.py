@@ -29,6 +29,7 @@ from selfinstruct.settings import facts_of
 from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
 from selfinstruct.storage.store import RunStore
 from selfinstruct.storage.verify import digest, verify
+from tests.tools.head import start_ray
 
 ROOT = Path(__file__).parents[2]
 SECTION = (ROOT / "docs/models.md").read_text().split("## Your own engine, your own filters")[1].split("\n## ")[0]
@@ -81,7 +82,7 @@ def cluster(modules: Path) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment(modules).items():
             patch.setenv(name, value)
-        ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
+        start_ray(num_cpus=2)
         yield
         ray.shutdown()
 

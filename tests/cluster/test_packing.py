@@ -16,6 +16,7 @@ from cluster.settings import RaySettings
 from selfinstruct.engines import IN_FLIGHT, EngineSettings, TemplateOptions, VLLMOptions, open_engine
 from selfinstruct.prompts import load_prompts
 from selfinstruct.records import Completion, Kind, Request
+from tests.tools.head import start_ray
 
 TWO_GPUS = EngineSettings("vllm", vllm=VLLMOptions(args=("tensor_parallel_size=2",)))
 SETTINGS = EngineSettings("template", template=TemplateOptions(batch=4))
@@ -24,7 +25,7 @@ SETTINGS = EngineSettings("template", template=TemplateOptions(batch=4))
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    ray.init(address="local", num_cpus=3, num_gpus=5, include_dashboard=False, log_to_driver=False)
+    start_ray(num_cpus=3, num_gpus=5)
     yield
     ray.shutdown()
 
@@ -32,7 +33,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def complete(pool: ReplicaPool, count: int, name: str) -> set[str]:
     pool.add([Request(f"{name}/{n}", Kind.CLASSIFY, f"Task: {n}", n) for n in range(count)])
     done: list[Completion] = []
-    end = time.monotonic() + 120
+    end = time.monotonic() + 900
     while len(done) < count and time.monotonic() < end:
         done += pool.step()
     return {completion.request_id for completion in done}

@@ -33,8 +33,8 @@ def submit(head: Head, *command: str, no_wait: bool = False) -> tuple[int, str]:
     """`ray job submit`, tried again while the head's agent is starting."""
     waiting = ["--no-wait"] if no_wait else []
     words = [str(RAY), "job", "submit", *waiting, "--working-dir", ".", "--", *command]
-    for _ in range(30):
-        done = subprocess.run(words, env=head.environment, cwd=ROOT, capture_output=True, text=True, timeout=240)
+    for _ in range(300):
+        done = subprocess.run(words, env=head.environment, cwd=ROOT, capture_output=True, text=True, timeout=900)
         output = done.stdout + done.stderr
         if done.returncode == 0 or "submitted successfully" in output:
             return done.returncode, output
@@ -84,13 +84,13 @@ def test_metrics_reach_prometheus_and_the_dashboard_asks_for_no_others(head: Hea
             time.sleep(1)
         assert asked - found == set()
     finally:
-        subprocess.run([str(RAY), "job", "stop", job], env=head.environment, capture_output=True, timeout=60)
+        subprocess.run([str(RAY), "job", "stop", job], env=head.environment, capture_output=True, timeout=600)
 
 
 def test_a_run_is_submitted_and_a_stranger_is_not_let_in(head: Head, run: Path) -> None:
     assert verify(RunStore(str(run))) == []
     stranger = {**head.environment, "RAY_AUTH_TOKEN": "f" * 64}
-    refused = subprocess.run([str(RAY), "job", "list"], env=stranger, capture_output=True, text=True, timeout=60)
+    refused = subprocess.run([str(RAY), "job", "list"], env=stranger, capture_output=True, text=True, timeout=600)
     assert refused.returncode != 0
 
 

@@ -23,6 +23,7 @@ from selfinstruct.errors import InputError
 from selfinstruct.prompts import load_prompts
 from selfinstruct.storage.object_blobs import ObjectBlobs
 from selfinstruct.tiny import MODEL
+from tests.tools.head import start_ray
 
 ROOT = Path(__file__).parents[2]
 
@@ -58,7 +59,7 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 def test_two_replicas_of_a_node_fetch_once(model: str, asked: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     settings, prompts = EngineSettings(model=model), load_prompts("tiny")
-    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
+    start_ray(num_cpus=2)
     try:
         opening = partial(open_engine, settings, prompts)
         pool = ReplicaPool([opening] * 2, 8, {"num_cpus": 1, "num_gpus": 0}, fetching=partial(fetch, settings))
@@ -100,7 +101,7 @@ weights.fetch(sys.argv[1], ("config.json", "*.safetensors"))
 
 def test_what_a_killed_process_has_fetched_is_kept(model: str, asked: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    died = subprocess.run([sys.executable, "-c", DIES, model], env=environment, timeout=60)
+    died = subprocess.run([sys.executable, "-c", DIES, model], env=environment, timeout=600)
     assert died.returncode == 9
     assert asked() == ["config.json"]
     monkeypatch.setattr(weights, "PART", 1_000_000)

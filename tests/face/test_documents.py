@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import selfinstruct as si
+from tests.tools.head import start_ray
 from tests.tools.texts import one_by_one, reworded_seeds
 
 ROOT = Path(__file__).parents[2]
@@ -62,7 +63,7 @@ def test_the_example_for_ray_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     seeds = {"instruction": ["Given, and not to be read."] * 2, "origin": ["seed", "model"], "accepted": [True, False]}
     pq.write_table(pa.table(seeds), tmp_path / "runs/demo/instances/000000.parquet")
     monkeypatch.chdir(tmp_path)
-    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
+    start_ray(num_cpus=2)
     try:
         runpy.run_path(str(ROOT / "examples/ray_data.py"), run_name="__main__")
     finally:

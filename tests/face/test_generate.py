@@ -97,7 +97,7 @@ def test_killed_again_and_again_it_ends_with_the_same_files(tmp_path: Path, expe
         if kills < 4 and process.poll() is None:
             time.sleep(draw.uniform(0, 0.5))
             process.send_signal(signal.SIGKILL)
-        if process.wait(timeout=120) == 0:
+        if process.wait(timeout=900) == 0:
             break
         assert process.returncode == -signal.SIGKILL
         kills += 1

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 import selfinstruct as si
 from selfinstruct.face import saved
+from tests.tools.head import start_ray
 from tests.tools.texts import one_by_one, reworded_seeds
 
 TEXTS = reworded_seeds(300, seed=8)
@@ -42,7 +43,7 @@ def test_verdicts_are_those_of_one_text_after_the_other(kind: str, cuts: list[in
 
 
 def test_shards_on_the_cluster_that_is_there_give_the_same_verdicts(tmp_path: Path) -> None:
-    ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False)
+    start_ray(num_cpus=1)
     try:
         with si.NoveltyIndex(shards=2) as index:
             verdicts = in_batches(index, TEXTS[:200], [50])

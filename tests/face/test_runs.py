@@ -18,6 +18,7 @@ from selfinstruct.run.settings import RunSettings
 from selfinstruct.settings import fingerprint_of
 from selfinstruct.sources.seeds import SEED_TASKS, load_seeds
 from selfinstruct.storage.store import RunStore
+from tests.tools.head import start_ray
 from tests.tools.runs import make_run
 
 
@@ -59,7 +60,7 @@ def test_the_same_rows_for_other_libraries(run: si.StoredRun) -> None:
     assert run.to_dataset().to_list() == rows
     with pytest.raises(si.InputError, match=r"call ray\.init\(\) before"):
         run.to_ray()
-    ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False)
+    start_ray(num_cpus=1)
     try:
         assert run.to_ray().take_all() == rows
     finally:

@@ -201,7 +201,7 @@ def test_a_pipe_of_a_shell_is_read() -> None:
     """`--config <(...)` names a pipe, and so does /dev/stdin after `|`."""
     command = f"{sys.executable} -m jobs.main generate --engine template --config"
     for line in (f"{command} <(echo 'target: no')", f"echo 'target: no' | {command} /dev/stdin"):
-        done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=60)
+        done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=600)
         assert done.returncode == 2
         assert ":1: 'target' takes one whole number, not false" in done.stderr
 

@@ -97,5 +97,5 @@ for line in "ex" "evaluate su" "export --val" "generate --novelty.index pre" "st
     echo "${{COMPREPLY[@]}}"
 done
 """
-    done = subprocess.run(["bash", "-c", asked], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(["bash", "-c", asked], capture_output=True, text=True, timeout=600)
     assert done.stdout.splitlines() == ["export", "superni", "--validation", "prefix", "--quiet"], done.stderr

@@ -85,7 +85,7 @@ run(Command("status", StatusSettings), work, ["run"])
 
 def test_a_pipe_gets_plain_lines(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "jobs.main", *generate(tmp_path / "run", 20, 0.0)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0
     assert "\x1b" not in done.stdout + done.stderr
     assert done.stdout.lstrip().startswith("A few of the accepted tasks:")
@@ -100,7 +100,7 @@ def test_status_follows_a_run_to_its_end(tmp_path: Path) -> None:
         while not RunStore(str(out)).rounds(Table.CANDIDATES):
             assert at_work.poll() is None
         following = [sys.executable, "-m", "jobs.main", "status", str(out), "--follow"]
-        done = subprocess.run(following, cwd=ROOT, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(following, cwd=ROOT, capture_output=True, text=True, timeout=900)
     finally:
         code = at_work.wait(120)
     assert (code, done.returncode) == (0, 0)

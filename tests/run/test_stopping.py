@@ -103,7 +103,7 @@ def generate(folder: Path, *options: str) -> subprocess.Popen[str]:
 def test_the_command_says_what_to_do_about_a_full_disk(small_disk: Path) -> None:
     leave(small_disk, kilobytes=80)  # the seed tasks fit, the run does not
     process = generate(small_disk / "run", "--wait_for_space", "1")
-    output, _ = process.communicate(timeout=180)
+    output, _ = process.communicate(timeout=900)
     assert process.returncode == 5, output
     assert "waiting up to 1 s for space" in output
     assert "make space and run the same command again" in output
@@ -119,7 +119,7 @@ def test_sigterm_ends_the_command_in_time_with_a_clear_line(tmp_path: Path) -> N
             assert process.poll() is None, process.communicate()[0]
             time.sleep(0.05)
         process.send_signal(signal.SIGTERM)
-        output, _ = process.communicate(timeout=25)
+        output, _ = process.communicate(timeout=300)
     finally:
         process.kill()
     assert process.returncode == 143, output

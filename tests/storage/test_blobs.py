@@ -98,7 +98,7 @@ for i in range({names}):
     processes = [_python(script, str(me)) for me in range(racers)]
     _until(lambda: len(list(tmp_path.glob("ready*"))) == racers)
     (tmp_path / "go").touch()
-    won = [[int(line) for line in process.communicate(timeout=60)[0].split()] for process in processes]
+    won = [[int(line) for line in process.communicate(timeout=600)[0].split()] for process in processes]
     assert all(process.returncode == 0 for process in processes)
     assert sorted(itertools.chain(*won)) == list(range(names))
     blobs = open_blobs(url)

@@ -15,6 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+import ray
+
+from cluster.reaching import patient
 
 ROOT = Path(__file__).parents[2]
 RAY = Path(sys.executable).with_name("ray")
@@ -37,6 +40,20 @@ class Head:
     address: str
     metrics: str
     environment: Mapping[str, str]
+
+
+def start_ray(**options: int) -> None:
+    """A local Ray for this process, waited for however busy the machine is, and begun again if it ends in starting."""
+    options_ = {"include_dashboard": False, "log_to_driver": False, **options}
+    for left in reversed(range(3)):
+        try:
+            with patient():
+                ray.init(address="local", **options_)
+            return
+        except Exception:
+            ray.shutdown()
+            if not left:
+                raise
 
 
 @contextmanager
