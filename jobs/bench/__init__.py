@@ -13,6 +13,7 @@ BENCHES = {
     "export": ("jobs.bench.export", "a run as a dataset: time, memory and size"),
     "novelty": ("jobs.bench.novelty", "the novelty check: each index against brute force and the reference"),
     "overhead": ("jobs.bench.overhead", "how busy the replicas are kept, and what a request costs the driver"),
+    "peers": ("jobs.bench.peers", "behind a server: this project beside others, by rows, requests and processor time"),
     "engine": ("jobs.bench.engine", "the transformers engine against plain generation, by kind and in whole rounds"),
     "vllm": ("jobs.bench.vllm", "the vLLM engine beside `LLM.generate` on the same requests"),
     "estimate": ("jobs.bench.estimate", "the estimate of quality: how often its intervals hold, and how wide they are"),
