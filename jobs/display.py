@@ -243,6 +243,6 @@ class Display(RunWatch):
     def _rate(self) -> str:
         """Tokens a second, and how long it will still take, where these are known."""
         rate = self._remaining.tokens_per_second()
-        left = f"about {span(self._left)} left" if self._left is not None else ""
+        left = f"about {span(self._left)} left" if self._left else ""
         told = [f"{rate:,.0f} tokens/s" if rate is not None else "", left]
         return ", ".join(part for part in told if part) or f"{span(time.monotonic() - self._begun)} so far"

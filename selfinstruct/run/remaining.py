@@ -93,10 +93,11 @@ class Remaining(Watch):
         if not (requests and new):
             return None
         share, missing = new / requests, max(0, run.settings.target - accepted)
-        asked = float(run.unanswered + self._proposed)
+        asked = more = 0.0  # what is open when the target is reached is not waited for
         if missing:  # rounds are whole, and when one reaches the target the next ones are open already
             size = self._recent[-1][0] if self._recent else 0
-            asked = max(asked, missing / share + (run.settings.rounds.lag - 0.5) * size)
+            asked = max(run.unanswered + self._proposed, missing / share + (run.settings.rounds.lag - 0.5) * size)
+            more = missing + size * share / 2
         per_request = proposals["tokens.completion"] / max(1, proposals["requests"])
         tokens = max(0.0, asked - self._proposed) * per_request
         if not run.settings.labels:
@@ -105,7 +106,7 @@ class Remaining(Watch):
         labelled = instructions_labelled(labels, run.settings.label.samples)
         if not labelled:
             return None
-        behind = max(0.0, accepted + asked * share - labelled) * labels["tokens.completion"] / labelled
+        behind = max(0.0, accepted + more - labelled) * labels["tokens.completion"] / labelled
         return tokens + max(0.0, behind - self._labelled)
 
 

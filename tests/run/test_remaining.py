@@ -36,7 +36,7 @@ class Looking(Watch):
         self.written += completion.completion_tokens
 
     def tick(self, run: Run) -> None:
-        if self._is_new:
+        if self._is_new or run.finished:
             seconds, rate = self._remaining.seconds(run), self._remaining.tokens_per_second()
             self.told.append((self.written, None if seconds is None or rate is None else seconds * rate))
             self._is_new = False
@@ -63,6 +63,7 @@ def test_what_remains_is_told_in_time_and_about_right(tmp_path: Path) -> None:
     assert len(known) >= len(first.told) - 4
     for written, left in known[: len(known) // 2]:
         assert 0.6 < left / (first.written - written) < 1.6
+    assert first.told[-1][1] == 0
     second = life(store, 800)
     assert all(left is not None for _, left in second.told), "an earlier life has told what it takes"
     for written, left in second.told[: len(second.told) // 2]:
