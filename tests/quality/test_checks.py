@@ -259,7 +259,7 @@ def test_a_plan_prices_usable_rows(store: RunStore, tmp_path: Path, capsys: pyte
     (timings / "000001.json").write_text(json.dumps(dataclasses.asdict(timing)))
     capsys.readouterr()
     assert main(["plan", store.blobs.url, "--target", "500", "--price", "3", "--json"]) == 0
-    plan, found = json.loads(capsys.readouterr().out)["usable"], find(store)
+    plan, found = json.loads(capsys.readouterr().out)["figures"]["usable"], find(store)
     assert found is not None
     assert found.usable is not None
     accepted_ = store.totals()[Table.CANDIDATES]["accepted"]
