@@ -207,8 +207,18 @@ def test_greedy_completions_are_those_of_transformers(opened: Any) -> None:
     assert {id: (each.text, each.finish, each.prompt_tokens) for id, each in ours.items()} == {
         id: (each.text, each.finish, each.prompt_tokens) for id, each in theirs.items()
     }
-    again = complete(with_prompts(opened, prompts), requests)
-    assert all(0 < each.cached_tokens < each.prompt_tokens for each in again.values())
+
+
+@needs_vllm
+def test_what_was_read_before_comes_from_the_prefix_cache(opened: Any) -> None:
+    """In whole blocks (128 tokens on a CPU), and the last token of a prompt is always read anew."""
+    engine = with_prompts(opened, prompts_with())
+    requests = make_requests(4, text="Write a poem about owls and the sea. " * 20)
+    complete(engine, requests)
+    block = opened._engine.vllm_config.cache_config.block_size
+    for each in complete(engine, requests).values():
+        assert each.prompt_tokens > block
+        assert each.cached_tokens == (each.prompt_tokens - 1) // block * block
 
 
 @needs_vllm
