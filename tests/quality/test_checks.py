@@ -393,7 +393,7 @@ def test_a_run_that_checks_itself_tells_what_the_judge_says(tmp_path: Path, caps
     recipe.write_text(json.dumps({"version": 1, "check": {"rubric": "base", "share": 0.5}}))
     options = ["--engine", "template", "--replicas", "0", "--target", "60", "--recipe", str(recipe)]
     assert main(["generate", "--out", str(tmp_path / "run"), *options]) == 0
-    told = capsys.readouterr().out
+    told = capsys.readouterr().err
     (checks,) = check_sets(RunStore(str(tmp_path / "run")))
     rows = len(judged(checks))
     right = sum(overall(said) is YES for said in judged(checks).values())
