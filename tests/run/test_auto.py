@@ -166,7 +166,7 @@ def test_the_log_says_why_the_mix_moved(tmp_path: Path, capfd: pytest.CaptureFix
     rounds = ["--rounds.least", "8", "--rounds.most", "12"]
     options = ["--recipe", str(recipe), "--prompts", "chat", "--engine", "template", "--target", "400", *rounds]
     assert main(["generate", "--out", str(tmp_path / "run"), "--replicas", "0", *options]) == 0
-    lines = [line for line in capfd.readouterr().out.splitlines() if line.startswith("mix: ")]
+    lines = [line for line in capfd.readouterr().err.splitlines() if line.startswith("mix: ")]
     told = mixes(RunStore(str(tmp_path / "run")))
     assert lines
     assert lines[0] == next(line for mix in told if (line := moved(told[0], mix)))
