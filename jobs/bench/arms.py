@@ -178,7 +178,7 @@ def opened(settings: ArmSettings, work: Path, shown: Sequence[SeedTask]) -> list
     lines = []
     for seed in range(settings.repeats):
         for arm in settings.arms:
-            options = options_of(settings, arm, seed, work / f"{arm}-{seed}", file)
+            options, _ = generating.as_begun(options_of(settings, arm, seed, work / f"{arm}-{seed}", file))
             inputs = read_inputs(options)
             lines.append(Line(arm, seed, options, inputs, generating.open_store(options, inputs.facts)))
     return lines

@@ -129,7 +129,7 @@ def tell(settings: ArmSettings, lines: Sequence[Line], table: StaticTable, refer
         "\n".join(report(summary, against, tokens, settings.repeats, len(reference), settings.label != "none")),
         flush=True,
     )
-    names = ("engine", "tokens", "slice", "repeats", "requests", "label", "cosine")
+    names = ("engine", "repeats", "requests", "label", "cosine")
     figures = {
         "settings": {
             "model": Path(str(settings.model)).name,

@@ -245,3 +245,25 @@ def test_whoever_still_waits_when_the_engine_is_closed_is_told() -> None:
     a.add([request("2", "after")])
     with pytest.raises(ClosedError):
         a.step()
+
+
+def test_the_document_has_the_figures_of_the_committed_bench() -> None:
+    root = Path(__file__).parents[2]
+    document = (root / "docs/diversity.md").read_text(encoding="utf-8")
+    figures = json.loads((root / "docs/bench/yield-model.json").read_text())
+    for arm, each in figures["arms"].items():
+        low, high = each["rows"]["interval"]
+        cells = [
+            f"`{arm}`",
+            f"{each['accepted']['mean']:,.0f}",
+            f"{each['distinct_share']['mean']:.1%}",
+            f"{each['rows']['mean']:,.0f} ({low:,.0f} to {high:,.0f})",
+            f"{each['reach']['mean']:.3f}",
+            f"{each['count']['mean']:.0f}",
+        ]
+        assert f"| {' | '.join(cells)} |" in document
+    assert f"after {figures['tokens']:,} tokens" in document
+    for found in (each["rows"] for each in figures["against"].values()):
+        low, high = found["interval"]
+        assert f"{found['mean']:+,.0f} ({low:+,.0f} to {high:+,.0f})" in document
+        assert f"{found['detectable']:,.0f} would be found four times in five" in document
