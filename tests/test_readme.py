@@ -57,6 +57,7 @@ def test_marked_commands_run_as_they_stand(document: str, tmp_path: Path) -> Non
     (tmp_path / ".venv").mkdir()
     (tmp_path / ".venv/bin").symlink_to(Path(sys.executable).parent)
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "RAY_USAGE_STATS_ENABLED": "0"}
+    environment.pop("RAY_AUTH_MODE")  # as a user's shell has it
     script = "set -eu\n" + "".join(MARKED[document])
     done = subprocess.run(["sh", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
