@@ -85,7 +85,7 @@ def bench(settings: VLLMBenchSettings) -> Outcome:
     try:
         import vllm
     except ImportError as error:
-        raise InputError(f"bench vllm: {error}; pip install 'selfinstruct[vllm]'") from error
+        raise InputError(f"{error}; pip install 'selfinstruct[vllm]'") from error
     llm = vllm.LLM(**arguments)
     engine, texts = around(llm.llm_engine, of, prompts), Texts(prompts, 0)
 
