@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+import signal
 import sys
 import urllib.request
 from collections.abc import Iterator
@@ -15,6 +16,10 @@ import pytest
 
 # Ray turns tokens on by itself for some clusters and not for others, and a process keeps the mode of its first one.
 os.environ["RAY_AUTH_MODE"] = "disabled"
+
+# A shell has what it starts in the background ignore interrupts, and all that the tests start would ignore them, too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 hypothesis.settings.register_profile("no deadline", deadline=None)
 hypothesis.settings.load_profile("no deadline")

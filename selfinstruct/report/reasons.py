@@ -32,6 +32,7 @@ EXPLAINED: Mapping[str, str] = {
     Reason.REPEATS_ITSELF: "most of the text was there before in the same text",
     Reason.ASKS_NOTHING: "a statement that asks for nothing",
     Reason.BREAKS_CONSTRAINT: "the output does not do what the end of its instruction demands",
+    Reason.COPIED: "more of the output stands word for word in its document than the recipe allows",
     Reason.NOT_ASKED: "the run was made from stored answers, and there is none for this instruction",
     Reason.NOT_SELECTED: "others were chosen to be labelled",
     # of whole instructions, and of the choice that a report is about

@@ -311,4 +311,4 @@ def test_a_chat_model_without_a_system_role_can_be_tried(
         (prompts / f"{name}.toml").write_text(text.replace("max_tokens = 1", "max_tokens = 2 # 1"))
     assert main(["try", "--model", model, "--prompts", str(prompts), "--number", "3"]) == 0
     assert "a" in capsys.readouterr().out
-    assert len(warnings_in(caplog)) == 1
+    assert sum("refuses a system message" in warning for warning in warnings_in(caplog)) == 1

@@ -23,7 +23,7 @@ def settings_classes() -> Iterator[type]:
     """The settings of all commands, and the groups within them."""
     seen: set[type] = set()
     for module in pkgutil.walk_packages(jobs.__path__, "jobs."):
-        if module.name.endswith("__main__"):
+        if module.name.endswith(("__main__", "distilabel_pipeline")):  # the second runs where distilabel is
             continue
         for name, found in vars(importlib.import_module(module.name)).items():
             if inspect.isclass(found) and dataclasses.is_dataclass(found) and name.endswith("Settings"):

@@ -60,7 +60,8 @@ def test_load_tests_are_told_of_on_demand() -> None:
 
 
 @pytest.mark.parametrize(("name", "example"), [(name, each) for name in EVERY for each in EVERY[name].examples])
-def test_examples_are_commands(name: str, example: str) -> None:
+def test_examples_are_commands(name: str, example: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # --json=FILE writes there
     words = shlex.split(example.partition(" > ")[0])
     assert words[: 1 + len(name.split())] == ["selfinstruct", *name.split()]
     command: Command[object] = EVERY[name]

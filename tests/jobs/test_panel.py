@@ -112,16 +112,16 @@ def test_status_follows_a_run_to_its_end(tmp_path: Path) -> None:
 def test_a_command_that_takes_a_while_has_a_bar(tmp_path: Path) -> None:
     texts = tmp_path / "texts.jsonl"
     rows = [
-        json.dumps({"instruction": f"Describe the city of number {n} in the {n % 97}th year."}) for n in range(4000)
+        json.dumps({"instruction": f"Describe the city of number {n} in the {n % 97}th year."}) for n in range(10000)
     ]
     texts.write_text("\n".join(rows))
     session = Session(["dedup", str(texts), "--out", str(tmp_path / "out"), "--novelty.threshold", "1"])
     assert session.finish() == 0
     assert "judging" in session.seen
-    assert "/4000" in session.seen.replace(",", "")
+    assert "/10000" in session.seen.replace(",", "")
     shown = "\n".join(session.screen.rows)
     assert "judging" not in shown, "it goes when the work is done"
-    assert "4000 texts: " in shown
+    assert "10000 texts: " in shown
 
 
 def test_a_model_that_is_asked_has_a_bar_with_its_pace(tmp_path: Path) -> None:

@@ -135,7 +135,7 @@ def test_status_and_plan_and_report_say_it(tmp_path: Path, run: RunStore, capsys
     assert "mean best cosine of 1 reference texts" in said(capsys, *words)
     assert 'id="diversity"' in page.read_text()
     assert "reference texts" in page.read_text()
-    assert json.loads(figures.read_text())["diversity"]["reference"] == 1
+    assert json.loads(figures.read_text())["figures"]["diversity"]["reference"] == 1
 
 
 def test_without_the_table_each_says_so(
@@ -147,7 +147,7 @@ def test_without_the_table_each_says_so(
     monkeypatch.setattr("selfinstruct.semantic.table.distribution", gone)
     assert "pip install" in said(capsys, "plan", run.blobs.url, "--target", "5000")
     assert "pip install" in said(capsys, "report", run.blobs.url, "--out", str(tmp_path / "page.html"))
-    assert "Not computed: " in (tmp_path / "page.html").read_text()
+    assert "was not computed: " in (tmp_path / "page.html").read_text()
 
 
 @pytest.mark.parametrize("text", ["Name the capital of Chad, please.", "name the CAPITAL of chad please"])

@@ -136,7 +136,7 @@ def test_a_run_keeps_what_was_whole_and_counts_the_rest(
     out = str(tmp_path / "run")
     command = ["generate", "--engine", "openai", "--model", "m", "--openai.url", server.url, "--prompts", "base"]
     assert main([*command, "--out", out, "--replicas", "0", "--target", "40", "--rounds.least", "4"]) == 0
-    assert re.search(r"went in circles: propose \d+%, input_first \d+%", capsys.readouterr().out)
+    assert re.search(r"went in circles: propose \d+%, input_first \d+%", capsys.readouterr().err)
     store = RunStore(out)
     assert verify(store) == []
     proposals, labels = read(store, Table.PROPOSALS), read(store, Table.LABELS)
