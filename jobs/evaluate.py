@@ -102,21 +102,24 @@ class ConstraintsSettings(EvaluateSettings):
     limit: int | None = option(None, least=1)
 
 
+THE_MODEL = (
+    "model",
+    "name",
+    "engine",
+    "openai.url",
+    "replicas",
+    "prompt.chat",
+    "prompt.max_tokens",
+    "ray.address",
+)
+"""What each of the three commands shows of the model, where one asks for a short page."""
+
 SUPERNI = Command(
     "evaluate superni",
     SuperniSettings,
     shown={
         "the benchmark": ("split", "limit_tasks", "limit", "per_task"),
-        "the model": (
-            "model",
-            "name",
-            "engine",
-            "openai.url",
-            "replicas",
-            "prompt.chat",
-            "prompt.max_tokens",
-            "ray.address",
-        ),
+        "the model": THE_MODEL,
     },
     examples=(
         "selfinstruct evaluate superni --model models/llama-si --tasks natural-instructions --out runs/superni",
@@ -129,16 +132,7 @@ TASKS = Command(
     TasksSettings,
     shown={
         "the tasks": ("limit",),
-        "the model": (
-            "model",
-            "name",
-            "engine",
-            "openai.url",
-            "replicas",
-            "prompt.chat",
-            "prompt.max_tokens",
-            "ray.address",
-        ),
+        "the model": THE_MODEL,
     },
     examples=(
         "selfinstruct evaluate tasks --model models/llama-si --tasks user_oriented_instructions.jsonl --out runs/users",
@@ -151,16 +145,7 @@ CONSTRAINTS = Command(
     ConstraintsSettings,
     shown={
         "the questions": ("tasks", "two", "codi", "limit", "seed"),
-        "the model": (
-            "model",
-            "name",
-            "engine",
-            "openai.url",
-            "replicas",
-            "prompt.chat",
-            "prompt.max_tokens",
-            "ray.address",
-        ),
+        "the model": THE_MODEL,
     },
     examples=(
         "selfinstruct evaluate constraints --model models/llama-si --out runs/kept",

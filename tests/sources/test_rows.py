@@ -287,7 +287,7 @@ def test_folders_devices_and_named_pipes_are_refused(tmp_path: Path) -> None:
         assert said in refusal(place)
         if "://" not in str(place):
             assert said in refusal(place, lambda url: load_seeds(Path(url)))
-    with pytest.raises(InputError, match=r"a\\0.jsonl: cannot be read|cannot be read"):
+    with pytest.raises(InputError, match="cannot be read"):
         values_in("a\0.jsonl")
 
 
