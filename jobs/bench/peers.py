@@ -3,7 +3,8 @@
 The server (`loopback`) has no model and one latency; all else is the clients' doing. Each runs in processes of its own
 with the same number of requests under way, and makes so many rows:
 
-- *base* and *instruct*, the command `generate` with these prompt sets: two labelling requests a row, and one.
+- *base* and *instruct*, the command `generate` with these prompt sets: two labelling requests a row, and one. *Base on
+  Ray* has a replica and a shard in processes of Ray's, whose processor time nobody is told.
 - *distilabel*, `SelfInstruct` and `TextGeneration` (`distilabel_pipeline`), which checks no novelty. It needs a Python
   that has it, by `--distilabel`.
 - *released*, the first step of the released code (`released_loop`): instructions alone.
@@ -81,7 +82,7 @@ class Figures:
     start_seconds: float  # from the command to the first request
     first_row_seconds: float  # from the command
     whole_seconds: float  # from the command to its end
-    processor_seconds: float  # of all the client's processes
+    processor_seconds: float | None  # of all the client's processes, where the system tells
     most_under_way: int
     of_latency: float | None  # requests * latency / (seconds * under way), where there is a latency
 
@@ -91,9 +92,9 @@ class Figures:
         return self.rows / self.whole_seconds
 
     @property
-    def ms_per_request(self) -> float:
+    def ms_per_request(self) -> float | None:
         """Of processor time."""
-        return 1000 * self.processor_seconds / self.requests
+        return None if self.processor_seconds is None else 1000 * self.processor_seconds / self.requests
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +146,7 @@ def bench(settings: PeersSettings) -> Outcome:
 def clients(settings: PeersSettings) -> list[str]:
     """Those that can be measured here."""
     others = {"distilabel": settings.distilabel is not None, "released": settings.limit > 0}
-    return ["base", "instruct", *(name for name, there in others.items() if there)]
+    return ["base", "instruct", "ray", *(name for name, there in others.items() if there)]
 
 
 def middle(measured: Sequence[Figures]) -> Figures:
@@ -170,7 +171,7 @@ def _measured(settings: PeersSettings, who: str, rows: int, latency: float) -> F
         start_seconds=round(seen.first - ended.began, 3),
         first_row_seconds=round(ended.first - ended.began, 3),
         whole_seconds=round(ended.seconds, 3),
-        processor_seconds=round(ended.processor_seconds, 3),
+        processor_seconds=None if who == "ray" else round(ended.processor_seconds, 3),
         most_under_way=seen.most,
         of_latency=round(share, 4) if latency else None,
     )
@@ -179,7 +180,7 @@ def _measured(settings: PeersSettings, who: str, rows: int, latency: float) -> F
 # ---- the clients
 
 
-def _generate(prompts: str) -> Callable[[PeersSettings, str, int, Path], Ended]:
+def _generate(prompts: str, *where: str) -> Callable[[PeersSettings, str, int, Path], Ended]:
     def client(settings: PeersSettings, url: str, rows: int, folder: Path) -> Ended:
         from selfinstruct.records import Table
         from selfinstruct.storage.store import RunStore
@@ -187,7 +188,7 @@ def _generate(prompts: str) -> Callable[[PeersSettings, str, int, Path], Ended]:
         out = folder / "run"
         command = [sys.executable, "-m", "jobs.main", "generate", "--engine", "openai", "--model", "m"]
         command += ["--openai.url", url, "--openai.concurrency", str(settings.under_way), "--prompts", prompts]
-        command += ["--out", str(out), "--target", str(rows), "--replicas", "0"]
+        command += ["--out", str(out), "--target", str(rows), *where]
         first: list[float] = []
         ended = _process(command, first, lambda: (out / "instances" / "000001.parquet").exists())
         made = RunStore(str(out)).totals()[Table.CANDIDATES]["accepted"]
@@ -208,8 +209,9 @@ def _released(settings: PeersSettings, url: str, rows: int, folder: Path) -> End
 
 
 CLIENTS: Mapping[str, Callable[[PeersSettings, str, int, Path], Ended]] = {
-    "base": _generate("base"),
-    "instruct": _generate("instruct"),
+    "base": _generate("base", "--replicas", "0"),
+    "instruct": _generate("instruct", "--replicas", "0"),
+    "ray": _generate("base", "--replicas", "1", "--shards", "1"),
     "distilabel": _distilabel,
     "released": _released,
 }
@@ -325,14 +327,20 @@ def row(figures: Figures) -> str:
         f"{figures.rows_per_second:,.1f}",
         f"{figures.requests / figures.seconds:,.0f}",
         f"{figures.of_latency:.1%}" if figures.of_latency is not None else "",
-        f"{figures.ms_per_request:.2f}",
+        f"{figures.ms_per_request:.2f}" if figures.ms_per_request is not None else "",
         f"{figures.start_seconds:.1f}",
         f"{figures.first_row_seconds:.1f}",
     )
     return f"| {' | '.join(cells)} |"
 
 
-NAMES = {"base": "`base`", "instruct": "`instruct`", "distilabel": "distilabel", "released": "released loop"}
+NAMES = {
+    "base": "`base`",
+    "instruct": "`instruct`",
+    "ray": "`base` on Ray",
+    "distilabel": "distilabel",
+    "released": "released loop",
+}
 
 
 if __name__ == "__main__":

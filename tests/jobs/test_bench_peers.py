@@ -22,7 +22,7 @@ def test_bench_peers_measures_each_client(tmp_path: Path, capsys: pytest.Capture
     figures = json.loads((tmp_path / "peers.json").read_text())
     assert figures["server_requests_per_processor_second"] > 0
     lines = {line["who"]: peers.Figures(**line) for line in figures["lines"]}
-    assert list(lines) == ["base", "instruct", "released"]
+    assert list(lines) == ["base", "instruct", "ray", "released"]
     shown = capsys.readouterr().out
     for line in lines.values():
         assert line.rows >= 64
@@ -31,6 +31,7 @@ def test_bench_peers_measures_each_client(tmp_path: Path, capsys: pytest.Capture
         assert 0 < (line.of_latency or 0) <= 1.01
         assert peers.row(line) in shown
     proposals = lines["instruct"].requests - lines["instruct"].rows
+    assert lines["ray"].requests >= lines["ray"].rows
     assert lines["base"].requests == proposals + 2 * lines["base"].rows
     assert lines["released"].requests * loopback.LISTED >= lines["released"].rows
 
