@@ -82,7 +82,7 @@ NO_SYSTEM = re.compile(
 )
 """What a server says that takes no system message, some with a status as if it were in trouble."""
 
-WAIT = 0.1
+WAIT = 0.02
 """Seconds that a step waits for an answer."""
 
 FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0

@@ -258,6 +258,7 @@ def test_the_document_has_the_figures_of_the_committed_bench() -> None:
             f"{each['accepted']['mean']:,.0f}",
             f"{each['distinct_share']['mean']:.1%}",
             f"{each['rows']['mean']:,.0f} ({low:,.0f} to {high:,.0f})",
+            f"{1e6 / each['rows']['mean']:,.0f}",
             f"{each['reach']['mean']:.3f}",
             f"{each['count']['mean']:.0f}",
         ]

@@ -121,9 +121,8 @@ def test_what_an_interrupted_life_was_told_is_not_asked_again(run: Path, tmp_pat
     command = [sys.executable, "-m", "jobs.main", "polish", str(run), "--out", str(out), *POLISHER]
     slow = ["--template.latency", "0.3", "--template.batch", "4", "--in_flight", "8"]
     driver = subprocess.Popen([*command, *slow], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
-    while driver.poll() is None and not (out / "instances" / "000000.parquet").exists():
-        time.sleep(0.02)
-    time.sleep(1.5)
+    while driver.poll() is None and not (out / "instances" / "000001.parquet").exists():
+        time.sleep(0.02)  # batches reach over the ends of rounds
     driver.send_signal(signal.SIGTERM)
     assert driver.stderr is not None
     said = driver.stderr.read()

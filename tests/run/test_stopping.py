@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import shutil
@@ -24,6 +23,7 @@ from selfinstruct.storage.repair import damaged_from, with_followers
 from selfinstruct.storage.segments import read_segments
 from selfinstruct.storage.store import RunStore
 from selfinstruct.storage.verify import digest, verify
+from tests.tools.disks import leave, small_disk
 from tests.tools.simulator.whole import whole_run
 
 
@@ -38,57 +38,35 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 256 KiB, which is full."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", folder], capture_output=True, text=True
-    )
-    if mounted.returncode:
-        pytest.skip(f"no file system can be mounted here: {mounted.stderr.strip()}")
-    try:
-        fill(folder)
+def disk(tmp_path: Path) -> Iterator[Path]:
+    with small_disk(tmp_path / "disk") as folder:
         yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", folder], check=True)
 
 
-def fill(folder: Path) -> None:
-    with contextlib.suppress(OSError), (folder / "ballast").open("wb", buffering=0) as file:
-        while True:
-            file.write(b"x" * 4096)
-
-
-def leave(folder: Path, kilobytes: int) -> None:
-    """Make so much space."""
-    (folder / "ballast").write_bytes(b"x" * (256 - kilobytes) * 1024)
-
-
-def test_a_full_disk_is_waited_for(small_disk: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    blobs = open_blobs(str(small_disk / "run"), patience=60)
-    threading.Timer(1.0, (small_disk / "ballast").unlink).start()
+def test_a_full_disk_is_waited_for(disk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    blobs = open_blobs(str(disk / "run"), patience=60)
+    threading.Timer(1.0, (disk / "ballast").unlink).start()
     assert blobs.put("t/1", b"x" * 100_000)
     assert blobs.get("t/1") == b"x" * 100_000
     assert "the disk is full; waiting up to 60 s for space" in capsys.readouterr().err
 
 
-def test_a_disk_that_stays_full_is_one_clear_line_and_leaves_nothing(small_disk: Path) -> None:
-    blobs = open_blobs(str(small_disk / "run"), patience=1)
+def test_a_disk_that_stays_full_is_one_clear_line_and_leaves_nothing(disk: Path) -> None:
+    blobs = open_blobs(str(disk / "run"), patience=1)
     with pytest.raises(FailureError, match=r"No space left on device for 1 s; make space and run the same command"):
         blobs.put("t/1", b"x" * 100_000)
-    assert [path.name for path in small_disk.rglob("*") if path.is_file()] == ["ballast"]
+    assert [path.name for path in disk.rglob("*") if path.is_file()] == ["ballast"]
 
 
-def test_a_run_goes_on_when_there_is_space_again(small_disk: Path, run: Path) -> None:
-    leave(small_disk, kilobytes=80)
+def test_a_run_goes_on_when_there_is_space_again(disk: Path, run: Path) -> None:
+    leave(disk, kilobytes=80)
     with pytest.raises(FailureError, match="No space left"):
-        whole_run(str(small_disk / "run"), target=12)
-    stopped = RunStore(str(small_disk / "run"))
+        whole_run(str(disk / "run"), target=12)
+    stopped = RunStore(str(disk / "run"))
     assert verify(stopped) == []
     assert 0 < len(stopped.rounds(Table.CANDIDATES)) < len(RunStore(str(run)).rounds(Table.CANDIDATES))
-    subprocess.run(["mount", "-o", "remount,size=4m", small_disk], check=True)
-    assert digest(whole_run(str(small_disk / "run"), target=12)) == digest(RunStore(str(run)))
+    subprocess.run(["mount", "-o", "remount,size=4m", disk], check=True)
+    assert digest(whole_run(str(disk / "run"), target=12)) == digest(RunStore(str(run)))
 
 
 # ---- the whole command
@@ -100,16 +78,16 @@ def generate(folder: Path, *options: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
-def test_the_command_says_what_to_do_about_a_full_disk(small_disk: Path) -> None:
-    leave(small_disk, kilobytes=80)  # the seed tasks fit, the run does not
-    process = generate(small_disk / "run", "--wait_for_space", "1")
+def test_the_command_says_what_to_do_about_a_full_disk(disk: Path) -> None:
+    leave(disk, kilobytes=80)  # the seed tasks fit, the run does not
+    process = generate(disk / "run", "--wait_for_space", "1")
     output, _ = process.communicate(timeout=900)
     assert process.returncode == 5, output
     assert "waiting up to 1 s for space" in output
     assert "make space and run the same command again" in output
     assert output.splitlines()[-1].endswith("; the same command goes on")
-    assert verify(RunStore(str(small_disk / "run"))) == []
-    assert not list((small_disk / "run").rglob(".*.parquet.*"))
+    assert verify(RunStore(str(disk / "run"))) == []
+    assert not list((disk / "run").rglob(".*.parquet.*"))
 
 
 def test_sigterm_ends_the_command_in_time_with_a_clear_line(tmp_path: Path) -> None:
