@@ -157,7 +157,8 @@ def _as_ours(error: BaseException) -> SelfInstructError | None:
     where = f"{error.filename}: " if error.filename is not None else ""
     if where and error.errno in {*UNUSABLE, errno.ENOENT, errno.EEXIST}:
         return InputError(f"{where}{error.strerror}; name another")
-    return FailureError(f"{where}{error.strerror or error}")
+    remedy = "; name another by TMPDIR" if "temporary directory" in str(error.strerror) else ""
+    return FailureError(f"{where}{error.strerror or error}{remedy}")
 
 
 def _damage(error: BaseException, settings: object) -> CorruptError | None:

@@ -69,6 +69,10 @@ UNUSABLE = frozenset(
 """What the system says of a path in whose place another one must be named."""
 
 
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""What the system says when there is no space."""
+
+
 class FingerprintError(InputError):
     """A run was begun with other settings than it is resumed with; the text names the keys."""
 

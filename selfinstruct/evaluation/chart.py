@@ -8,6 +8,7 @@ from pathlib import Path
 from selfinstruct.errors import InputError
 from selfinstruct.evaluation.ratings import LEVELS
 from selfinstruct.places import local
+from selfinstruct.storage.files import unwritable
 
 COLOURS = {"A": "#2a7f62", "B": "#a3c585", "C": "#f0c27b", "D": "#c8553d"}
 ON_COLOURS = {"A": "white", "B": "black", "C": "black", "D": "white"}
@@ -28,6 +29,7 @@ def draw_chart(counts: Mapping[str, Mapping[str, float]], path: Path) -> None:
 
     Raises:
         InputError: the file cannot be written.
+        FailureError: the disk is full.
     """
     from matplotlib.figure import Figure
 
@@ -54,4 +56,4 @@ def draw_chart(counts: Mapping[str, Mapping[str, float]], path: Path) -> None:
         local(path).parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(local(path), metadata={"Date": None} if path.suffix.lower() == ".svg" else None)
     except OSError as error:
-        raise InputError(f"--chart: {path} cannot be written: {error.strerror or error}") from error
+        raise unwritable(path, error) from error

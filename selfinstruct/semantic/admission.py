@@ -18,7 +18,7 @@ class Admission:
 
     def __init__(self, size: int, asked: Meanings, limit: float | None) -> None:
         self._size, self._limit = size, limit
-        self._nearer = asked.nearer
+        self._nearer = [(each.starts.tolist(), each.places.tolist(), each.cosines.tolist()) for each in asked.nearer]
         self._cells, self._ordinals, self._cosines = (
             each.tolist() for each in (asked.cells, asked.ordinals, asked.cosines)
         )
@@ -41,9 +41,10 @@ class Admission:
         cosine with it; the lowest of equally near ones, -1 and `NOTHING` where there is none."""
         ordinal, most = self._ordinals[at], self._cosines[at]
         row, part = divmod(at, len(self._nearer))
-        for place, cosine in self._nearer[part].row(row):
-            if cosine <= most:
+        starts, places, cosines = self._nearer[part]
+        for each in range(starts[row], starts[row + 1]):
+            if cosines[each] <= most:
                 break
-            if place in self._admitted:
-                return self._admitted[place], cosine
+            if places[each] in self._admitted:
+                return self._admitted[places[each]], cosines[each]
         return ordinal, most

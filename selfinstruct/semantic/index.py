@@ -42,11 +42,6 @@ class Nearer:
     places: NDArray[np.int64]  # in the question
     cosines: NDArray[np.float64]
 
-    def row(self, at: int) -> Iterator[tuple[int, float]]:
-        """Places and cosines of one text."""
-        first, end = self.starts[at : at + 2].tolist()
-        return zip(self.places[first:end].tolist(), self.cosines[first:end].tolist(), strict=True)
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Meanings:

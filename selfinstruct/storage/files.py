@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from selfinstruct.errors import InputError
+from selfinstruct.errors import FULL, FailureError, InputError
 from selfinstruct.places import local
 
 
@@ -14,6 +14,7 @@ def write_file(path: Path, data: str) -> None:
 
     Raises:
         InputError: it cannot be written.
+        FailureError: the disk is full.
     """
     path = local(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
@@ -23,4 +24,11 @@ def write_file(path: Path, data: str) -> None:
         temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise InputError(f"{path}: cannot be written ({error.strerror or error}); name another file") from error
+        raise unwritable(path, error) from error
+
+
+def unwritable(path: Path, error: OSError) -> InputError | FailureError:
+    """What there is to say of a file that the system did not write."""
+    if error.errno in FULL:
+        return FailureError(f"{path}: {error.strerror}; make space and run the same command again")
+    return InputError(f"{path}: cannot be written ({error.strerror or error}); name another file")

@@ -20,9 +20,8 @@ from typing import Any
 import pyarrow as pa
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential
 
-from selfinstruct.errors import UNUSABLE, CorruptError, FailureError, InputError
+from selfinstruct.errors import FULL, UNUSABLE, CorruptError, FailureError, InputError
 
-FULL = (errno.ENOSPC, errno.EDQUOT)
 FOREIGN = (errno.EACCES, errno.EPERM, errno.EINVAL, errno.EROFS)
 """What syncing a folder far above the run may meet that is not ours to open, or of a read-only file system."""
 
