@@ -128,7 +128,7 @@ MUTANTS = (
     Mutant(
         "what is near within a round is not measured",
         "semantic/admission.py",
-        "if place in self._admitted:",
+        "if places[each] in self._admitted:",
         "if False:",
     ),
     Mutant(
