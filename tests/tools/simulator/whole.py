@@ -30,7 +30,7 @@ MIX = MixSettings(paper=0.1, spread=0.1, query=0.15, evolve=0.15, document=0.5)
 STAGES = tuple(Stage)
 DOCUMENTS = DocumentSettings(copied=0.5)
 COSINE = 0.42
-"""Above it runs with all strategies drop, too."""
+"""Above it runs with all strategies and without a check drop, too: with one, words alone decide."""
 
 JUDGE = Judge(load_rubric("base"), share=0.7, seed=5, model="parts", identity={})
 """Who judges in runs that have a check."""
@@ -72,7 +72,7 @@ def settings(
     rounds = RoundSettings(least=least, most=least + 1, max_failed=1.0, patience=50)
     novelty = NoveltySettings(index=index)  # type: ignore[arg-type]
     mix = replace(MIX, auto=proven, judged=proven) if mixed else MixSettings()
-    semantic = SemanticSettings(measure=mixed, gate=mixed, cosine=COSINE)
+    semantic = SemanticSettings(measure=mixed, gate=mixed and not proven, cosine=COSINE)
     return RunSettings(
         seed=5,
         target=target,
