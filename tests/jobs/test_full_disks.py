@@ -68,7 +68,8 @@ def test_a_full_disk_is_one_line(
 
 
 READ_ONLY = """
-mount -t tmpfs tmpfs /mnt && for place in /tmp /var/tmp; do mount -t tmpfs -o ro tmpfs "$place" || exit 77; done
+mount -t tmpfs tmpfs /mnt || exit 77
+for place in /tmp /var/tmp; do mount --bind $place $place && mount -o remount,ro,bind $place || exit 77; done
 cd /proc && exec "$@"
 """
 
