@@ -46,6 +46,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache
+from math import inf
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -87,6 +88,9 @@ WAIT = 0.02
 
 FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
 """Seconds: the bound of the random wait before the second attempt, doubled each time, and the bound of all bounds."""
+
+TOLD_AFTER, TOLD_EVERY = 3, 60.0
+"""Attempts of a request in vain after which that is told, and seconds between two such lines."""
 
 PATIENCE = 600.0
 """A server that asks for more seconds than this has failed."""
@@ -196,6 +200,7 @@ class _Worker:
         self._waiting: deque[Request] = deque()
         self._closed = asyncio.Event()
         self._folded: bool | None = None  # whether the system's text goes to the user's message, once known
+        self._told = -inf  # when it was last said that requests are made in vain
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="openai", daemon=True)
@@ -267,7 +272,15 @@ class _Worker:
                 raise failure
             return await self._try(request, place)
 
-        attempts = AsyncRetrying(stop=used_up, retry=retry_if_exception(_may_pass), wait=_pause, reraise=True)
+        def tell(state: RetryCallState) -> None:
+            error, now = state.outcome.exception() if state.outcome else None, self._loop.time()
+            if state.attempt_number >= TOLD_AFTER and now - self._told > TOLD_EVERY:
+                self._told = now
+                log.warning(f"{self._url(request, place)}: {error}; asking again, with growing pauses")
+
+        attempts = AsyncRetrying(
+            stop=used_up, retry=retry_if_exception(_may_pass), wait=_pause, before_sleep=tell, reraise=True
+        )
         try:
             return await attempts(attempt)
         except RefusedError as error:

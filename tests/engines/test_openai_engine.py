@@ -395,6 +395,18 @@ def test_a_server_that_fails_for_a_while_is_asked_again_later(server: Server) ->
     assert len(other.bodies) > 20
 
 
+@pytest.mark.parametrize(("failures", "lines"), [(2, 0), (3, 1)])
+def test_a_server_that_answers_nothing_is_told_of_once(
+    failures: int, lines: int, server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(8):
+        server.tricks[f"number {number}."] = [error(503)] * failures
+    assert {each.finish for each in complete(server, make_requests(8)).values()} == {Finish.STOP}
+    told = [each for each in caplog.messages if each.startswith(f"{server.url}/completions: 503")]
+    assert len(told) == lines
+    assert all(each.endswith("asking again, with growing pauses") for each in told)
+
+
 def test_a_proxy_of_the_environment_is_gone_through(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     openai._proxy.cache_clear()
     monkeypatch.setenv("HTTP_PROXY", server.url.removesuffix("/v1"))
