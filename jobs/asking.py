@@ -49,13 +49,14 @@ class AskedModel(EngineSettings):
 
 
 def answers_of(
-    settings: AskedModel, url: str, prompts: PromptSet, requests: Sequence[Request], facts: Facts
+    settings: AskedModel, url: str, prompts: PromptSet, requests: Sequence[Request], facts: Facts, shorter: str
 ) -> dict[str, Completion]:
     """The model's answer to each request, by its id; what was answered before is not asked again.
 
     Args:
         url: The folder in which answers are kept.
         facts: What they depend on beside the model and the prompt set.
+        shorter: The option that allows for fewer new tokens.
 
     Raises:
         SelfInstructError: the model cannot be asked, or too many requests failed.
@@ -69,7 +70,7 @@ def answers_of(
     answers = kept.Answers(url, {**facts, **{f"model.{key}": value for key, value in identity.items()}})
     missing = sum(request.id not in answers for request in requests)
     if missing:
-        check_room(engine, prompts)
+        check_room(engine, prompts, shorter)
         log.info(f"{url}: asking {settings.model} {missing} of {len(requests)} prompts")
         opened = pinned(engine, identity)
         with (
@@ -81,8 +82,8 @@ def answers_of(
     return {request.id: answers[request.id] for request in requests}
 
 
-def check_room(engine: EngineSettings, prompts: PromptSet) -> None:
-    """InputError if a prompt of no length at all would be too long already."""
+def check_room(engine: EngineSettings, prompts: PromptSet, shorter: str) -> None:
+    """InputError if a prompt of no length at all would be too long already; it says what to make smaller."""
     from selfinstruct.engines import traits
     from selfinstruct.engines.checkpoint import context
 
@@ -92,7 +93,7 @@ def check_room(engine: EngineSettings, prompts: PromptSet) -> None:
     if room is not None and asked >= room:
         raise InputError(
             f"--model: {engine.model}: its context of {room} tokens has no room for a prompt and {asked} new tokens; "
-            "give a smaller max_tokens"
+            f"give a smaller {shorter}"
         )
 
 

@@ -101,7 +101,7 @@ def _by_model(settings: CheckSettings) -> CheckSet:
     checks = CheckSet(store, judge.facts)
     if not (rounds := to_check(checks)):
         return checks
-    check_room(engine, prompts)
+    check_room(engine, prompts, "max_tokens in a rubric of your own (--rubric)")
     missing = count(checks, judge, rounds)
     log.info("%s: asking %s about %s instances", settings.run, judge.model, f"{missing:,}")
     checks.begin()

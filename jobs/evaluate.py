@@ -268,7 +268,7 @@ def _answered(
         **(more or {}),
     }
     requests = [free_request(id, text) for id, text in texts.items()]
-    return url, texts, answers_of(settings, url, prompts, requests, facts)
+    return url, texts, answers_of(settings, url, prompts, requests, facts, "--prompt.max_tokens")
 
 
 def _written(url: str, rows: Sequence[Mapping[str, Any]], figures: Mapping[str, Any]) -> Mapping[str, Any]:

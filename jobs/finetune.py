@@ -103,12 +103,14 @@ def _tune(settings: FinetuneSettings, folder: ModelFolder) -> Outcome:
         return Outcome({"out": settings.out, **plan.account(), "loss": _loss(folder)})
     account = plan.account()
     log.info(
-        f"{settings.out}: {account['examples']} examples ({account['duplicates']} duplicates dropped),"
+        f"{settings.out}: {account['examples']} examples ({account['seeds']} of seed tasks,"
+        f" {account['duplicates']} duplicates dropped),"
         f" {account['steps']} steps of {settings.batch}, model {settings.model}, {settings.workers} workers on Ray"
     )
     storage = settings.storage or str(folder.path / CHECKPOINTS)
     _train(settings, plan, folder, storage)
-    print(f"the tuned model is in {settings.out}; `selfinstruct generate --model {settings.out}` generates with it")
+    prompts = f" --prompts {settings.model}" if settings.model == EMBEDDED else ""  # others are too long for it
+    print(f"the tuned model is in {settings.out}; `selfinstruct generate --model {settings.out}{prompts}` asks it")
     return Outcome({"out": settings.out, **account, "loss": _loss(folder)})
 
 

@@ -99,7 +99,7 @@ def label_run(settings: LabelRunSettings) -> Outcome:
     facts = labelled_facts(source, identity, chosen, evaluation, settings.plugin, prompts)
     whole = settings_of(facts)
     material = named_again(source, whole, settings.documents, needed=whole.answers_from_texts)
-    check_room(engine, prompts)
+    check_room(engine, prompts, "max_tokens in prompts of your own (--prompts)")
     count = len(known if chosen is None else chosen)
     writer = traits(engine).writer or settings.model_name
     log.info(f"{settings.out}: {count:,} of {len(known):,} instructions, labelled by {writer}")

@@ -109,7 +109,7 @@ def polish_run(settings: PolishSettings) -> Outcome:
     missing = [each for each in complete_rounds(source) if each not in out.rounds(Table.INSTANCES)]
     asked = sum(len(plan.requests(number)) for number in missing)
     if missing:
-        check_room(engine, prompts)
+        check_room(engine, prompts, "--sampling polish.max_tokens")
         name = traits(engine).writer or settings.model_name
         log.info(f"{settings.out}: asking {name} for {asked:,} outputs")
     opened = pinned(engine, identity)

@@ -172,7 +172,7 @@ def judge(settings: JudgeSettings) -> Outcome:
         "max_tokens": settings.max_tokens,
     }
     requests = [free_request(id, text) for id, text in texts.items()]
-    answers = answers_of(settings, settings.out, prompts, requests, facts)
+    answers = answers_of(settings, settings.out, prompts, requests, facts, "--max_tokens")
     ratings = judging.judged(settings.name or settings.model_name, {id: answer.text for id, answer in answers.items()})
     put_derived(open_blobs(settings.out), RATINGS, json_text(ratings.to_json()))
     print(

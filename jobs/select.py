@@ -192,7 +192,7 @@ def _by_model(settings: SelectSettings, candidates: Sequence[Candidate], vectors
     ]
     url = str(local(settings.out).with_suffix(".answers"))
     facts = {**_facts(settings, candidates, encoder), "prompts": prompts.digest}
-    answers = answers_of(settings, url, prompts, requests, facts)
+    answers = answers_of(settings, url, prompts, requests, facts, "max_tokens in prompts of your own (--prompts)")
     first = list(naming.read(once, answers, again=False, chat=prompts.chat))
     again = list(naming.read(twice, answers, again=True, chat=prompts.chat))
     named = {each.group.number: each.named for each in first if each.named}

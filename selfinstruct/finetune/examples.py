@@ -22,6 +22,9 @@ from selfinstruct.sources.texts import read_tasks
 from selfinstruct.storage.history import check_labelled
 from selfinstruct.storage.store import RunStore, name_of, open_run
 
+SEED = "seed/"
+"""How the ids of seed tasks begin."""
+
 
 @dataclass(frozen=True, slots=True)
 class Example:
@@ -80,7 +83,7 @@ def read_examples(
             check_labelled(store)
             own = list(_of_run(store, seeds, only_where(only, store, check)))
             digest = run_digest(store)
-        if all(example.id.startswith("seed/") for example in own):
+        if all(example.id.startswith(SEED) for example in own):
             raise InputError(
                 "; ".join(
                     [f"{name}: has no accepted instance to tune on; give a run that has some, or another file", *told]
@@ -120,7 +123,7 @@ def _of_run(store: RunStore, seeds: bool, only: Only | None) -> Iterator[Example
         rows = store.read_columns(Table.INSTANCES, number, columns, accepted_only=True).to_pylist()
         passing = only.ids(number) if only else {row["id"] for row in rows}
         yield from (
-            Example(**row) for row in rows if row["id"] in passing and (seeds or not row["id"].startswith("seed/"))
+            Example(**row) for row in rows if row["id"] in passing and (seeds or not row["id"].startswith(SEED))
         )
 
 

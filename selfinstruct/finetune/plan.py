@@ -12,7 +12,7 @@ from selfinstruct.engines import EMBEDDED, EngineSettings, pinned
 from selfinstruct.engines.checkpoint import context, fingerprint, locate
 from selfinstruct.errors import InputError
 from selfinstruct.finetune.encoding import EncodedSet, encode, end_tokens
-from selfinstruct.finetune.examples import ExampleSet, order, read_examples
+from selfinstruct.finetune.examples import SEED, ExampleSet, order, read_examples
 from selfinstruct.finetune.settings import TuneSettings, check
 from selfinstruct.places import local_path
 from selfinstruct.settings import Facts, facts_of
@@ -55,6 +55,7 @@ class Plan:
             "given": sum(source.given for source in self.examples.sources),
             "duplicates": self.examples.duplicates,
             "examples": len(self.encoded.examples),
+            "seeds": sum(each.id.startswith(SEED) for each in self.examples.examples),
             "cut": len(self.encoded.cut),
             "left_out": len(self.encoded.empty),
             "steps": self.job.steps,
