@@ -1,5 +1,5 @@
 #!/bin/sh
-# Seed tasks of your own, and a model of your own: settle the prompts, generate, look, export.
+# Seed tasks of your own, and a model of your own: generate, look, export.
 #
 #     sh examples/own_seeds.sh --model /models/llama-3-8b --replicas 2
 #

@@ -52,6 +52,9 @@ _NO_NUMBER = re.compile(
 )
 """What the parser says of a text in place of a number."""
 
+UNPACKED = "working_dir_files"
+"""Below a folder of this name Ray unpacks what `ray job submit --working-dir` takes along."""
+
 _GOES_ON = "the same command goes on"
 
 
@@ -127,10 +130,16 @@ def _acknowledging(name: str) -> Iterator[None]:
 
 
 def _checked(settings: T) -> T:
-    """The options, if all are within their bounds. InputError otherwise."""
-    if problems := problems_of(settings):
+    """The options, if all are within their bounds, and what is written stays. InputError otherwise."""
+    if problems := [*problems_of(settings), *_goes_with_the_job(getattr(settings, "out", None))]:
         raise InputError(*problems)
     return settings
+
+
+def _goes_with_the_job(out: str | Path | None) -> Iterator[str]:
+    """That a relative place lies in the folder which Ray unpacks for a job, and removes with it."""
+    if out and UNPACKED in Path.cwd().parts and (path := local_path(str(out))) is not None and not path.is_absolute():
+        yield f"--out: {out} would lie in this job's own folder, which Ray removes; give a whole path, or a URL"
 
 
 def _explained(error: BaseException, settings: object) -> tuple[int, list[str]]:

@@ -110,7 +110,8 @@ def _tune(settings: FinetuneSettings, folder: ModelFolder) -> Outcome:
     storage = settings.storage or str(folder.path / CHECKPOINTS)
     _train(settings, plan, folder, storage)
     prompts = f" --prompts {settings.model}" if settings.model == EMBEDDED else ""  # others are too long for it
-    print(f"the tuned model is in {settings.out}; `selfinstruct generate --model {settings.out}{prompts}` asks it")
+    command = f"selfinstruct generate --model {settings.out}{prompts} --out RUN"
+    print(f"the tuned model is in {settings.out}; `{command}` asks it")
     return Outcome({"out": settings.out, **account, "loss": _loss(folder)})
 
 

@@ -113,10 +113,12 @@ def identify(settings: EngineSettings) -> dict[str, str]:
         InputError: an option is wrong, or the server cannot be reached or refuses the key.
     """
     try:
-        _greet(settings)
+        answers = _greet(settings)
     except FailureError as error:
         raise InputError(str(error)) from error
-    options = settings.openai
+    options, names = settings.openai, sorted({name for each in answers for name in _names(each)})
+    if names and settings.model not in names:  # some servers have one model, and take any name for it
+        log.warning(f"--model: the server lists {', '.join(names[:5])}, and no {settings.model}")
     identity = {"engine": "openai", "model": settings.model, "endpoint": options.endpoint}
     if options.body:
         identity["body"] = json.dumps(named_values("openai.body", options.body), sort_keys=True)
@@ -399,6 +401,14 @@ async def _models(session: aiohttp.ClientSession, url: str) -> Answer | str:
             return await _received(response)
     except (TimeoutError, aiohttp.ClientError) as error:
         return f"--openai.url: nothing answers at {url} ({type(error).__name__}: {error}); is the server up?"
+
+
+def _names(listed: Answer) -> list[str]:
+    """Of a server's models, as far as it lists them."""
+    try:
+        return [each["id"] for each in json.loads(listed.body)["data"] if isinstance(each["id"], str)]
+    except (KeyError, TypeError, ValueError):
+        return []
 
 
 def _session(options: OpenAIOptions) -> aiohttp.ClientSession:

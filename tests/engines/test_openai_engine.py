@@ -395,6 +395,14 @@ def test_a_server_that_fails_for_a_while_is_asked_again_later(server: Server) ->
     assert len(other.bodies) > 20
 
 
+@pytest.mark.parametrize(("model", "told"), [("m", False), ("mm", True)])
+def test_a_model_that_the_server_does_not_list_is_told_of(
+    model: str, told: bool, server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert identify(settings_for(server, model))["model"] == model
+    assert (f"--model: the server lists another, m, and no {model}" in caplog.text) is told
+
+
 @pytest.mark.parametrize(("failures", "lines"), [(2, 0), (3, 1)])
 def test_a_server_that_answers_nothing_is_told_of_once(
     failures: int, lines: int, server: Server, caplog: pytest.LogCaptureFixture

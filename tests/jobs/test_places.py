@@ -73,3 +73,16 @@ def test_urls_of_this_machine(tmp_path: Path) -> None:
     for url in (f"file://{tmp_path}/a", f"file://localhost{tmp_path}/b"):
         assert main([*GENERATE.split(), url]) == 0
     assert {path.name for path in tmp_path.iterdir()} == {"a", "b"}
+
+
+def test_what_a_submitted_job_writes_is_not_put_where_ray_removes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unpacked = tmp_path / "working_dir_files" / "_ray_pkg_0123"
+    unpacked.mkdir(parents=True)
+    monkeypatch.chdir(unpacked)
+    command = ["generate", "--engine", "template", "--replicas", "0", "--target", "5", "--out"]
+    assert main([*command, "runs/first"]) == 2
+    assert "--out: runs/first would lie in this job's own folder" in capsys.readouterr().err
+    assert list(unpacked.iterdir()) == []
+    assert main([*command, str(tmp_path / "whole")]) == 0
