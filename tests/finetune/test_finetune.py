@@ -289,10 +289,10 @@ def test_adapters_are_merged_and_the_model_loads_anywhere(tmp_path: Path) -> Non
 
     from selfinstruct.finetune.training import train
 
-    plan, rows = planned(tmp_path, batch=4, steps=3, rate=1e-2, log_every=1, lora=LoraSettings(rank=2))
+    plan, rows = planned(tmp_path, batch=4, steps=3, rate=1e-2, log_every=9, lora=LoraSettings(rank=2))
     collector = Collector(tmp_path / "out")
     train(plan.job, rows, collector, None)
-    assert [row.get("step") for row in collector.rows] == [None, 1, 2, 3]
+    assert [row.get("step") for row in collector.rows] == [None, 1, 3], "the first and the last are told in any case"
     folder = tmp_path / "out" / "model"
     base, tuned = load_file(MODEL / "model.safetensors"), load_file(folder / "model.safetensors")
     assert {name: each.dtype for name, each in base.items()} == {name: each.dtype for name, each in tuned.items()}
