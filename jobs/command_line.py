@@ -138,7 +138,9 @@ def _checked(settings: T) -> T:
 
 def _goes_with_the_job(out: str | Path | None) -> Iterator[str]:
     """That a relative place lies in the folder which Ray unpacks for a job, and removes with it."""
-    if out and UNPACKED in Path.cwd().parts and (path := local_path(str(out))) is not None and not path.is_absolute():
+    if not out or Path(out).is_absolute() or UNPACKED not in Path.cwd().parts:
+        return
+    if (path := local_path(str(out))) is not None and not path.is_absolute():
         yield f"--out: {out} would lie in this job's own folder, which Ray removes; give a whole path, or a URL"
 
 
