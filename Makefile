@@ -73,11 +73,13 @@ locks: $(VENV)/ready
 	cp constraints.txt deploy/requirements-gpu.txt   # versions that are taken if nothing is against them
 	$(BIN)/$(LOCK) deploy/gpu.in --output-file deploy/requirements-gpu.txt
 
-# torch first: without a pin of it pip would take the newest build, with gigabytes of GPU libraries.
+# torch first: without a pin of it pip would take the newest build, with gigabytes of GPU libraries. The compatible way
+# to be editable is a plain path, which Python also finds from a folder that has this one in it by the package's name.
 $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet $(PIP_OPTIONS) --constraint constraints.txt torch
-	$(BIN)/python -m pip install --quiet $(PIP_OPTIONS) --constraint constraints.txt --editable ".[dev]"
+	$(BIN)/python -m pip install --quiet $(PIP_OPTIONS) --constraint constraints.txt --config-settings editable_mode=compat \
+		--editable ".[dev]"
 	touch $@
 
 clean:

@@ -20,11 +20,12 @@ from cluster.actors import actors_of
 from cluster.connect import connected
 from cluster.placement import resources_of
 from cluster.settings import GenerateSettings
-from selfinstruct.engines import open_engine
+from selfinstruct.engines import name_of, open_engine, traits
 from selfinstruct.errors import InputError, SelfInstructError
 from selfinstruct.run.inputs import Inputs, read_inputs
 from selfinstruct.run.serving import Served, served
 from selfinstruct.storage.blobs import open_blobs
+from selfinstruct.wording import counted
 
 PACKAGES = ("selfinstruct", "ray", "torch", "transformers", "pyarrow", "datasketch", "numba")
 LEAST_DISK = 20  # GiB; Ray's logs and spilled objects
@@ -109,7 +110,7 @@ def _inputs(settings: GenerateSettings) -> tuple[Inputs | None, Finding]:
     except InputError as error:
         return None, Finding(Grade.BAD, "options", str(error), "mend what it names")
     return inputs, Finding(
-        Grade.GOOD, "options", f"{len(inputs.seeds)} seed tasks, prompts read, model {settings.model} found"
+        Grade.GOOD, "options", f"{counted(len(inputs.seeds), 'seed task')}, prompts read, model {settings.model} found"
     )
 
 
@@ -229,7 +230,7 @@ def _versions(nodes: list[Node]) -> Finding:
             Grade.BAD, "versions", f"{', '.join(absent)} not installed", "pip install the project on every node"
         )
     shown = ", ".join(f"{name} {next(iter(versions))}" for name, versions in found.items())
-    return Finding(Grade.GOOD, "versions", f"{len(nodes)} nodes alike: {shown}")
+    return Finding(Grade.GOOD, "versions", f"{counted(len(nodes), 'node')}{' alike' * (len(nodes) > 1)}: {shown}")
 
 
 def _space(node: Node) -> Iterator[Finding]:
@@ -254,7 +255,7 @@ def _room(settings: GenerateSettings, nodes: list[Node]) -> Finding:
         default=asked,
     )
     gpus = ", ".join(sorted({name for node in nodes for name in node.gpus})) or "no GPU"
-    seen = f"{fitting} of {asked} replicas have room now ({gpus})"
+    seen = f"room now for {fitting} of {counted(asked, 'replica')} ({gpus})"
     if fitting < asked:
         return Finding(
             Grade.DOUBTFUL, "replicas", seen, "the others wait for nodes; fine if the cluster grows by itself"
@@ -330,4 +331,6 @@ def _problem(line: Served) -> str | None:
 def _loaded(inputs: Inputs, problem: str | None) -> Finding:
     if problem:
         return Finding(Grade.BAD, "model", problem, "try the model alone with `selfinstruct try`")
-    return Finding(Grade.GOOD, "model", f"{inputs.proposer.model} loads, and its context holds the prompts")
+    if traits(inputs.proposer).checkpoint:
+        return Finding(Grade.GOOD, "model", f"{inputs.proposer.model} loads, and its context holds the prompts")
+    return Finding(Grade.GOOD, "model", f"{inputs.proposer.engine} is ready for requests to {name_of(inputs.proposer)}")

@@ -21,6 +21,7 @@ from selfinstruct.novelty.index import NoveltySettings
 from selfinstruct.records import Neighbour, Table
 from selfinstruct.run.measuring import vector_index
 from selfinstruct.semantic.settings import SemanticSettings
+from selfinstruct.wording import counted
 
 if TYPE_CHECKING:
     from selfinstruct.semantic.index import Meanings
@@ -129,7 +130,7 @@ class ShardedIndex:
         seconds = time.monotonic() - begun
         if len(texts) >= WORTH_TELLING:
             rate = 1e6 * seconds / len(texts)
-            self._tell(f"index: {len(texts):,} texts loaded in {seconds:.1f} s ({rate:.0f} s per million)")
+            self._tell(f"index: {counted(len(texts), 'text')} loaded in {seconds:.1f} s ({rate:.0f} s per million)")
 
     def nearest(self, size: int, texts: Sequence[str], without: Sequence[int | None] = ()) -> list[Neighbour | None]:
         """For each text its nearest among the first `size` of the pool, over all shards."""

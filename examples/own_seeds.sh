@@ -12,4 +12,5 @@ selfinstruct generate --seeds "$seeds" --out runs/library --target 40 "$@"
 selfinstruct status runs/library
 selfinstruct sample runs/library --number 3                     # what was accepted
 selfinstruct sample runs/library --number 3 --reason similar    # and what was too near to something
+# Of a model of your own the next line wants its licence, too (--model_license, --model_outputs), and says so.
 selfinstruct export runs/library --out library-tasks --license cc-by-4.0 --seeds_license cc-by-4.0

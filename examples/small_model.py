@@ -54,6 +54,7 @@ def unpack(packed: Path, out: Path) -> None:
     )
     plain.save_pretrained(out)
     tokenizer.save_pretrained(out)
+    (out / "README.md").write_text("---\nlicense: apache-2.0\nbase_model: HuggingFaceTB/SmolLM2-135M-Instruct\n---\n")
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from jobs.voice import log
 from selfinstruct.errors import InputError
 from selfinstruct.records import By
 from selfinstruct.settings import SEEDS, option
+from selfinstruct.wording import counted
 
 if TYPE_CHECKING:
     from selfinstruct.storage.checks import CheckSet
@@ -121,7 +122,7 @@ def _shown(checks: CheckSet) -> dict[str, Any]:
     found = find(checks.store, checks.name)
     tally = next((each for each in found.tallies if each.check == checks.name), None) if found else None
     rows = tally.rows if tally else 0
-    print(f"{checks.store.blobs.url}: check {checks.name} ({checks.label}), {rows:,} instances judged")
+    print(f"{checks.store.blobs.url}: check {checks.name} ({checks.label}), {counted(rows, 'instance')} judged")
     for key, row in tally.by_question.items() if tally else ():
         print(f"  {key:<10} " + ", ".join(f"{number:,} {judgement}" for judgement, number in row.items() if number))
     for line in found.lines if found else ():

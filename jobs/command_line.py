@@ -22,7 +22,7 @@ import tyro
 
 from jobs import terminal
 from jobs.commands import Command, Outcome
-from jobs.helping import GENERAL, HELP, HELP_ALL, recipe_option, short_page, show, whole_page
+from jobs.helping import GENERAL, HELP, HELP_ALL, Page, recipe_option, short_page, show, whole_page
 from jobs.voice import STDOUT, Voice, speaking, tell, voice_of
 from selfinstruct.errors import UNUSABLE, CorruptError, FailureError, InputError, SelfInstructError, out_of_memory
 from selfinstruct.places import local_path
@@ -154,7 +154,8 @@ def _explained(error: BaseException, settings: object) -> tuple[int, list[str]]:
     if told is None:
         raise error
     notes = _notes(error)
-    return told.exit_code, [*told.problems, *([f"{', '.join(notes)}; {_GOES_ON}"] if notes else [])]
+    goes_on = f"once that is mended, {_GOES_ON}" if told.exit_code == InputError.exit_code else _GOES_ON
+    return told.exit_code, [*told.problems, *([f"{', '.join(notes)}; {goes_on}"] if notes else [])]
 
 
 def _as_ours(error: BaseException) -> SelfInstructError | None:
@@ -252,7 +253,7 @@ def _parse(command: Command[T], arguments: list[str]) -> T:
     _refuse_off_line(rest, settings)
     parser = parser_of(command)
     begun: Any = _shaped(parser, with_options(_blank(parser), _given(settings, files, command.recipe)))
-    with _in_one_line():
+    with _in_one_line(command):
         parsed = tyro.cli(
             parser,
             prog=f"selfinstruct {command.name}",
@@ -268,16 +269,16 @@ def _parse(command: Command[T], arguments: list[str]) -> T:
 
 
 @contextmanager
-def _in_one_line() -> Iterator[None]:
+def _in_one_line(command: Command[Any]) -> Iterator[None]:
     """What the parser says of options in boxes of many lines, as an InputError of one."""
     with redirect_stderr(StringIO()) as said:
         try:
             yield
         except SystemExit:
-            raise InputError(_told(said.getvalue())) from None
+            raise InputError(_told(said.getvalue(), whole_page(command))) from None
 
 
-def _told(box: str) -> str:
+def _told(box: str, page: Page) -> str:
     """The problem in a box of the parser's, and the options that may have been meant."""
     lines = [line.strip("\u2502\u2570\u256f ") for line in _COLOUR.sub("", box).splitlines()]
     parts = [" ".join(part) for is_rule, part in groupby(lines[1:], _is_rule) if not is_rule]
@@ -286,6 +287,11 @@ def _told(box: str) -> str:
         is_whole = found["whole"] or found["long"] or found["whole_or_none"] == "INT"
         value = shortened(found["value"]) if found["value"] else "too long"
         problem = f"{found['option']}: is {value}, must be a {'whole ' if is_whole else ''}number"
+    if problem.startswith("Missing from"):
+        missing = [
+            each.takes if each.positional else f"--{each.key}" for each in page.needed if each.text[:20] in problem
+        ]
+        return f"{' and '.join(missing)} {'are' if len(missing) > 1 else 'is'} missing; usage: {page.usage}"
     unknown = problem.startswith("Unrecognized")
     if unknown and (options := re.findall(r"--[^\s=,]+", problem)):
         problem = f"Unrecognized options: {', '.join(options)}"  # without values, one of which may be a key

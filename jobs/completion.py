@@ -1,4 +1,4 @@
-"""`selfinstruct completion`: the script by which a shell completes commands, options and their values."""
+"""`selfinstruct completion`: the script by which a shell completes commands, options, and values from fixed lists."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from jobs.commands import Command, Outcome
 
 @dataclass(frozen=True)
 class CompletionSettings:
-    """Print the script by which a shell completes commands, options and their values.
+    """Print the script by which a shell completes commands, options, and values that are on a fixed list.
 
     Args:
         shell: The shell.

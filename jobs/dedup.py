@@ -19,6 +19,7 @@ from jobs.voice import log
 from selfinstruct.errors import InputError
 from selfinstruct.reuse.dedup import JudgeSettings, deduplicate
 from selfinstruct.settings import group
+from selfinstruct.wording import counted
 
 if TYPE_CHECKING:
     from selfinstruct.novelty.dedup import Verdict
@@ -86,7 +87,10 @@ def dedup(settings: DedupSettings) -> Outcome:
     if not blobs.put(VERDICTS, _parquet(verdicts)):
         raise InputError(f"{settings.out}/{VERDICTS}: was written by another process; take another --out")
     reasons = Counter(str(verdict.reason or "accepted") for verdict in verdicts)
-    print(f"{len(verdicts)} texts: " + ", ".join(f"{count} {reason}" for reason, count in reasons.most_common()))
+    print(
+        f"{counted(len(verdicts), 'text')}: "
+        + ", ".join(f"{count:,} {reason}" for reason, count in reasons.most_common())
+    )
     print(f"verdicts are in {settings.out}/{VERDICTS}")
     return Outcome({"texts": len(verdicts), "verdicts": reasons, "out": f"{settings.out}/{VERDICTS}"})
 

@@ -23,6 +23,7 @@ from selfinstruct.run.remaining import Remaining, instructions_labelled
 from selfinstruct.run.rounds import Run
 from selfinstruct.run.watches import RunWatch
 from selfinstruct.storage.accounts import tally
+from selfinstruct.wording import counted
 
 if TYPE_CHECKING:
     from cluster.replicas import ReplicaPool
@@ -134,8 +135,8 @@ class Display(RunWatch):
         done = {"proposed": run.pool.rounds}
         done |= {"labelled": run.labelled} if self._labels else {}
         done |= {"checked": run.complete_rounds} if run.judge else {}
-        self._rounds = ", ".join(f"{max(0, rounds - 1)} {what}" for what, rounds in done.items())
-        self._asked = f"{run.in_flight:,} requests under way" if run.in_flight else ""
+        self._rounds = ", ".join(f"{max(0, rounds - 1):,} {what}" for what, rounds in done.items())
+        self._asked = f"{counted(run.in_flight, 'request')} under way" if run.in_flight else ""
         self._left = self._remaining.seconds(run)
 
     def _log(self) -> None:
@@ -147,12 +148,12 @@ class Display(RunWatch):
     def line(self) -> str:
         """The state of the run in one line."""
         candidates, instances = self._totals[Table.CANDIDATES], self._totals[Table.INSTANCES]
-        rejected = ", ".join(f"{count} {reason}" for reason, count in self._reasons().most_common())
+        rejected = ", ".join(f"{count:,} {reason}" for reason, count in self._reasons().most_common())
         kept = instances["instances.accepted"]
         parts = [
-            f"accepted {candidates['accepted']}/{self._target}",
+            f"accepted {candidates['accepted']:,}/{self._target:,}",
             f"rejected {rejected}" if rejected else "",
-            f"instances {kept}" if kept else "",
+            f"instances {kept:,}" if kept else "",
             f"rounds {self._rounds}" if self._rounds else "",
             self._asked,
             "; ".join(self._cut()),
@@ -191,7 +192,9 @@ class Display(RunWatch):
         bars.add_task("accepted", total=self._target, completed=accepted, more="")
         labelled = round(instructions_labelled(self._totals[Table.LABELS], self._samples))
         if self._labels and accepted:
-            bars.add_task("labelled", total=accepted, completed=labelled, more=f"{kept:,} instances" if kept else "")
+            bars.add_task(
+                "labelled", total=accepted, completed=labelled, more=counted(kept, "instance") if kept else ""
+            )
         return bars.get_renderable()
 
     def _spent(self) -> str:
@@ -210,7 +213,7 @@ class Display(RunWatch):
         }
         parts = [f"{busy:.0%} busy" if ready else "", *(f"{n} {what}" for what, n in others.items() if n)]
         count = sum(state.count for state in states)
-        return f"{ready} of {count} replicas ready" + "".join(f", {part}" for part in parts if part)
+        return f"{ready:,} of {counted(count, 'replica')} ready" + "".join(f", {part}" for part in parts if part)
 
     def _reasons(self) -> Counter[str]:
         prefix = "rejected."

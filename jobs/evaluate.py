@@ -314,7 +314,7 @@ def _show(settings: EvaluateSettings, figures: Mapping[str, Any], groups: Mappin
     for name, group in groups.items():
         table.add_row(plain(name), *_cells(group))
     table.add_section()
-    table.add_row("all", *_cells(figures["overall"]), style="bold")
+    table.add_row(plain(settings.shown_name), *_cells(figures["overall"]), style="bold")
     for name, other in _beside(settings, figures["asked"]):
         table.add_row(plain(name), *other, style="dim")
     console().print(table)

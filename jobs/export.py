@@ -13,6 +13,7 @@ from jobs.command_line import run
 from jobs.commands import Command, Outcome
 from jobs.panel import track
 from selfinstruct.export.settings import DatasetSettings
+from selfinstruct.wording import counted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,10 +64,12 @@ def export_run(settings: ExportSettings) -> Outcome:
     if settings.push_to_hub is not None:
         check_name(settings.push_to_hub)
     exported = export(open_run(settings.run), settings.out, settings, name=settings.push_to_hub, track=track)
-    print(f"{settings.out}: " + ", ".join(f"{rows:,} rows for {split}" for split, rows in exported.rows.items()))
+    print(
+        f"{settings.out}: " + ", ".join(f"{counted(rows, 'row')} for {split}" for split, rows in exported.rows.items())
+    )
     if exported.pairs:
-        pairs = ", ".join(f"{rows:,} pairs for {split}" for split, rows in exported.pairs.rows.items())
-        print(f"{settings.out}: {pairs}; {exported.pairs.without:,} instructions have none")
+        pairs = ", ".join(f"{counted(rows, 'pair')} for {split}" for split, rows in exported.pairs.rows.items())
+        print(f"{settings.out}: {pairs}; instructions without one: {exported.pairs.without:,}")
     pushed = None
     if settings.push_to_hub is not None:
         pushed = push(exported.folder, settings.push_to_hub, settings.private)

@@ -20,6 +20,7 @@ from selfinstruct.engines import EMBEDDED, EngineSettings, TransformersOptions
 from selfinstruct.errors import InputError
 from selfinstruct.finetune.settings import TuneSettings
 from selfinstruct.settings import MOST_ACTORS, group, option
+from selfinstruct.wording import counted
 
 if TYPE_CHECKING:
     from selfinstruct.finetune.folder import ModelFolder
@@ -103,9 +104,10 @@ def _tune(settings: FinetuneSettings, folder: ModelFolder) -> Outcome:
         return Outcome({"out": settings.out, **plan.account(), "loss": _loss(folder)})
     account = plan.account()
     log.info(
-        f"{settings.out}: {account['examples']} examples ({account['seeds']} of seed tasks,"
-        f" {account['duplicates']} duplicates dropped),"
-        f" {account['steps']} steps of {settings.batch}, model {settings.model}, {settings.workers} workers on Ray"
+        f"{settings.out}: {counted(account['examples'], 'example')} ({account['seeds']:,} of seed tasks,"
+        f" {counted(account['duplicates'], 'duplicate')} dropped),"
+        f" {counted(account['steps'], 'step')} of {settings.batch}, model {settings.model},"
+        f" {counted(settings.workers, 'worker')} on Ray"
     )
     storage = settings.storage or str(folder.path / CHECKPOINTS)
     _train(settings, plan, folder, storage)

@@ -11,6 +11,7 @@ from jobs.commands import Command, Outcome
 from jobs.counting import counts
 from jobs.voice import log
 from selfinstruct.recipes import RECOMMENDED
+from selfinstruct.wording import counted
 
 COMMAND = Command(
     "generate",
@@ -43,7 +44,7 @@ def generate(settings: GenerateSettings) -> Outcome:
     from jobs.panel import is_told
     from jobs.sample import show
     from selfinstruct.engines import EMBEDDED, traits
-    from selfinstruct.run.inputs import read_inputs, warnings_about
+    from selfinstruct.run.inputs import of_a_small_target, read_inputs, warnings_about
     from selfinstruct.storage.accounts import one_sided
     from selfinstruct.storage.checks import CheckSet
 
@@ -53,21 +54,23 @@ def generate(settings: GenerateSettings) -> Outcome:
     inputs = read_inputs(settings)
     for warning in warnings_about(settings, inputs):
         log.warning(warning)
+    if line := of_a_small_target(settings, inputs):
+        log.info(line)
     store = generating.open_store(settings, inputs.facts)
     engine = traits(settings.proposer)
     uses_one = engine.checkpoint or (settings.model != EMBEDDED and not engine.writer)  # the default is a name, too
     model = f" model {settings.model}," if uses_one else ""
-    pool = f" {len(inputs.imported)} tasks of --pool (no seed tasks of other runs)," if settings.pool else ""
+    pool = f" {counted(len(inputs.imported), 'task')} of --pool (no seed tasks of other runs)," if settings.pool else ""
     actors = actors_of(settings)
-    where = f"{actors.replicas} replicas and {actors.shards} index shards on Ray"
+    where = f"{counted(actors.replicas, 'replica')} and {counted(actors.shards, 'index shard')} on Ray"
     log.info(
-        f"{settings.out}: {len(inputs.seeds)} seed tasks,{pool} {settings.engine} engine,{model}"
+        f"{settings.out}: {counted(len(inputs.seeds), 'seed task')},{pool} {settings.engine} engine,{model}"
         f" {where if actors.replicas else 'in this process'}"
     )
     with Display(settings.target, store.totals(), shown=is_told()) as display:
         finished = generating.generate(settings, inputs, store, display)
     if finished.pool.generated < settings.target:
-        spent = f"the budget is spent at {finished.pool.generated} of {settings.target}"
+        spent = f"the budget is spent at {finished.pool.generated:,} of {settings.target:,}"
         log.info(f"{', '.join([spent, *([str(display.left)] if str(display.left) else [])])}; the same command goes on")
     if line := one_sided(store.totals()):
         log.warning(line)
@@ -75,7 +78,7 @@ def generate(settings: GenerateSettings) -> Outcome:
     show(store, number=5)
     tables = ("candidates", "instances", "proposals", "labels") if settings.labels else ("candidates", "proposals")
     with_instances = " and their instances" if settings.labels else ""
-    print(f"{finished.pool.generated} accepted instructions{with_instances} lie in")
+    print(f"{counted(finished.pool.generated, 'accepted instruction')}{with_instances} lie in")
     for table in tables:
         print(f"  {settings.out.rstrip('/')}/{table}/*.parquet")
     if inputs.judge:

@@ -22,6 +22,7 @@ from selfinstruct.settings import SEEDS, option
 from selfinstruct.sources.seeds import SEED_TASKS
 from selfinstruct.steps.instantiate import InstanceSettings
 from selfinstruct.steps.screen import ScreenSettings
+from selfinstruct.wording import counted
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,10 @@ def import_run(settings: ImportSettings) -> Outcome:
     rejected = sum(count for key, count in totals[Table.CANDIDATES].items() if key.startswith("rejected."))
     kept = totals[Table.INSTANCES]["instances.accepted"] + totals[Table.INSTANCES]["instances.seed"]
     kept -= sum(len(seed.instances) for seed in seeds)
-    print(f"{settings.out}: {accepted:,} instructions accepted, {rejected:,} rejected, {kept:,} instances")
+    print(
+        f"{settings.out}: {counted(accepted, 'instruction')} accepted, {rejected:,} rejected,"
+        f" {counted(kept, 'instance')}"
+    )
     return Outcome({"run": settings.out, "accepted": accepted, "rejected": rejected, "instances": kept})
 
 

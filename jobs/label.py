@@ -18,6 +18,7 @@ from selfinstruct.errors import InputError
 from selfinstruct.settings import option
 from selfinstruct.sources.contamination import NGRAM
 from selfinstruct.steps.strategies.settings import TextFiles
+from selfinstruct.wording import counted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +103,7 @@ def label_run(settings: LabelRunSettings) -> Outcome:
     check_room(engine, prompts, "max_tokens in prompts of your own (--prompts)")
     count = len(known if chosen is None else chosen)
     writer = traits(engine).writer or settings.model_name
-    log.info(f"{settings.out}: {count:,} of {len(known):,} instructions, labelled by {writer}")
+    log.info(f"{settings.out}: {count:,} of {counted(len(known), 'instruction')}, labelled by {writer}")
     asking = Asking(count * (1 if prompts.one_step else 2))
 
     class Told(Watch):
@@ -116,7 +117,9 @@ def label_run(settings: LabelRunSettings) -> Outcome:
     ):
         label(source, out, prompts, completer, facts, chosen, evaluation, settings.max_failed, Told(), material)
     made = out.totals()[Table.INSTANCES]
-    print(f"{settings.out}: {made['instances.accepted']:,} accepted instances of {count:,} instructions")
+    print(
+        f"{settings.out}: {counted(made['instances.accepted'], 'accepted instance')} of {counted(count, 'instruction')}"
+    )
     return Outcome({"run": settings.out, "labelled": count, **counts(out)})
 
 

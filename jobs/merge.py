@@ -14,6 +14,7 @@ from jobs.counting import counts
 from jobs.panel import track
 from selfinstruct.errors import InputError
 from selfinstruct.novelty.index import NoveltySettings
+from selfinstruct.wording import counted
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,8 @@ def merge_runs(settings: MergeSettings) -> Outcome:
     totals = out.totals()
     before = sum(source.totals()[Table.CANDIDATES]["accepted"] for source in sources)
     print(
-        f"{settings.out}: {totals[Table.CANDIDATES]['accepted']:,} of {before:,} accepted instructions,"
-        f" {totals[Table.INSTANCES]['instances.accepted']:,} instances"
+        f"{settings.out}: {totals[Table.CANDIDATES]['accepted']:,} of {counted(before, 'accepted instruction')},"
+        f" {counted(totals[Table.INSTANCES]['instances.accepted'], 'instance')}"
     )
     return Outcome({"run": settings.out, "before": before, **counts(out)})
 

@@ -14,6 +14,7 @@ from jobs.commands import Command, Outcome
 from selfinstruct.errors import InputError
 from selfinstruct.places import local
 from selfinstruct.settings import SEEDS, option
+from selfinstruct.wording import counted
 
 SHIPPED = "shipped"
 
@@ -62,7 +63,7 @@ def pairs(settings: PairSettings) -> Outcome:
         read = sheets.read_pairs(path)
         bands = sheets.bands_of(read, shipped_table())
         by = ", ".join(sorted({each.by for each in read if each.same is not None and each.by}))
-        print(f"{path}: {len(read):,} pairs" + (f", by {by}" if by else ""))
+        print(f"{path}: {counted(len(read), 'pair')}" + (f", by {by}" if by else ""))
         print("\n".join(sheets.lines(bands)))
         told = [{**asdict(each), "share": each.share, "interval": each.interval} for each in bands]
         return Outcome({"pairs": len(read), "bands": told, "cosine": sheets.cosine_reached(bands)})
@@ -82,10 +83,8 @@ def _make(settings: PairSettings) -> Outcome:
     if not found:
         raise InputError(f"{settings.source}: has fewer than two instructions; let generate go on for a while")
     write_file(out, sheets.sheet(found))
-    print(
-        f"{out}: {len(found):,} pairs; write yes under 'same' where both ask for the same thing, else no, and who says"
-    )
-    print(f"so under 'by'; then `selfinstruct pairs {out}`")
+    print(f"{out}: {counted(len(found), 'pair')}; write yes under 'same' where both ask for the same thing, else no,")
+    print(f"and who says so under 'by'; then `selfinstruct pairs {out}`")
     return Outcome({"pairs": len(found), "out": out})
 
 

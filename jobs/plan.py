@@ -20,6 +20,7 @@ from jobs.commands import Command, Outcome
 from selfinstruct.errors import InputError
 from selfinstruct.records import Table
 from selfinstruct.settings import Facts, option
+from selfinstruct.wording import counted
 
 if TYPE_CHECKING:
     from selfinstruct.quality.diversity import Diversity
@@ -207,7 +208,7 @@ def _lines(settings: PlanSettings, spent: Spent, forecast: Forecast, bytes_a_tex
     if spent.replica_seconds:
         hours = written.times(spent.replica_seconds / spent.timed_tokens / 3600)
         yield "replica hours", (hours, "")
-        yield f"hours with {settings.replicas} replicas", (hours.times(1 / settings.replicas), "")
+        yield f"hours with {counted(settings.replicas, 'replica')}", (hours.times(1 / settings.replicas), "")
         if settings.price is not None:
             yield "money", (hours.times(settings.price), "")
     gib = settings.target / 2**30

@@ -19,6 +19,7 @@ from selfinstruct.errors import InputError
 from selfinstruct.quality.settings import OnlySettings
 from selfinstruct.settings import NamedValues, option
 from selfinstruct.sources.contamination import NGRAM
+from selfinstruct.wording import counted
 
 if TYPE_CHECKING:
     from selfinstruct.storage.store import RunStore
@@ -128,7 +129,10 @@ def _show(source: RunStore, out: RunStore) -> None:
     before, after = source.totals()[Table.INSTANCES], out.totals()[Table.INSTANCES]
     asked = out.totals()[Table.LABELS]["polish.requests"]
     key = "instances.accepted"
-    print(f"{out.blobs.url}: {asked:,} outputs written anew; {before[key]:,} instances before, {after[key]:,} now")
+    print(
+        f"{out.blobs.url}: {counted(asked, 'output')} written anew;"
+        f" {counted(before[key], 'instance')} before, {after[key]:,} now"
+    )
     for reason in sorted(each for each in after if each.startswith("instances.rejected.")):
         if (more := after[reason] - before[reason]) > 0:
             print(f"  {more:,} more are {reason.rpartition('.')[2]}")

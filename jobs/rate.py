@@ -15,6 +15,7 @@ from jobs.command_line import choose, run
 from jobs.commands import Command, Outcome
 from jobs.terminal import console, plain
 from selfinstruct.settings import SEEDS, digest_of, option
+from selfinstruct.wording import counted
 
 if TYPE_CHECKING:
     from selfinstruct.evaluation.ratings import Agreement
@@ -146,11 +147,12 @@ def page(settings: PageSettings) -> Outcome:
         predictions = [each for each in predictions if each.asked in chosen]
     write_file(settings.out, rating_page(predictions, settings.title, settings.seed))
     models = dict.fromkeys(each.model for each in predictions)
-    print(
-        f"{settings.out}: {len({each.id for each in predictions})} different responses of {len(models)} models"
-        f" ({', '.join(map(plain, models))}) to {len(asked)} tasks; open it in a browser, or send it to the raters"
-    )
     responses = len({each.id for each in predictions})
+    print(
+        f"{settings.out}: {counted(responses, 'different response')} of {counted(len(models), 'model')}"
+        f" ({', '.join(map(plain, models))}) to {counted(len(asked), 'task')};"
+        " open it in a browser, or send it to the raters"
+    )
     return Outcome({"out": settings.out, "responses": responses, "tasks": len(asked), "models": list(models)})
 
 
@@ -176,8 +178,8 @@ def judge(settings: JudgeSettings) -> Outcome:
     ratings = judging.judged(settings.name or settings.model_name, {id: answer.text for id, answer in answers.items()})
     put_derived(open_blobs(settings.out), RATINGS, json_text(ratings.to_json()))
     print(
-        f"{settings.out.rstrip('/')}/{RATINGS}: {len(ratings.levels)} ratings,"
-        f" {ratings.unparsable} answers that name no level"
+        f"{settings.out.rstrip('/')}/{RATINGS}: {counted(len(ratings.levels), 'rating')},"
+        f" answers that name no level: {ratings.unparsable:,}"
     )
     return Outcome({"ratings": len(ratings.levels), "unparsable": ratings.unparsable})
 
@@ -197,7 +199,7 @@ def read(settings: ReadSettings) -> Outcome:
     _show_agreement(agreed)
     for rater in raters:
         if rater.unparsable:
-            print(f"{plain(rater.name)}: {rater.unparsable} answers name no level and are no ratings")
+            print(f"{plain(rater.name)}: answers that name no level, and are no ratings: {rater.unparsable:,}")
     if settings.chart:
         people = [rater for rater in raters if not rater.is_model] or raters
         draw_chart(mean_counts([counts[rater.name] for rater in people]), settings.chart)

@@ -13,6 +13,7 @@ from jobs.commands import Command, Outcome
 from jobs.panel import track
 from selfinstruct.errors import CorruptError, printable
 from selfinstruct.settings import option
+from selfinstruct.wording import counted
 
 
 @dataclass(frozen=True)
@@ -60,12 +61,14 @@ def repair(settings: RepairSettings) -> Outcome:
     if not names:
         print(f"{settings.run}: nothing to be removed")
     elif settings.dry_run:
-        print(f"{settings.run}: {len(names)} files would be removed")
+        print(f"{settings.run}: {counted(len(names), 'file')} would be removed")
         return Outcome({"removed": 0, "would_be_removed": names})
     else:
         store.blobs.check_writable()
         place = remove(store.blobs, names)
-        print(f"{settings.run}: {len(names)} files removed, kept in {place}; the same generate command goes on")
+        print(
+            f"{settings.run}: {counted(len(names), 'file')} removed, kept in {place}; the same generate command goes on"
+        )
     problems = verify(store, track)
     if problems:
         raise CorruptError(*problems, f"{settings.run}: that is left; give a lower --to_round, or none")

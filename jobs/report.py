@@ -15,6 +15,7 @@ from jobs.commands import Command, Outcome
 from jobs.panel import track
 from selfinstruct.errors import InputError
 from selfinstruct.report.settings import FigureSettings
+from selfinstruct.wording import counted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +60,9 @@ def report(settings: ReportSettings) -> Outcome:
     figures, page = make_report(open_run(settings.run), settings, track)
     write_file(settings.out, page)
     chosen = f" for which {figures.chosen} holds" if figures.chosen is not None else ""
-    print(f"{settings.out}: {figures.accepted:,} instructions, {figures.instances:,} instances{chosen}")
+    print(
+        f"{settings.out}: {counted(figures.accepted, 'instruction')}, {counted(figures.instances, 'instance')}{chosen}"
+    )
     if figures.checks:
         for line in (f"right in all: {figures.checks.overall}", *figures.checks.remarks):
             print(f"  {line}")

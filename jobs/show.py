@@ -14,6 +14,7 @@ from jobs.commands import Command, Outcome
 from jobs.terminal import plain, plain_lines
 from selfinstruct.errors import InputError
 from selfinstruct.records import Finish, Kind
+from selfinstruct.wording import counted
 
 if TYPE_CHECKING:
     from selfinstruct.prompts import Form, Prompt, PromptSet
@@ -169,7 +170,7 @@ def _show_prompt(prompts: PromptSet | None, kind: Kind, suffix: str, prefixes: b
         _block(f"prompt ({prompts.name})", prompt.prefix + suffix + prompt.tail)
         return
     words = len(prompt.prefix.split())
-    _block(f"prompt ({prompts.name}), after {words} constant words (--prefixes)", suffix + prompt.tail)
+    _block(f"prompt ({prompts.name}), after {counted(words, 'constant word')} (--prefixes)", suffix + prompt.tail)
 
 
 def _show_raw(row: Row) -> None:

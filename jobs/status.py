@@ -13,7 +13,9 @@ from tyro.conf import Positional
 from jobs.command_line import run
 from jobs.commands import Command, Outcome
 from jobs.counting import counts
+from selfinstruct.errors import FailureError
 from selfinstruct.records import Table
+from selfinstruct.wording import counted
 
 if TYPE_CHECKING:
     from selfinstruct.quality.findings import Findings
@@ -53,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def status(settings: StatusSettings) -> Outcome:
-    """Print rounds and cumulative counts of each table, and what checks say."""
+    """Print rounds and cumulative counts of each table, and what checks say; 5 if what it followed is dead."""
     from cluster.watch.progress import lines, read_progress
     from selfinstruct.quality.diversity import measured
     from selfinstruct.quality.findings import find
@@ -64,8 +66,7 @@ def status(settings: StatusSettings) -> Outcome:
     from selfinstruct.storage.store import RunStore, open_run
 
     store = RunStore(settings.run)
-    if settings.follow:
-        follow(store)
+    is_dead = settings.follow and not follow(store)
     live = read_progress(store.blobs)
     if not live:
         store = open_run(settings.run)
@@ -78,8 +79,9 @@ def status(settings: StatusSettings) -> Outcome:
     rejected = sum(count for key, count in totals[Table.CANDIDATES].items() if key.startswith("rejected."))
     share = f"{accepted / (accepted + rejected):.1%}" if accepted else "none"
     print(
-        f"{settings.run}: {accepted} of {accepted + rejected} candidates accepted ({share}),"
-        f" {totals[Table.INSTANCES]['instances.accepted']} instances, {max(0, rounds[Table.CANDIDATES] - 1)} rounds"
+        f"{settings.run}: {accepted:,} of {counted(accepted + rejected, 'candidate')} accepted ({share}),"
+        f" {counted(totals[Table.INSTANCES]['instances.accepted'], 'instance')},"
+        f" {counted(max(0, rounds[Table.CANDIDATES] - 1), 'round')}"
     )
     if rounds[Table.CANDIDATES] and not is_labelled(store):
         print("nothing is labelled in this run (label.as none)")
@@ -100,15 +102,16 @@ def status(settings: StatusSettings) -> Outcome:
         for line in (*_costs(found, live, accepted), *found.notes):
             print(f"  {line}")
     for table in Table:
-        print(f"\n{table} ({rounds[table]} files)")
+        print(f"\n{table} ({counted(rounds[table], 'file')})")
         for key, count in sorted(totals[table].items(), key=lambda item: (-item[1], item[0])):
             print(f"  {count:>12,}  {key}")
     more = {"live": live, "checks": found, "diversity": about, "strategies": brought}
-    return Outcome({**counts(store), **{key: value for key, value in more.items() if value}})
+    told = {**counts(store), **{key: value for key, value in more.items() if value}}
+    return Outcome(told, FailureError.exit_code if is_dead else 0)
 
 
-def follow(store: RunStore) -> None:
-    """Tell how far a run is, until the command that works on it has ended, or is taken for dead."""
+def follow(store: RunStore) -> bool:
+    """Tell how far a run is, until the command that works on it has ended; false if that is taken for dead."""
     from cluster.watch.progress import EVERY, STALE, lines, read_progress
     from jobs.panel import drawn_lines
 
@@ -118,10 +121,13 @@ def follow(store: RunStore) -> None:
             live = read_progress(store.blobs)
             if live:
                 tell(lines(live))
-            if live["age"] > STALE if live else was_at_work:
-                return
+            if live and live["age"] > STALE:
+                return False
+            if not live and was_at_work:
+                return True
             was_at_work = bool(live)
             time.sleep(POLL)
+    return True
 
 
 def _costs(found: Findings, live: Mapping[str, Any] | None, accepted: int) -> Iterator[str]:

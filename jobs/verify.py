@@ -13,6 +13,7 @@ from jobs.command_line import run
 from jobs.commands import Command, Outcome
 from jobs.panel import track
 from selfinstruct.errors import CorruptError, InputError
+from selfinstruct.wording import counted
 
 if TYPE_CHECKING:
     from selfinstruct.storage.store import RunStore
@@ -75,8 +76,10 @@ def _beside(store: RunStore) -> str:
 
     there, segments = len(names(store.blobs)), list(read_segments(store.blobs))
     answers = len({answer.completion.request_id for segment in segments for answer in segment.answers})
-    unreadable = f" ({there - len(segments)} of {there} files cannot be read)" if len(segments) < there else ""
-    return f", and answers to {answers:,} requests of rounds under way{unreadable}" if there else ""
+    unreadable = (
+        f" ({there - len(segments)} of {counted(there, 'file')} cannot be read)" if len(segments) < there else ""
+    )
+    return f", and answers to {counted(answers, 'request')} of rounds under way{unreadable}" if there else ""
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ HOUSES = ("selfinstruct", "cluster", "jobs")
 """From the ground up; a house imports itself and those below."""
 
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("records", "errors", "settings", "draws", "protocols", "pool", "version", "loading", "places"),
+    ("records", "errors", "settings", "draws", "protocols", "pool", "version", "loading", "places", "wording"),
     ("novelty", "prompts", "semantic"),
     ("constraints",),
     ("sources", "steps", "storage"),

@@ -31,8 +31,8 @@ FILE = "progress.json"
 EVERY = 5.0
 """Seconds between two writings."""
 
-STALE = 60.0
-"""Seconds without a new one after which the driver is taken for dead."""
+LATE, STALE = 15.0, 60.0
+"""Seconds without a new one after which that is said, and after which the driver is taken for dead."""
 
 PATIENCE = 5.0
 """Seconds that the driver waits for the file's removal when it ends."""
@@ -144,21 +144,26 @@ def lines(content: dict[str, Any]) -> list[str]:
     words = ", ".join([*counts, f"{busy:.0%} busy", *(f"{n} died" for n in [_deaths(content)] if n)])
     waiting = sorted((each for each in standings if each.phase is not Phase.READY), key=lambda each: -each.seconds)
     return [
-        f"at work, {_span(content['age'])} ago: {', '.join(_pace(content))}",
+        f"{_pulse(content['age'])}: {', '.join(_pace(content))}",
         *([f"replicas: {words}"] if standings else []),
         *(f"  {each.phase}{f' on {each.address}' * bool(each.address)} for {_span(each.seconds)}" for each in waiting),
         *([f"  {content['spent']['text']}"] if content["spent"]["text"] else []),
     ]
 
 
+def _pulse(age: float) -> str:
+    """Whether somebody is at work, by the seconds since that was last written."""
+    if age <= LATE:
+        return f"at work, {_span(age)} ago"
+    return f"not heard of for {_span(age)}, {'killed or' if age > STALE else 'perhaps killed, or'} unable to write"
+
+
 def _pace(content: dict[str, Any]) -> Iterator[str]:
     """How far it is of what is known."""
-    if content["age"] > STALE:
-        yield "the driver has been killed since, or cannot write"
     yield f"{content['accepted']:,} of {content['target']:,} accepted"
     if content["tokens_per_second"] is not None:
         yield f"{content['tokens_per_second']:,.0f} tokens/s"
-    if content["seconds_left"] is not None:
+    if content["seconds_left"] is not None and content["age"] <= LATE:
         yield f"about {_span(content['seconds_left'])} left"
 
 

@@ -32,7 +32,7 @@ from typing import Any
 from jobs.bench.loopback import Served
 from jobs.command_line import run
 from jobs.commands import Command, Outcome
-from selfinstruct.errors import FailureError
+from selfinstruct.errors import FailureError, InputError
 from selfinstruct.settings import option
 
 HERE = Path(__file__).parent
@@ -120,6 +120,7 @@ def bench(settings: PeersSettings) -> Outcome:
     """Measure, print a table and write JSON."""
     from jobs.bench.machine import machine
 
+    versions = _versions(settings.distilabel)
     ceiling = server_ceiling(settings.under_way)
     print(f"The server alone: {ceiling:,.0f} requests per second of its processor time.\n")
     print("\n".join(HEAD), flush=True)
@@ -132,7 +133,7 @@ def bench(settings: PeersSettings) -> Outcome:
                 print(row(lines[-1]), flush=True)
     figures = {
         "settings": {**dataclasses.asdict(settings), "distilabel": settings.distilabel is not None},
-        "machine": {**machine(), **_versions(settings.distilabel)},
+        "machine": {**machine(), **versions},
         "server_requests_per_processor_second": round(ceiling),
         "lines": [dataclasses.asdict(each) for each in lines],
     }
@@ -301,14 +302,15 @@ async def _asked(port: int, under_way: int, times: int) -> None:
 
 
 def _versions(python: Path | None) -> dict[str, str]:
-    """Of the peers' packages."""
+    """Of the peers' packages. InputError if one is missing: that is known before hours of measuring."""
     if python is None:
         return {}
-    program = "from importlib.metadata import version; print(version('distilabel'), version('openai'))"
-    distilabel, openai = subprocess.run(
-        [str(python), "-c", program], capture_output=True, text=True, check=True
-    ).stdout.split()
-    return {"distilabel": distilabel, "openai": openai}
+    names = ("distilabel", "openai", "requests")
+    program = f"from importlib.metadata import version; print(*map(version, {names}))"
+    told = subprocess.run([str(python), "-c", program], capture_output=True, text=True)
+    if told.returncode:
+        raise InputError(f"--distilabel: {python} must have {', '.join(names)} ({told.stderr.splitlines()[-1]})")
+    return dict(zip(names, told.stdout.split(), strict=True))
 
 
 HEAD = (

@@ -162,8 +162,9 @@ def _matches(name: str, patterns: tuple[str, ...]) -> bool:
 def _snapshot(settings: EngineSettings, patterns: tuple[str, ...]) -> Path:
     """The cache's folder of the commit that the revision means now; its name is the commit's hash."""
     from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError
 
-    revision = settings.source.revision
+    revision, others = settings.source.revision, f"give a folder, a hub name as owner/name, or {EMBEDDED!r}"
     try:
         with _without_bars():
             return Path(
@@ -174,10 +175,12 @@ def _snapshot(settings: EngineSettings, patterns: tuple[str, ...]) -> Path:
                     ignore_patterns=["*/*", "consolidated*"],  # the same weights in other forms
                 )
             )
-    except (OSError, ValueError) as error:  # no network, no such repository, no permission; no repository's name
+    except HFValidationError as error:
+        raise InputError(f"--model: {settings.model!r} is no folder, nor a hub repository's name; {others}") from error
+    except (OSError, ValueError) as error:  # no network, no such repository, no permission
         raise InputError(
             f"--model: {settings.model!r} is no folder, and no hub repository of that name can be reached at revision "
-            f"{revision!r} ({_first_line(error)}); give a folder, a hub name as owner/name, or {EMBEDDED!r}"
+            f"{revision!r} ({_first_line(error)}); {others}"
         ) from error
 
 

@@ -42,22 +42,27 @@ import threading
 import urllib.request
 import weakref
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from selfinstruct.engines.openai_api import (
+    CHAT,
+    COMPLETIONS,
     Answer,
     Api,
     RefusedError,
     UnavailableError,
     addresses,
+    not_there,
     refused_key,
     said,
+    smallest,
+    unknown,
     words_in,
 )
 from selfinstruct.engines.places import Place, Servers
@@ -73,6 +78,8 @@ if TYPE_CHECKING:
     from tenacity import RetryCallState
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 ENDPOINTS = ("auto", "completions", "chat")
 
@@ -110,15 +117,18 @@ def identify(settings: EngineSettings) -> dict[str, str]:
     """The model's name and the endpoint as asked for. Where the server is leaves the data alone.
 
     Raises:
-        InputError: an option is wrong, or the server cannot be reached or refuses the key.
+        InputError: an option is wrong, the server cannot be reached, refuses the key, or has no such model.
     """
     try:
-        answers = _greet(settings)
+        lists = _greet(settings)
     except FailureError as error:
         raise InputError(str(error)) from error
-    options, names = settings.openai, sorted({name for each in answers for name in _names(each)})
-    if names and settings.model not in names:  # some servers have one model, and take any name for it
-        log.warning(f"--model: the server lists {', '.join(names[:5])}, and no {settings.model}")
+    options, unlisted = settings.openai, [url for url, each in lists.items() if settings.model not in _names(each)]
+    if unlisted:  # some servers have no list, others one model, and take any name for it
+        for url, answer in zip(unlisted, _at_once(_asked_for_a_token(settings, unlisted)), strict=True):
+            if answer is not None and unknown(answer.status):
+                problem = f"{answer.status}: {said(answer, _key(options))}"
+                raise InputError(not_there(url, problem, _names(lists[url])))
     identity = {"engine": "openai", "model": settings.model, "endpoint": options.endpoint}
     if options.body:
         identity["body"] = json.dumps(named_values("openai.body", options.body), sort_keys=True)
@@ -134,7 +144,7 @@ def open_engine(settings: EngineSettings, prompts: PromptSet) -> OpenAIEngine:
         InputError: an option is wrong, the server refuses the key, or says that its context cannot hold the prompts.
         FailureError: the server cannot be reached.
     """
-    for listed in _greet(settings):
+    for listed in _greet(settings).values():
         _check_context(settings.model, listed, prompts)
     return OpenAIEngine(Api(settings, prompts, _key(settings.openai)), settings.openai)
 
@@ -363,8 +373,8 @@ def _pause(state: RetryCallState) -> float:
     return wait_random_exponential(FIRST_WAIT, LONGEST_WAIT)(state)
 
 
-def _greet(settings: EngineSettings) -> list[Answer]:
-    """The servers' lists of models; of any status, for servers without a list exist.
+def _greet(settings: EngineSettings) -> dict[str, Answer]:
+    """The lists of models of the servers that answer, by address; of any status, for servers without a list exist.
 
     Raises:
         InputError: an option is wrong, or a server refuses the key.
@@ -372,25 +382,56 @@ def _greet(settings: EngineSettings) -> list[Answer]:
     """
     _check(settings)
     options = settings.openai
-    with ThreadPoolExecutor(1) as thread:  # the caller may have an event loop of its own
-        found = thread.submit(asyncio.run, _asked_for_models(options)).result()
-    answers = [each for each in found if isinstance(each, Answer)]
-    problems = [each for each in found if not isinstance(each, Answer)]
+    found = dict(zip(addresses(options), _at_once(_asked_for_models(options)), strict=True))
+    answers = {url: each for url, each in found.items() if isinstance(each, Answer)}
+    problems = [each for each in found.values() if not isinstance(each, Answer)]
     if not answers:
         raise FailureError("; ".join(problems))
     for problem in problems:
         log.warning(f"{problem} It is left out until it answers.")
-    for url, answer in zip(addresses(options), found, strict=True):
-        if isinstance(answer, Answer) and answer.status in (401, 403):
+    for url, answer in answers.items():
+        if answer.status in (401, 403):
             key = _key(options)
             raise InputError(refused_key(f"{url}/models", f"{answer.status}: {said(answer, key)}", key))
     return answers
 
 
+def _at_once(asking: Coroutine[Any, Any, list[T]]) -> list[T]:
+    """What a few requests bring, made in a thread, for the caller may have an event loop of its own."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, asking).result()
+
+
 async def _asked_for_models(options: OpenAIOptions) -> list[Answer | str]:
     """What each server answers, or why it does not."""
-    async with _session(replace(options, timeout=min(GREETING, options.timeout))) as session:
+    async with _greeting(options) as session:
         return await asyncio.gather(*(_models(session, f"{each}/models") for each in addresses(options)))
+
+
+async def _asked_for_a_token(settings: EngineSettings, urls: Sequence[str]) -> list[Answer | None]:
+    """What servers answer to the smallest request, at the endpoint that the run will use, or at either; None of those
+    that do not, of which the run itself will see what they do."""
+    paths = {"chat": (CHAT,), "completions": (COMPLETIONS,)}.get(settings.openai.endpoint, (CHAT, COMPLETIONS))
+    async with _greeting(settings.openai) as session:
+        return await asyncio.gather(*(_token(session, each, paths, settings) for each in urls))
+
+
+async def _token(
+    session: aiohttp.ClientSession, url: str, paths: Sequence[str], settings: EngineSettings
+) -> Answer | None:
+    import aiohttp
+
+    answer, extra = None, named_values("openai.body", settings.openai.body)
+    for path in paths:
+        body = json.dumps(smallest(settings.model, path, extra)).encode()
+        try:
+            async with session.post(f"{url}{path}", data=body, proxy=_proxy(url), allow_redirects=False) as response:
+                answer = await _received(response)
+        except (TimeoutError, aiohttp.ClientError):
+            return None
+        if not unknown(answer.status):
+            break
+    return answer
 
 
 async def _models(session: aiohttp.ClientSession, url: str) -> Answer | str:
@@ -409,6 +450,11 @@ def _names(listed: Answer) -> list[str]:
         return [each["id"] for each in json.loads(listed.body)["data"] if isinstance(each["id"], str)]
     except (KeyError, TypeError, ValueError):
         return []
+
+
+def _greeting(options: OpenAIOptions) -> aiohttp.ClientSession:
+    """Connections on which a server is not waited for as long as for an answer."""
+    return _session(replace(options, timeout=min(GREETING, options.timeout)))
 
 
 def _session(options: OpenAIOptions) -> aiohttp.ClientSession:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -27,6 +27,8 @@ from selfinstruct.records import ANSWERED, Completion, Finish, Kind, Request, me
 from selfinstruct.sources.options import named_values
 from selfinstruct.steps.readers.ends import first_turn
 from selfinstruct.steps.readers.thoughts import thinking
+
+CHAT, COMPLETIONS = "/chat/completions", "/completions"
 
 STOPS = 4
 """Stop strings that OpenAI's own server takes."""
@@ -90,7 +92,7 @@ class Api:
 
     def path(self, kind: Kind) -> str:
         """Where requests of a kind go, below a server's address."""
-        return "/chat/completions" if self._chat(kind) else "/completions"
+        return CHAT if self._chat(kind) else COMPLETIONS
 
     def body(self, request: Request, *, folded: bool = False) -> dict[str, Any]:
         """The JSON of a request.
@@ -125,11 +127,8 @@ class Api:
         problem = f"{status}: {said(answer, self._key)}"
         if status in (401, 403):
             raise InputError(refused_key(url, problem, self._key))
-        if status in (404, 405) or status < 400:
-            raise InputError(
-                f"--model: {url} answers {problem}; name a model that the server has, or mend"
-                " --openai.url (it often ends with /v1) or --openai.endpoint"
-            )
+        if unknown(status):
+            raise InputError(not_there(url, problem))
         if _busy(status):
             raise UnavailableError(problem, _retry_after(answer.retry_after))
         raise RefusedError(problem)
@@ -231,6 +230,28 @@ def _retry_after(header: str) -> float:
 def _busy(status: int) -> bool:
     """Whether a status says that another time the request may be served."""
     return status in (408, 409, 429) or status >= 500
+
+
+def unknown(status: int) -> bool:
+    """Whether a status says that there is nothing of the kind, so that every request would meet it."""
+    return status in (404, 405) or 300 <= status < 400
+
+
+def not_there(url: str, problem: str, names: Sequence[str] = ()) -> str:
+    """The line on a server that has no such model, or does not answer at this address; `names` are those it lists."""
+    listed = f" ({', '.join(names[:5])}{', ...' * (len(names) > 5)})" if names else ""
+    return (
+        f"--model: {url} answers {problem}; name a model that the server has{listed}, or mend"
+        " --openai.url (it often ends with /v1) or --openai.endpoint"
+    )
+
+
+def smallest(model: str, path: str, extra: Mapping[str, Any]) -> dict[str, Any]:
+    """The JSON of a request for one token, which shows whether a model is served at a path."""
+    text = "Hello"
+    asked = {"messages": [{"role": "user", "content": text}]} if path == CHAT else {"prompt": text}
+    fields = {"model": model, **asked, "max_tokens": 1, **extra}
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def said(answer: Answer, key: str | None) -> str:

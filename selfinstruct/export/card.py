@@ -99,7 +99,7 @@ def _opening(contents: Contents) -> str:
     remote = "/" in contents.name
     path, folder = shlex.quote(contents.local), "FOLDER" if remote else shlex.quote(contents.local)
     files = f"hf://datasets/{contents.name}" if remote else contents.local
-    where = "`FOLDER` is a copy of this repository." if remote else "From the folder in which this one lies."
+    where = "`FOLDER` is a copy of this repository." if remote else "Give them in the folder in which this one lies."
     return f"""One line each, `MODEL` being the model to train. {where}
 
 ```python
@@ -281,7 +281,7 @@ def _licences(contents: Contents) -> str:
     licences = contents.licences
     lines = [f"The dataset: {licences.dataset}. What it was made from:", ""]
     for each in licences.models:
-        lines.append(f"- Model `{each.model.name}`: {each.license}. Of outputs: {each.outputs}")
+        lines.append(f"- Model `{each.model.name}`: {each.license}. Of outputs: {each.outputs.rstrip('.')}.")
     lines.append(f"- Seed tasks: {licences.seeds}.")
     if licences.pool:
         lines.append(f"- Imported instructions: {licences.pool}.")

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from selfinstruct.engines import EMBEDDED
+from selfinstruct.engines import EMBEDDED, EngineSettings
+from selfinstruct.engines.checkpoint import locate
 from selfinstruct.finetune.plan import Plan
 
 
@@ -22,6 +23,8 @@ def card(plan: Plan, model: str, outcome: Mapping[str, Any]) -> str:
     header: dict[str, Any] = {"library_name": "transformers", "pipeline_tag": "text-generation"}
     if model != EMBEDDED and not Path(model).exists():  # a hub's name
         header["base_model"] = model
+    if (licence := _licence(plan.job.base)) is not None:
+        header["license"] = licence
     header["tags"] = ["self-instruct", "sft", *(["lora"] if settings.lora.rank else [])]
     weights = f"low-rank adapters (rank {settings.lora.rank}, alpha {settings.lora.alpha:g}), merged"
     account = plan.account()
@@ -41,7 +44,7 @@ wrote. What the data hold of errors and prejudice, the model has learnt; nobody 
 
 ## Base model
 
-`{model}`
+`{model}`, {f"under {licence}" if licence else "whose card names no licence"}
 {base}
 
 ## Data
@@ -63,6 +66,17 @@ completion fitted. Written in {form}; loss on the completions alone.
 - loss of the last steps: {outcome["loss"]:.4f} nats per token
 - {versions}
 """
+
+
+def _licence(base: EngineSettings) -> str | None:
+    """What the base model's own card names, if its folder has one."""
+    from huggingface_hub import ModelCard
+
+    try:
+        licence = ModelCard.load(locate(base).folder / "README.md").data.license
+    except (OSError, ValueError):  # no card, or none that can be read
+        return None
+    return licence if isinstance(licence, str) else None
 
 
 def _name(model: str) -> str:

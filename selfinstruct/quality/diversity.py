@@ -80,8 +80,8 @@ class Diversity:
         """The figures in words."""
         yield (
             f"of a draw of {self.sample:,}, {self.distinct:,} are distinct at a cosine of {self.cosine:g};"
-            f" {self.cells:,} of 1,024 cells are used ({self.effective_cells:,.0f} effective), Vendi score"
-            f" {self.vendi:,.1f}"
+            f" they lie in {self.cells:,} of 1,024 cells of meaning, as spread as in {self.effective_cells:,.0f} even"
+            f" ones; Vendi score {self.vendi:,.1f}"
         )
         if self.reach:
             steps = ", ".join(f"{each.value:.3f} at {each.rows:,}" for each in self.reach)
@@ -166,7 +166,8 @@ class Measured:
     def line(self) -> str:
         """The figures in words."""
         return (
-            f"what they are about: {self.cells:,} of 1,024 cells ({self.effective_cells:,.0f} effective);"
+            f"what they are about: {self.cells:,} of 1,024 cells of meaning, as spread as in"
+            f" {self.effective_cells:,.0f} even ones;"
             f" of the newest {self.newest:,} instructions {self.near / self.newest:.1%} are nearer than"
             f" {self.cosine:g} to an earlier one"
         )

@@ -32,6 +32,7 @@ from selfinstruct.quality.intervals import (
     kappa_interval,
     score_interval,
 )
+from selfinstruct.wording import counted
 
 Source: TypeAlias = Literal["people", "people and judge", "judge"]
 
@@ -82,13 +83,13 @@ class Estimate:
     def text(self) -> str:
         """One line for people to read."""
         if self.by == "judge":
-            return f"the judge says {_percent(self.share)} ({_rows(self.judged)}; no person has looked)"
+            return f"the judge says {_percent(self.share)} ({counted(self.judged, 'row')}; no person has looked)"
         judged = f", {self.judged:,} by a judge" if self.by == "people and judge" else ""
         unseen = (
             f"; none from the parts with {_percent(1 - self.covered)} of the rows" if self.covered < COVERED else ""
         )
         interval = f"95 %: {100 * self.low:.0f} to {_percent(self.high)}"
-        return f"{_percent(self.share)} ({interval}; {_rows(self.people)} by people{judged}{unseen})"
+        return f"{_percent(self.share)} ({interval}; {counted(self.people, 'row')} by people{judged}{unseen})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,18 +127,20 @@ class JudgeFigures:
         """What the judge is worth, in two sentences."""
         unreadable = f"; {self.unreadable} of its answers cannot be read" if self.unreadable else ""
         passed, right = self.yes_yes + self.no_yes, self.yes_yes + self.yes_no
-        shares = f"{self.yes_yes} of the {_rows(passed)} that it passes are right, and it passes {self.yes_yes} of the"
-        return f"{self._finding} By people's verdict {shares} {right} right ones{unreadable}."
+        shares = (
+            f"{self.yes_yes} of the {counted(passed, 'row')} that it passes are right, and it passes {self.yes_yes}"
+        )
+        return f"{self._finding} By people's verdict {shares} of the {right} right ones{unreadable}."
 
     @property
     def _finding(self) -> str:
         if self.kappa is None:
-            return f"The judge cannot be rated: it and people say the same of all {_rows(self.rows)}."
+            return f"The judge cannot be rated: it and people say the same of all {counted(self.rows, 'row')}."
         agreement = f"kappa {self.kappa:.2f}, 95 %: {self.low:.2f} to {self.high:.2f}"
         if self.high < 0:
-            return f"The judge is useless: over {_rows(self.rows)} it contradicts people ({agreement})."
+            return f"The judge is useless: over {counted(self.rows, 'row')} it contradicts people ({agreement})."
         if self.useless:
-            return f"The judge is useless: over {_rows(self.rows)} it may as well be guessing ({agreement})."
+            return f"The judge is useless: over {counted(self.rows, 'row')} it may as well be guessing ({agreement})."
         if self.low <= 0:
             return f"Too few rows by people ({self.rows:,}) to say whether the judge is of use ({agreement})."
         if self.worth < WORTH:
@@ -313,10 +316,6 @@ def _ratio(part: float, of: float) -> float | None:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.0f} %"
-
-
-def _rows(number: int) -> str:
-    return f"{number:,} row" if number == 1 else f"{number:,} rows"
 
 
 def _number(value: float) -> str:

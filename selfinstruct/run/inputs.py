@@ -240,6 +240,18 @@ def warnings_about(settings: InputSettings, inputs: Inputs) -> list[str]:
     ]
 
 
+def of_a_small_target(settings: InputSettings, inputs: Inputs) -> str | None:
+    """A line if the first round alone, with some instructions of each request, is more than what is asked for."""
+    requests = settings.rounds.requests(len(inputs.seeds) + len(inputs.imported))
+    if settings.target >= requests:
+        return None
+    fewer = max(1, settings.target // 8)
+    return (
+        f"--target: is {settings.target}, and a round has {requests} requests, each for several instructions;"
+        f" --rounds.least {fewer} --rounds.most {fewer} makes rounds smaller"
+    )
+
+
 def _some_of(material: Material, number: int = 20) -> list[str]:
     """So many of the texts."""
     documents = material.documents or ()
@@ -295,9 +307,10 @@ def schema_warnings(prompts: PromptSet, engines: Sequence[EngineSettings]) -> li
     """A line for each engine that does not hold answers to the prompt set's JSON schemas."""
     if not any(prompt.schema for prompt in prompts.prompts.values()):
         return []
+    remedies = {"openai": "; if the server knows response_format, --openai.structured has it hold them"}
     return [
         f"the engine {name} does not hold answers to the JSON schemas of the prompt set {prompts.name}; what is no"
-        " JSON is lost"
+        f" JSON is lost{remedies.get(name, '')}"
         for name in dict.fromkeys(engine.engine for engine in engines if not traits(engine).schemas)
     ]
 

@@ -415,7 +415,7 @@ class Run:
         number, settings = self._next_round, self.settings
         size = self.pool.size_after(max(0, number - settings.rounds.lag))
         bounds = {"least": settings.rounds.least, "most": settings.rounds.most}
-        count = min(max(size // 8, bounds["least"]), bounds["most"])
+        count = settings.rounds.requests(size)
         proven = None if self._proven is None else self._proven.until(self._proven_for(number))
         view = PoolView(self.pool, size, proven)
         if self._material.cells:

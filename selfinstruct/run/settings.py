@@ -44,6 +44,10 @@ class RoundSettings:
     patience: int = option(5, least=1, alters_data=False)
     max_failed: float = option(0.01, least=0, most=1, alters_data=False)
 
+    def requests(self, size: int) -> int:
+        """How many propose requests a round has that is planned from a pool of this size."""
+        return min(max(size // 8, self.least), self.most)
+
     def problems(self) -> Iterator[str]:
         """What is wrong with the options together."""
         if self.most < self.least:

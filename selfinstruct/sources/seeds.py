@@ -10,9 +10,13 @@ from selfinstruct.records import Instance, SeedTask
 from selfinstruct.sources.keys import trimmed
 from selfinstruct.sources.limits import text_problem
 from selfinstruct.sources.rows import Row, parsed
+from selfinstruct.wording import counted
 
 SEED_TASKS = Path(__file__).parent / "seed_tasks.jsonl"
 """The seed tasks shipped with the project."""
+
+FEW = 30
+"""Seed tasks below which that is told."""
 
 
 def load_seeds(path: Path) -> list[SeedTask]:
@@ -26,10 +30,13 @@ def load_seeds(path: Path) -> list[SeedTask]:
     lines: dict[str, int] = {}
 
     def seed_of(row: Row) -> SeedTask:
-        seed = _seed(row.values, f"line{row.number:05d}")
-        if lines.setdefault(seed.id, row.number) != row.number:
-            raise ValueError(f"the id {seed.id!r} is that of line {lines[seed.id]} too")
-        return seed
+        id = str(row.values.get("id", f"line{row.number:05d}"))
+        problems = list(_problems(row.values))
+        if lines.setdefault(id, row.number) != row.number:
+            problems.append(f"the id {id!r} is that of line {lines[id]} too")
+        if problems:
+            raise ValueError("; ".join(problems))
+        return _seed(row.values, id)
 
     nothing = "holds no seed task; a run needs at least one, the paper has 175"
     return list(parsed([str(path)], seed_of, nothing, only_lines=True))
@@ -39,7 +46,11 @@ def warnings(seeds: Sequence[SeedTask], shown: int) -> list[str]:
     """What is unwise about seed tasks of which each prompt shows `shown`."""
     found = []
     if len(seeds) < shown:
-        found.append(f"{len(seeds)} seed tasks, fewer than the {shown} demonstrations of a prompt; all are used")
+        found.append(
+            f"{counted(len(seeds), 'seed task')}, fewer than the {shown} demonstrations of a prompt; all are used"
+        )
+    elif len(seeds) < FEW:
+        found.append(f"{counted(len(seeds), 'seed task')} are few (the paper has 175); more give more varied tasks")
     different = len({" ".join(seed.instruction.lower().split()) for seed in seeds})
     if 2 * different <= len(seeds):
         found.append(f"only {different} of the {len(seeds)} seed tasks differ; more varied ones give more varied tasks")
@@ -57,13 +68,10 @@ def unknown_kinds(seeds: Sequence[SeedTask]) -> list[str]:
     ]
 
 
-def _seed(data: Mapping[str, Any], default_id: str) -> SeedTask:
-    """One seed task from its JSON object; ValueError says everything that is wrong with it."""
-    problems = list(_problems(data))
-    if problems:
-        raise ValueError("; ".join(problems))
+def _seed(data: Mapping[str, Any], id: str) -> SeedTask:
+    """One seed task from its JSON object, which has no fault."""
     return SeedTask(
-        id=str(data.get("id", default_id)),
+        id=id,
         instruction=data["instruction"].strip(),
         instances=tuple(
             Instance(trimmed(each.get("input", "")), trimmed(each["output"])) for each in data["instances"]

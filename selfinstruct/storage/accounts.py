@@ -43,6 +43,7 @@ from selfinstruct.records import (
     RoundFile,
     Table,
 )
+from selfinstruct.wording import counted
 
 ENDINGS = {Finish.FAILED: "failed", Finish.LENGTH: "cut_by_length", Finish.REPETITION: "repetition"}
 
@@ -132,13 +133,11 @@ def class_share(totals: Mapping[Table, Counter[str]]) -> str | None:
     """A line on how many of the labelled instructions are classification, in the form that asked; None before any."""
     instances, labels = totals[Table.INSTANCES], totals[Table.LABELS]
     if labels[f"{Kind.INPUT}.requests"]:
-        return "classification: nobody is asked (label.as answer)"
+        return "classification: not asked for, as each instruction is answered (--label.as answer)"
     asked = labels[f"{Kind.CLASSIFY}.requests"] or labels[f"{Kind.INSTANTIATE}.requests"]
     if not asked:
         return None
-    return (
-        f"classification: {instances['classification'] / asked:.0%} of {asked:,} labelled instructions (label.as task)"
-    )
+    return f"classification: {instances['classification'] / asked:.0%} of {counted(asked, 'labelled instruction')}"
 
 
 MANY = 50

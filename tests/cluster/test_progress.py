@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from cluster.watch.progress import lines, read_progress
+from cluster.watch.progress import FILE, lines, read_progress
 from jobs.status import main
+from selfinstruct.errors import FailureError
 from selfinstruct.records import (
     By,
     Candidate,
@@ -117,8 +118,16 @@ def test_a_live_run_says_what_its_replicas_are_at(bucket: str, capsys: pytest.Ca
     finally:
         driver.kill()
         driver.wait()
-    assert any("killed" in line for line in lines({**live, "age": 300.0}))
+    heads = {age: lines({**live, "age": age})[0] for age in (3.0, 30.0, 300.0)}
+    assert heads[3.0].startswith("at work, 3 s ago: ")
+    assert heads[30.0].startswith("not heard of for 30 s, perhaps killed, or unable to write: ")
+    assert heads[300.0].startswith("not heard of for 5 min, killed or unable to write: ")
+    assert not any(" left" in heads[age] for age in (30.0, 300.0))
     assert read_progress(store.blobs) is None
+    store.blobs.replace(FILE, json.dumps({**live, "written": time.time() - 300}).encode())  # as a kill would leave it
+    assert main([bucket, "--follow"]) == FailureError.exit_code
+    assert "not heard of" in capsys.readouterr().out
+    store.blobs.remove(FILE)
     assert main([bucket]) == 0
     assert "at work" not in capsys.readouterr().out
     assert verify(store) == []

@@ -395,12 +395,43 @@ def test_a_server_that_fails_for_a_while_is_asked_again_later(server: Server) ->
     assert len(other.bodies) > 20
 
 
-@pytest.mark.parametrize(("model", "told"), [("m", False), ("mm", True)])
-def test_a_model_that_the_server_does_not_list_is_told_of(
-    model: str, told: bool, server: Server, caplog: pytest.LogCaptureFixture
+def only_m(body: dict[str, Any]) -> Trick | None:
+    """A server that takes no name but that of a model that it lists."""
+    return None if body["model"] == "m" else error(404, f"no model {body['model']}")
+
+
+@pytest.mark.parametrize("endpoint", ["auto", "chat", "completions"])
+def test_a_model_that_the_server_has_not_got_is_found_out_before_any_work(endpoint: str, server: Server) -> None:
+    server.always = only_m
+    with pytest.raises(InputError, match=r"404: no model mm; name a model that the server has \(m, another\)"):
+        identify(settings_for(server, "mm", endpoint=endpoint))
+    asked = len(server.bodies)
+    assert identify(settings_for(server, "m", endpoint=endpoint))["model"] == "m"
+    assert len(server.bodies) == asked  # one that is listed costs no token
+
+
+@pytest.mark.parametrize("answer", [None, 400, 429, 503])
+def test_a_server_that_takes_any_name_or_has_other_troubles_is_not_refused(answer: int | None, server: Server) -> None:
+    server.always = lambda body: error(answer) if answer else None
+    assert identify(settings_for(server, "mm"))["model"] == "mm"
+    (body,) = server.bodies
+    assert body["max_tokens"] == 1
+
+
+def test_a_wrong_address_is_found_out_before_any_work(server: Server) -> None:
+    with pytest.raises(InputError, match="it often ends with /v1"):
+        identify(settings_for(server, url=server.url.removesuffix("/v1")))
+
+
+def test_after_a_wrong_name_the_right_one_begins_the_run(
+    server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert identify(settings_for(server, model))["model"] == model
-    assert (f"--model: the server lists another, m, and no {model}" in caplog.text) is told
+    server.always = only_m
+    out = tmp_path / "run"
+    options = ["--engine", "openai", "--openai.url", server.url, "--prompts", "instruct", "--out", str(out)]
+    assert main(["generate", *options, "--model", "mm"]) == 2
+    assert "goes on" not in capsys.readouterr().err
+    assert not out.exists() or not list(out.iterdir())
 
 
 @pytest.mark.parametrize(("failures", "lines"), [(2, 0), (3, 1)])

@@ -24,7 +24,7 @@ from selfinstruct.run.loop import SingleCompleter, drive
 from selfinstruct.run.rounds import Run, Stage, Write
 from selfinstruct.run.settings import RoundSettings, RunSettings
 from selfinstruct.settings import facts_of, fingerprint_of
-from selfinstruct.sources.seeds import SEED_TASKS, load_seeds, warnings
+from selfinstruct.sources.seeds import FEW, SEED_TASKS, load_seeds, warnings
 from selfinstruct.sources.texts import read_tasks
 from selfinstruct.storage.store import RunStore
 from selfinstruct.storage.verify import verify
@@ -142,10 +142,18 @@ def test_of_thousands_of_bad_lines_twenty_are_named(tmp_path: Path) -> None:
 
 
 def test_few_and_uniform_seeds_are_warned_of() -> None:
-    assert warnings(SEEDS, 8) == []
+    assert warnings(load_seeds(SEED_TASKS)[:FEW], 8) == []
+    assert warnings(SEEDS, 8) == ["24 seed tasks are few (the paper has 175); more give more varied tasks"]
     assert "3 seed tasks, fewer than the 8" in warnings(SEEDS[:3], 8)[0]
     alike = [replace(SEEDS[0], id=str(number)) for number in range(20)]
-    assert "only 1 of the 20 seed tasks differ" in warnings(alike, 8)[0]
+    assert "only 1 of the 20 seed tasks differ" in warnings(alike, 8)[1]
+
+
+def test_an_id_that_is_there_twice_is_named_beside_other_faults(tmp_path: Path) -> None:
+    path = tmp_path / "seeds.jsonl"
+    path.write_text(f"{LINE}\n{json.dumps({**GOOD, 'instruction': ''})}\n")
+    with pytest.raises(InputError, match=r"seeds\.jsonl:2: 'instruction' must be .*; the id 'a' is that of line 1 too"):
+        load_seeds(path)
 
 
 def test_imported_texts_that_no_table_can_hold(tmp_path: Path) -> None:

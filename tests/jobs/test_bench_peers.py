@@ -41,6 +41,15 @@ def test_a_python_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
     assert "--distilabel: there is no Python /no/such/python" in capsys.readouterr().err
 
 
+def test_a_python_that_lacks_a_package_is_told_of_before_anything_is_measured(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["bench", "peers", "--distilabel", sys.executable]) == 2  # the tests' own has no distilabel
+    said = capsys.readouterr()
+    assert f"--distilabel: {sys.executable} must have distilabel, openai, requests" in said.err
+    assert said.out == ""
+
+
 def test_a_client_that_fails_ends_the_bench_with_what_it_said() -> None:
     with pytest.raises(FailureError, match=r"failed: .*no rows today"):
         peers._process([sys.executable, "-c", "raise SystemExit('no rows today')"])
@@ -70,11 +79,9 @@ def test_each_kind_of_request_gets_its_answer() -> None:
     assert first != second
 
 
-FIGURES = ROOT / "docs/bench/peers.json"
-
-
-@pytest.mark.skipif(not FIGURES.exists(), reason="no figures are committed")
-def test_the_documents_have_the_figures_of_the_committed_bench() -> None:
-    lines = [peers.row(peers.Figures(**line)) for line in json.loads(FIGURES.read_text())["lines"]]
+@pytest.mark.parametrize("name", ["peers.json", "peers-40000.json"])
+def test_the_documents_have_the_figures_of_the_committed_benches(name: str) -> None:
+    figures = json.loads((ROOT / "docs/bench" / name).read_text())
+    lines = [peers.row(peers.Figures(**line)) for line in figures["lines"]]
     document = (ROOT / "docs/benchmarks.md").read_text(encoding="utf-8")
     assert "\n".join([*peers.HEAD, *lines]) in document

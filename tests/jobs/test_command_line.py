@@ -75,7 +75,6 @@ def test_an_unknown_option_names_the_nearest(capsys: pytest.CaptureFixture[str])
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["plan", "x"], "selfinstruct plan: Missing from selfinstruct plan: --target INT"),
         (["generate", "--target"], "selfinstruct generate: Missing value for argument '--target'"),
         (["generate", "--novelty.index", "x"], "selfinstruct generate: invalid choice 'x' for argument '--novelty.ind"),
     ],
@@ -85,6 +84,21 @@ def test_what_the_parser_refuses_is_one_line(options: list[str], said: str, caps
     (line,) = lines_of(capsys)
     assert line.startswith(said)
     assert line.endswith("; --help-all names all options and what they take")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["plan", "x"], "selfinstruct plan: --target is missing; usage: selfinstruct plan RUN --target INT [options]"),
+        (["status", "--follow"], "selfinstruct status: RUN is missing; usage: selfinstruct status RUN [options]"),
+        (["show"], "selfinstruct show: RUN and ID are missing; usage: selfinstruct show RUN ID [options]"),
+    ],
+)
+def test_what_is_missing_is_named_with_the_usage(
+    given: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(given) == 2
+    assert lines_of(capsys) == [said]
 
 
 def test_what_a_user_gets_wrong_is_said_before_any_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

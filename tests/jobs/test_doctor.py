@@ -70,7 +70,7 @@ def test_what_is_wrong_with_options_store_room_and_access(there: Cluster, tmp_pa
     }
     assert "'/none' is no folder" in found["options"].seen
     assert "cannot write here" in found["store"].seen
-    assert found["replicas"].seen.startswith("2 of 40 replicas have room now")
+    assert found["replicas"].seen.startswith("room now for 2 of 40 replicas")
     assert "RAY_AUTH_MODE=token" in found["access"].remedy
     assert found["token"].remedy.startswith("chmod 600 /")
     assert re.search(r"open to the network: .*gcs_server \d+, .*raylet \d+ \d+", found["ports"].seen)
@@ -133,7 +133,7 @@ def test_all_is_well_on_a_cluster_of_our_own(tmp_path: Path) -> None:
     assert "token authentication is on" in done.stdout
     assert "this process: on loopback only" in done.stdout
     assert "open to the network" not in done.stdout
-    assert "loads, and its context holds the prompts" in done.stdout
+    assert "template is ready for requests" in done.stdout
 
 
 def test_seeds_that_cannot_be_read(there: Cluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -121,7 +121,7 @@ def test_a_command_that_takes_a_while_has_a_bar(tmp_path: Path) -> None:
     assert "/10000" in session.seen.replace(",", "")
     shown = "\n".join(session.screen.rows)
     assert "judging" not in shown, "it goes when the work is done"
-    assert "10000 texts: " in shown
+    assert "10,000 texts: " in shown
 
 
 def test_a_model_that_is_asked_has_a_bar_with_its_pace(tmp_path: Path) -> None:

@@ -68,6 +68,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.keys.append(self.headers["Authorization"])
+        if not self.path.endswith("/v1/models"):
+            self.reply({"detail": "Not Found"}, 404)
+            return
         self.reply({"data": [{"id": "m", "max_model_len": self.server.context}, {"id": "another"}]}, self.server.models)
 
     def do_POST(self) -> None:
@@ -99,7 +102,7 @@ class Handler(BaseHTTPRequestHandler):
         elif trick := self.server.trick(prompt):
             trick(self)
         else:
-            self.reply(choice(self.server.says(prompt, body["seed"]), chat=chat))
+            self.reply(choice(self.server.says(prompt, body.get("seed", 0)), chat=chat))
 
     def reply(self, answer: object, status: int = 200, **headers: str) -> None:
         self.send(json.dumps(answer).encode(), status, **headers)
