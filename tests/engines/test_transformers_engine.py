@@ -561,11 +561,16 @@ def refusal(model: str, prompts: PromptSet | None = None, **options: Any) -> str
 
 def test_unreachable_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    for name in ("no-such-owner-here/no-such-model", str(tmp_path / "nothing"), "two words"):
+    no_name = "is no folder, nor a hub repository's name; give a folder"
+    for name, told in (
+        ("no-such-owner-here/no-such-model", "is no folder, and no hub repository of that name"),
+        (str(tmp_path / "nothing"), no_name),
+        ("two words", no_name),
+    ):
         said = refusal(name)
-        assert "is no folder, and no hub repository" in said
+        assert f"--model: {name!r} {told}" in said
         assert "\n" not in said
-        with pytest.raises(InputError, match="no hub repository"):
+        with pytest.raises(InputError, match=told):
             identify(EngineSettings(model=name))
 
 

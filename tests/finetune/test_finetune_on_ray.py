@@ -161,6 +161,8 @@ def test_the_model_says_what_it_was_made_from(tasks: Path, tuned: Path) -> None:
 
     _, front, text = (tuned / "README.md").read_text().split("---\n", 2)
     assert "self-instruct" in yaml.safe_load(front)["tags"]
+    assert yaml.safe_load(front)["license"] == "apache-2.0"  # of the embedded model, as its own card says
+    assert "under apache-2.0" in text
     record = ModelFolder(tuned).record()
     assert record is not None
     assert record["sources"][0]["digest"] in text

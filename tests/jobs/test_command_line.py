@@ -13,6 +13,7 @@ from jobs.terminal import plain, plain_lines
 from selfinstruct.engines import EngineSettings, open_engine, pinned
 from selfinstruct.novelty.check import make_index
 from selfinstruct.prompts import load_prompts
+from selfinstruct.records import Table
 from selfinstruct.run.loop import SingleCompleter, drive
 from selfinstruct.run.rounds import Run, Stage
 from selfinstruct.run.settings import RoundSettings, RunSettings
@@ -99,6 +100,22 @@ def test_what_is_missing_is_named_with_the_usage(
 ) -> None:
     assert main(given) == 2
     assert lines_of(capsys) == [said]
+
+
+def test_a_target_below_one_round_is_told_of_with_what_helps(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    smaller = "--rounds.least 1 --rounds.most 1"
+    assert main([*GENERATE, "--out", str(tmp_path / "as it is"), "--target", "10"]) == 0
+    assert f"--target: is 10, and a round has 25 requests, each for several instructions; {smaller}" in (
+        capsys.readouterr().err
+    )
+    assert main([*GENERATE, "--out", str(tmp_path / "smaller"), "--target", "10", *smaller.split()]) == 0
+    assert "--target" not in capsys.readouterr().err
+    plain, small = (
+        RunStore(str(tmp_path / name)).totals()[Table.CANDIDATES]["accepted"] for name in ("as it is", "smaller")
+    )
+    assert 10 <= small < plain / 2
 
 
 def test_what_a_user_gets_wrong_is_said_before_any_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
