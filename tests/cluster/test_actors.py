@@ -77,5 +77,5 @@ def test_doctor_looks_over_one_process_without_ray(tmp_path: Path, capsys: pytes
     assert main(["doctor", "--engine", "template", "--out", str(tmp_path / "run")]) == 0
     shown = capsys.readouterr().out
     assert "this machine: " in shown
-    assert "loads, and its context holds the prompts" in shown
+    assert "template is ready for requests" in shown
     assert "cluster" not in shown

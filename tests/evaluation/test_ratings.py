@@ -127,7 +127,7 @@ def test_read_shows_counts_agreement_and_the_chart(
     assert main([*asked, "--chart", str(chart), f"--json={out}"]) == 0
     shown = capsys.readouterr().out
     assert "Ann × Bo" in shown
-    assert "m (model): 5 answers name no level" in shown
+    assert "m (model): answers that name no level, and are no ratings: 5" in shown
     assert f"{chart}: the mean over Ann, Bo" in shown
     content = json.loads(out.read_text())["figures"]
     assert content["counts"]["Ann"] == {
@@ -214,7 +214,7 @@ def test_a_judge_behind_a_server_agrees_with_people(
         server.shutdown()
     assert len(Server.asked) == 11
     assert {body["temperature"] for body in Server.asked} == {0}
-    assert "10 ratings, 1 answers that name no level" in capsys.readouterr().out
+    assert "10 ratings, answers that name no level: 1" in capsys.readouterr().out
     levels = {each.id: "B" if each.response.strip().startswith("good") else "D" for each in predictions}
     ann = ratings_file(tmp_path / "ann.json", Ratings("Ann", False, levels))
     judge = str(tmp_path / "judge/ratings.json")
@@ -231,11 +231,11 @@ def test_a_judges_ratings_are_read_beside_peoples(
     files = files_in(tmp_path / "predictions")
     asked = ["rate", "judge", *files, "--engine", "template", "--replicas", "0", "--out", str(tmp_path / "judge")]
     assert main([*asked, "--name", "grammar"]) == 0
-    assert "0 ratings, 11 answers that name no level" in capsys.readouterr().out
+    assert "0 ratings, answers that name no level: 11" in capsys.readouterr().out
     ann = ratings_file(tmp_path / "ann.json", Ratings("Ann", False, {predictions[0].id: "A"}))
     judge = str(tmp_path / "judge/ratings.json")
     assert main(["rate", "read", ann, judge, "--predictions", *files]) == 0
-    assert "grammar (model): 11 answers name no level" in capsys.readouterr().out
+    assert "grammar (model): answers that name no level, and are no ratings: 11" in capsys.readouterr().out
     mine = tmp_path / "mine.txt"
     mine.write_text("Rate {response}.")
     assert main([*asked, "--prompt", str(mine)]) == 2

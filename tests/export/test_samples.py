@@ -129,7 +129,7 @@ def test_pairs_are_a_sample_that_passed_and_one_that_failed(
     both = {id for id, samples in of.items() if {verdicts[row.id] for row in samples} >= {Judgement.YES, Judgement.NO}}
     assert sorted(row["instruction_id"] for row in rows) == sorted(both)
     assert main(["export", str(run), "--out", str(tmp_path / "again"), "--preference", "--validation", "0.2"]) == 0
-    assert f"{len(of) - len(both):,} instructions have none" in capsys.readouterr().out
+    assert f"instructions without one: {len(of) - len(both):,}" in capsys.readouterr().out
     again = load(tmp_path / "again", "preference")
     assert again["rejected_id"] == load(pairs, "preference")["rejected_id"]
     validation = set(load(pairs, "default", "validation")["instruction_id"])

@@ -150,7 +150,7 @@ def test_unwise_seeds_are_warned_of(tmp_path: Path) -> None:
     seeds = tmp_path / "seeds.jsonl"
     line = '{"instruction": "Name three birds.", "is_classification": false, "instances": [{"output": "Gull"}]}'
     seeds.write_text(f"{line}\n")
-    with pytest.warns(UserWarning, match="1 seed tasks, fewer than the 8 demonstrations"):
+    with pytest.warns(UserWarning, match="1 seed task, fewer than the 8 demonstrations"):
         si.generate(tmp_path / "run", seeds=seeds, target=1, replicas=0, **OPTIONS)
 
 
