@@ -22,6 +22,7 @@ from cluster.placement import resources_of
 from cluster.settings import GenerateSettings
 from selfinstruct.engines import name_of, open_engine, traits
 from selfinstruct.errors import InputError, SelfInstructError
+from selfinstruct.places import local_path
 from selfinstruct.run.inputs import Inputs, read_inputs
 from selfinstruct.run.serving import Served, served
 from selfinstruct.storage.blobs import open_blobs
@@ -115,10 +116,16 @@ def _inputs(settings: GenerateSettings) -> tuple[Inputs | None, Finding]:
 
 
 def _store(out: str) -> Finding:
+    path = local_path(out)
+    made = [each for each in (path, *path.parents) if not each.exists()] if path else []
     try:
         open_blobs(out).check_writable()
     except SelfInstructError as error:
         return Finding(Grade.BAD, "store", str(error), "a run needs a place where a file can be put once and for all")
+    finally:
+        for folder in made:
+            with suppress(OSError):
+                folder.rmdir()
     if "://" not in out and (os.environ.get("RAY_ADDRESS")):
         return Finding(
             Grade.DOUBTFUL, "store", f"{out} is a local folder", "give --out s3://... where shards are on other nodes"

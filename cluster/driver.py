@@ -50,7 +50,7 @@ def generate(settings: GenerateSettings, inputs: Inputs, store: RunStore, watch:
         timer = Timer(store.blobs, lambda: sum(pool.alive for pool in pools), terms)
         spending = Spending(lambda: timer.replica_seconds, terms.gpus, terms.price)
         metrics = Metrics(lambda: [pool.state() for pool in pools], timer)
-        progress = Progress(store)
+        progress = Progress(store, settings.target)
         everybody = Everybody(timer, spending, metrics, progress, watch)
         everybody.started(pools, spending)
         budget = Budget(settings.budget, timer)

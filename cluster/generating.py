@@ -44,7 +44,7 @@ def generate(settings: GenerateSettings, inputs: Inputs, store: RunStore, watch:
         SelfInstructError: see `selfinstruct.errors`; what is committed stays, the same command goes on.
     """
     if actors_of(settings).replicas == 0:
-        with closing(Progress(store)) as progress:
+        with closing(Progress(store, settings.target)) as progress:
             told = Everybody(progress, watch)
             return single.generate(settings, inputs, store, told, settings.in_flight, settings.budget)
     from cluster import driver

@@ -88,6 +88,8 @@ class Display(RunWatch):
     def started(self, pools: Sequence[ReplicaPool], spending: Spending) -> None:
         """Look at their replicas, and at what they cost."""
         self._pools, self._spending = pools, spending
+        if not pools:
+            self._remaining.begin()
         self._phase = "waiting for the first answers" if not pools else "waiting for replicas"
 
     def committed(self, file: RoundFile) -> None:

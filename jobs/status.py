@@ -115,13 +115,14 @@ def follow(store: RunStore) -> bool:
     from cluster.watch.progress import EVERY, STALE, lines, read_progress
     from jobs.panel import drawn_lines
 
-    end, was_at_work = time.monotonic() + 2 * EVERY, False
+    begun, was_at_work = time.monotonic(), False
+    end = begun + 2 * EVERY
     with drawn_lines() as tell:
         while time.monotonic() < end or was_at_work:
             live = read_progress(store.blobs)
             if live:
                 tell(lines(live))
-            if live and live["age"] > STALE:
+            if live and live["age"] > STALE and time.monotonic() - begun > STALE:  # another life may be starting
                 return False
             if not live and was_at_work:
                 return True

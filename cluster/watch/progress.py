@@ -1,7 +1,7 @@
 """What a live run is doing, for `selfinstruct status`: one small file beside the tables, replaced every few seconds.
 
-Nothing depends on it. It is written by a thread of its own, so that a slow store holds nobody up, and removed when the
-driver ends; an old one means that the driver was killed, or cannot write.
+Nothing depends on it. It is written by a thread of its own, so that a slow store holds nobody up, nor a long step of an
+engine the sign of life, and removed when the driver ends; an old one means that the driver was killed, or cannot write.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from cluster.seats import Phase, Standing
 from selfinstruct.errors import SelfInstructError
-from selfinstruct.records import Completion, RoundFile
+from selfinstruct.records import Completion, RoundFile, Table
 from selfinstruct.run.remaining import Remaining
 from selfinstruct.run.watches import RunWatch
 from selfinstruct.storage.blobs import Blobs
@@ -43,10 +43,12 @@ class Progress(RunWatch):
 
     Args:
         store: The run's.
+        target: The run's.
     """
 
-    def __init__(self, store: RunStore) -> None:
+    def __init__(self, store: RunStore, target: int) -> None:
         self._store = store
+        self._target = target
         self._pools: Sequence[ReplicaPool] = ()
         self._spending: Spending | None = None
         self._remaining: Remaining | None = None
@@ -55,8 +57,12 @@ class Progress(RunWatch):
 
     def started(self, pools: Sequence[ReplicaPool], spending: Spending) -> None:
         """Look at their replicas, and at what they cost."""
+        totals = self._store.totals()
         self._pools, self._spending = pools, spending
-        self._remaining = Remaining(self._store.totals())
+        self._remaining = Remaining(totals)
+        if not pools:
+            self._remaining.begin()
+        self._write(totals[Table.CANDIDATES]["accepted"], None)
 
     def committed(self, file: RoundFile) -> None:
         """Count a committed file."""
@@ -71,19 +77,22 @@ class Progress(RunWatch):
     def tick(self, run: Run) -> None:
         """Write it down again, if it is time to."""
         now = time.monotonic()
-        if now - self._looked < EVERY or not (self._spending and self._remaining):
+        if now - self._looked < EVERY or not self._remaining:
             return
         self._looked = now
-        states = [pool.state() for pool in self._pools]
+        self._write(run.pool.generated, self._remaining.seconds(run))
+
+    def _write(self, accepted: int, seconds_left: float | None) -> None:
+        if not (self._spending and self._remaining):
+            return
         self._writer.write(
             {
-                "written": round(time.time(), 1),
-                "target": run.settings.target,
-                "accepted": run.pool.generated,
+                "target": self._target,
+                "accepted": accepted,
                 "tokens_per_second": self._remaining.tokens_per_second(),
-                "seconds_left": self._remaining.seconds(run),
+                "seconds_left": seconds_left,
                 "replicas": [_entry(each) for pool in self._pools for each in pool.standings()],
-                "pools": [asdict(state) for state in states],
+                "pools": [asdict(pool.state()) for pool in self._pools],
                 "spent": self._spending.figures(),
             }
         )
@@ -94,7 +103,7 @@ class Progress(RunWatch):
 
 
 class _Writer:
-    """Writes the latest of what it is given, one at a time."""
+    """Writes the latest of what it is given, and that again while there is nothing new: the process lives."""
 
     def __init__(self, blobs: Blobs) -> None:
         self._blobs = blobs
@@ -116,14 +125,17 @@ class _Writer:
         self._thread.join(PATIENCE)
 
     def _work(self) -> None:
+        content: dict[str, Any] | None = None
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._closed or self._next is not None)
-                content, self._next, closed = self._next, None, self._closed
+                self._changed.wait_for(lambda: self._closed or self._next is not None, EVERY)
+                content, self._next, closed = self._next or content, None, self._closed
             with contextlib.suppress(SelfInstructError, KeyError):  # swept, or no store: the next commit will tell
                 if closed:
                     return self._blobs.remove(FILE)
-                self._blobs.replace(FILE, json.dumps(content).encode())
+                if content:
+                    written = {**content, "written": round(time.time(), 1)}
+                    self._blobs.replace(FILE, json.dumps(written).encode())
 
 
 def read_progress(blobs: Blobs) -> dict[str, Any] | None:
@@ -138,24 +150,20 @@ def read_progress(blobs: Blobs) -> dict[str, Any] | None:
 
 def lines(content: dict[str, Any]) -> list[str]:
     """The same in words: how far it is, a line of counts, and one for each replica that is not ready."""
+    if content["age"] > LATE:
+        dead = "killed or" if content["age"] > STALE else "perhaps killed, or"
+        return [f"not heard of for {_span(content['age'])}, {dead} unable to write"]
     standings = [Standing(Phase(each["step"]), each["address"], each["seconds"]) for each in content["replicas"]]
     counts = [f"{n} {phase}" for phase in Phase if (n := sum(each.phase is phase for each in standings))]
     busy = max((pool["busy"] for pool in content["pools"]), default=0.0)
     words = ", ".join([*counts, f"{busy:.0%} busy", *(f"{n} died" for n in [_deaths(content)] if n)])
     waiting = sorted((each for each in standings if each.phase is not Phase.READY), key=lambda each: -each.seconds)
     return [
-        f"{_pulse(content['age'])}: {', '.join(_pace(content))}",
+        f"at work, {_span(content['age'])} ago: {', '.join(_pace(content))}",
         *([f"replicas: {words}"] if standings else []),
         *(f"  {each.phase}{f' on {each.address}' * bool(each.address)} for {_span(each.seconds)}" for each in waiting),
         *([f"  {content['spent']['text']}"] if content["spent"]["text"] else []),
     ]
-
-
-def _pulse(age: float) -> str:
-    """Whether somebody is at work, by the seconds since that was last written."""
-    if age <= LATE:
-        return f"at work, {_span(age)} ago"
-    return f"not heard of for {_span(age)}, {'killed or' if age > STALE else 'perhaps killed, or'} unable to write"
 
 
 def _pace(content: dict[str, Any]) -> Iterator[str]:
@@ -163,7 +171,7 @@ def _pace(content: dict[str, Any]) -> Iterator[str]:
     yield f"{content['accepted']:,} of {content['target']:,} accepted"
     if content["tokens_per_second"] is not None:
         yield f"{content['tokens_per_second']:,.0f} tokens/s"
-    if content["seconds_left"] is not None and content["age"] <= LATE:
+    if content["seconds_left"] is not None:
         yield f"about {_span(content['seconds_left'])} left"
 
 

@@ -42,7 +42,7 @@ import threading
 import urllib.request
 import weakref
 from collections import deque
-from collections.abc import Coroutine, Sequence
+from collections.abc import Collection, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache
@@ -51,7 +51,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from selfinstruct.engines.openai_api import (
-    CHAT,
     COMPLETIONS,
     Answer,
     Api,
@@ -117,18 +116,13 @@ def identify(settings: EngineSettings) -> dict[str, str]:
     """The model's name and the endpoint as asked for. Where the server is leaves the data alone.
 
     Raises:
-        InputError: an option is wrong, the server cannot be reached, refuses the key, or has no such model.
+        InputError: an option is wrong, or the server cannot be reached or refuses the key.
     """
     try:
-        lists = _greet(settings)
+        _greet(settings)
     except FailureError as error:
         raise InputError(str(error)) from error
-    options, unlisted = settings.openai, [url for url, each in lists.items() if settings.model not in _names(each)]
-    if unlisted:  # some servers have no list, others one model, and take any name for it
-        for url, answer in zip(unlisted, _at_once(_asked_for_a_token(settings, unlisted)), strict=True):
-            if answer is not None and unknown(answer.status):
-                problem = f"{answer.status}: {said(answer, _key(options))}"
-                raise InputError(not_there(url, problem, _names(lists[url])))
+    options = settings.openai
     identity = {"engine": "openai", "model": settings.model, "endpoint": options.endpoint}
     if options.body:
         identity["body"] = json.dumps(named_values("openai.body", options.body), sort_keys=True)
@@ -138,15 +132,18 @@ def identify(settings: EngineSettings) -> dict[str, str]:
 
 
 def open_engine(settings: EngineSettings, prompts: PromptSet) -> OpenAIEngine:
-    """Look whether the server is there, and begin to listen for requests.
+    """Look whether the server is there and serves what will be asked, and begin to listen for requests.
 
     Raises:
-        InputError: an option is wrong, the server refuses the key, or says that its context cannot hold the prompts.
+        InputError: an option is wrong, the server refuses the key, has no such model or address, or says that its
+            context cannot hold the prompts.
         FailureError: the server cannot be reached.
     """
-    for listed in _greet(settings).values():
+    lists, api = _greet(settings), Api(settings, prompts, _key(settings.openai))
+    for listed in lists.values():
         _check_context(settings.model, listed, prompts)
-    return OpenAIEngine(Api(settings, prompts, _key(settings.openai)), settings.openai)
+    _check_served(settings, {api.path(kind) for kind in prompts.kinds}, lists)
+    return OpenAIEngine(api, settings.openai)
 
 
 class OpenAIEngine:
@@ -408,30 +405,41 @@ async def _asked_for_models(options: OpenAIOptions) -> list[Answer | str]:
         return await asyncio.gather(*(_models(session, f"{each}/models") for each in addresses(options)))
 
 
-async def _asked_for_a_token(settings: EngineSettings, urls: Sequence[str]) -> list[Answer | None]:
-    """What servers answer to the smallest request, at the endpoint that the run will use, or at either; None of those
-    that do not, of which the run itself will see what they do."""
-    paths = {"chat": (CHAT,), "completions": (COMPLETIONS,)}.get(settings.openai.endpoint, (CHAT, COMPLETIONS))
+def _check_served(settings: EngineSettings, paths: Collection[str], lists: Mapping[str, Answer]) -> None:
+    """InputError if a server has no such model, or nothing at one of the paths below its address.
+
+    It is asked for a token where that is not known: some servers have no list of models, others one model for which
+    they take any name, and many no `/completions`.
+    """
+    asked = [
+        (url, path)
+        for url, listed in lists.items()
+        for path in sorted(paths)
+        if path == COMPLETIONS or settings.model not in _names(listed)
+    ]
+    answers = _at_once(_asked_for_a_token(settings, asked)) if asked else []
+    for (url, path), answer in zip(asked, answers, strict=True):
+        if answer is not None and unknown(answer.status):
+            problem = f"{answer.status}: {said(answer, _key(settings.openai))}"
+            raise InputError(not_there(f"{url}{path}", problem, _names(lists[url])))
+
+
+async def _asked_for_a_token(settings: EngineSettings, asked: Sequence[tuple[str, str]]) -> list[Answer | None]:
+    """What servers answer to the smallest request at these paths; None of one that gives none: the run will see."""
     async with _greeting(settings.openai) as session:
-        return await asyncio.gather(*(_token(session, each, paths, settings) for each in urls))
+        return await asyncio.gather(*(_token(session, settings, url, path) for url, path in asked))
 
 
-async def _token(
-    session: aiohttp.ClientSession, url: str, paths: Sequence[str], settings: EngineSettings
-) -> Answer | None:
+async def _token(session: aiohttp.ClientSession, settings: EngineSettings, url: str, path: str) -> Answer | None:
     import aiohttp
 
-    answer, extra = None, named_values("openai.body", settings.openai.body)
-    for path in paths:
-        body = json.dumps(smallest(settings.model, path, extra)).encode()
-        try:
-            async with session.post(f"{url}{path}", data=body, proxy=_proxy(url), allow_redirects=False) as response:
-                answer = await _received(response)
-        except (TimeoutError, aiohttp.ClientError):
-            return None
-        if not unknown(answer.status):
-            break
-    return answer
+    extra = named_values("openai.body", settings.openai.body)
+    body = json.dumps(smallest(settings.model, path, extra)).encode()
+    try:
+        async with session.post(f"{url}{path}", data=body, proxy=_proxy(url), allow_redirects=False) as response:
+            return await _received(response)
+    except (TimeoutError, aiohttp.ClientError):
+        return None
 
 
 async def _models(session: aiohttp.ClientSession, url: str) -> Answer | str:

@@ -241,8 +241,8 @@ def not_there(url: str, problem: str, names: Sequence[str] = ()) -> str:
     """The line on a server that has no such model, or does not answer at this address; `names` are those it lists."""
     listed = f" ({', '.join(names[:5])}{', ...' * (len(names) > 5)})" if names else ""
     return (
-        f"--model: {url} answers {problem}; name a model that the server has{listed}, or mend"
-        " --openai.url (it often ends with /v1) or --openai.endpoint"
+        f"--model: {url} answers {problem}; name a model that the server has{listed}, mend --openai.url (it often ends"
+        " with /v1), or take other --prompts: chat sets go to /chat/completions, base sets to /completions"
     )
 
 

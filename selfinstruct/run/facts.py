@@ -151,11 +151,25 @@ def check_facts(store: RunStore, facts: Facts) -> None:
     if ours.get("novelty.tokeniser") != theirs.get("novelty.tokeniser"):  # an option differs, and no code is gone
         ours, theirs = ({key: each[key] for key in each.keys() - {"tokeniser", TABLES}} for each in (ours, theirs))
     _check_algorithms(store.blobs.url, ours, theirs)
-    if different := differences(ours, theirs):
+    if different := differences(*_by_name(ours, theirs)):
         raise FingerprintError(
             f"{store.blobs.url}: this run was begun with other options that alter data; give those, or another --out",
             *different,
         )
+
+
+def _by_name(*facts: Facts) -> list[Facts]:
+    """The facts with the names of shipped prompt sets in place of digests, if all of them have one."""
+    from selfinstruct.storage.history import shipped_prompts
+
+    sets = [shipped_prompts().get(str(each.get("prompts"))) for each in facts]
+    if None in sets:
+        return [*facts]
+    return [
+        {**{key: fact for key, fact in each.items() if not key.startswith("prompts.")}, "prompts": prompts.name}
+        for each, prompts in zip(facts, sets, strict=True)
+        if prompts
+    ]
 
 
 def _check_algorithms(url: str, ours: Facts, theirs: Mapping[str, Any]) -> None:

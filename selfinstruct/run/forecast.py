@@ -17,6 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from selfinstruct.wording import counted
+
 DRAWS = 400
 ITERATIONS = 50
 LEAST_RATE = 1e-3
@@ -79,7 +81,7 @@ class Curve:
     def __init__(self, yields: Sequence[Yield]) -> None:
         rounds = [each for each in yields if each.candidates]
         if len(rounds) < 3:
-            raise ValueError(f"{len(rounds)} rounds are too few; three are needed")
+            raise ValueError(f"it has {counted(len(rounds), 'round')}, and three are needed")
         tried = np.array([each.candidates for each in rounds], dtype=float)
         accepted = np.array([each.accepted for each in rounds], dtype=float)
         design = np.stack([np.ones(len(rounds)), _log([each.pool for each in rounds])], axis=1)

@@ -28,6 +28,7 @@ from selfinstruct.sources.limits import (
     UNPACKED_ANYWAY,
     listed,
 )
+from selfinstruct.wording import counted
 
 T = TypeVar("T")
 
@@ -76,7 +77,7 @@ class Problems:
     def check(self) -> None:
         """InputError if there are any."""
         if self._named:
-            more = [f"and {self._more} more bad lines"] if self._more else []
+            more = [f"and {counted(self._more, 'more bad line')}"] if self._more else []
             raise InputError(*self._named, *more)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,10 @@ def _problems(data: Mapping[str, Any]) -> Iterator[str]:
         yield "'id' must be a text"
     elif problem := text_problem(str(data.get("id", ""))):
         yield f"'id' {problem}"
-    yield from _text("'instruction'", data.get("instruction"))
+    if "instruction" not in data and (near := get_close_matches("instruction", data, 1)):
+        yield f"'instruction' is missing; did you mean {near[0]!r}?"
+    else:
+        yield from _text("'instruction'", data.get("instruction"))
     if not isinstance(data.get("is_classification"), bool | None):
         yield "'is_classification' must be true or false, or left out"
     instances = data.get("instances")

@@ -35,6 +35,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from selfinstruct.errors import CorruptError, FailureError, HeldError, InputError, NewerError, SelfInstructError
+from selfinstruct.places import local_path
 from selfinstruct.records import RoundFile, Table, round_name
 from selfinstruct.settings import Facts, fingerprint_of
 from selfinstruct.storage.accounts import tally
@@ -172,8 +173,19 @@ def open_run(url: str) -> RunStore:
                 f"{url}/{name_of(Table.CANDIDATES, 0)}: missing, and other files of a run are there; put it back, or"
                 " have `selfinstruct repair` look at what is left"
             )
+        if _holds_other_things(url):
+            raise InputError(f"{url}: is no run, and holds other things; name a run's folder")
         raise InputError(f"{url}: there is no run; `selfinstruct generate --out {url}` begins one")
     return store
+
+
+def _holds_other_things(url: str) -> bool:
+    """Whether a local place is a file, or a folder in which nothing is a run's."""
+    path = local_path(url)
+    if path is None or not path.is_dir():
+        return path is not None and path.exists()
+    names = {each.name for each in path.iterdir()}
+    return bool(names) and not names & {*Table, "pending", "progress.json"}
 
 
 class RunStore:

@@ -79,3 +79,4 @@ def test_doctor_looks_over_one_process_without_ray(tmp_path: Path, capsys: pytes
     assert "this machine: " in shown
     assert "template is ready for requests" in shown
     assert "cluster" not in shown
+    assert list(tmp_path.iterdir()) == []

@@ -23,11 +23,12 @@ from cluster.settings import GenerateSettings
 from jobs.main import main
 from selfinstruct.draws import seed_of
 from selfinstruct.engines import EngineSettings, OpenAIOptions, identify, open_engine, openai, openai_api, pinned
-from selfinstruct.errors import FailureError, InputError
+from selfinstruct.errors import FailureError, InputError, YieldError
 from selfinstruct.prompts import Prompt, PromptSet, Sampling, load_prompts
 from selfinstruct.protocols import Engine
-from selfinstruct.records import Completion, Finish, Kind, Request
+from selfinstruct.records import Completion, Finish, Kind, Request, Table
 from selfinstruct.steps.rubric import load_rubric
+from selfinstruct.storage.store import RunStore
 from tests.tools.server import Handler, Server, Trick, choice, error, saying, serving, text_for
 
 KEY = "sk-very-secret-0123456789"
@@ -400,38 +401,50 @@ def only_m(body: dict[str, Any]) -> Trick | None:
     return None if body["model"] == "m" else error(404, f"no model {body['model']}")
 
 
-@pytest.mark.parametrize("endpoint", ["auto", "chat", "completions"])
-def test_a_model_that_the_server_has_not_got_is_found_out_before_any_work(endpoint: str, server: Server) -> None:
+@pytest.mark.parametrize(("prompts", "path"), [(BASE, "completions"), (INSTRUCT, "chat/completions")])
+def test_a_model_that_the_server_has_not_got_is_found_out_before_any_work(
+    prompts: PromptSet, path: str, server: Server
+) -> None:
     server.always = only_m
-    with pytest.raises(InputError, match=r"404: no model mm; name a model that the server has \(m, another\)"):
-        identify(settings_for(server, "mm", endpoint=endpoint))
-    asked = len(server.bodies)
-    assert identify(settings_for(server, "m", endpoint=endpoint))["model"] == "m"
-    assert len(server.bodies) == asked  # one that is listed costs no token
+    named = rf"{path} answers 404: no model mm; name a model that the server has \(m, another\)"
+    with pytest.raises(InputError, match=named):
+        open_engine(settings_for(server, "mm"), prompts)
+
+
+def test_a_chat_model_that_is_listed_costs_no_token(server: Server) -> None:
+    with closing(cast(openai.OpenAIEngine, open_engine(settings_for(server), INSTRUCT))):
+        assert server.tried == []
 
 
 @pytest.mark.parametrize("answer", [None, 400, 429, 503])
 def test_a_server_that_takes_any_name_or_has_other_troubles_is_not_refused(answer: int | None, server: Server) -> None:
     server.always = lambda body: error(answer) if answer else None
-    assert identify(settings_for(server, "mm"))["model"] == "mm"
-    (body,) = server.bodies
-    assert body["max_tokens"] == 1
+    with closing(cast(openai.OpenAIEngine, open_engine(settings_for(server, "mm"), INSTRUCT))):
+        assert [body["model"] for body in server.tried] == ["mm"]
 
 
 def test_a_wrong_address_is_found_out_before_any_work(server: Server) -> None:
     with pytest.raises(InputError, match="it often ends with /v1"):
-        identify(settings_for(server, url=server.url.removesuffix("/v1")))
+        open_engine(settings_for(server, url=server.url.removesuffix("/v1")), INSTRUCT)
 
 
-def test_after_a_wrong_name_the_right_one_begins_the_run(
-    server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("wrong", "told"), [(["--model", "mm"], "no model mm"), (["--model", "m", "--prompts", "base"], "no route")]
+)
+def test_after_a_wrong_name_or_prompt_set_the_right_one_begins_the_run(
+    wrong: list[str], told: str, server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    server.always = only_m
+    """A server of one chat model, without completions."""
+    server.always = lambda body: only_m(body) or (error(404, "no route") if "prompt" in body else None)
     out = tmp_path / "run"
     options = ["--engine", "openai", "--openai.url", server.url, "--prompts", "instruct", "--out", str(out)]
-    assert main(["generate", *options, "--model", "mm"]) == 2
-    assert "goes on" not in capsys.readouterr().err
-    assert not out.exists() or not list(out.iterdir())
+    assert main(["generate", *options, *wrong]) == 2
+    said = capsys.readouterr().err
+    assert told in said
+    assert "take other --prompts: chat sets go to /chat/completions" in said
+    assert "goes on" not in said
+    assert not RunStore(str(out)).rounds(Table.CANDIDATES)
+    assert main(["generate", *options, "--model", "m", "--target", "1"]) == YieldError.exit_code  # it answers no tasks
 
 
 @pytest.mark.parametrize(("failures", "lines"), [(2, 0), (3, 1)])

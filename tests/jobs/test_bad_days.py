@@ -138,7 +138,7 @@ def test_of_thousands_of_bad_lines_twenty_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         load_seeds(path)
     assert len(caught.value.problems) == 21
-    assert caught.value.problems[-1].endswith("and 4980 more bad lines")
+    assert caught.value.problems[-1].endswith("and 4,980 more bad lines")
 
 
 def test_few_and_uniform_seeds_are_warned_of() -> None:
@@ -153,6 +153,13 @@ def test_an_id_that_is_there_twice_is_named_beside_other_faults(tmp_path: Path) 
     path = tmp_path / "seeds.jsonl"
     path.write_text(f"{LINE}\n{json.dumps({**GOOD, 'instruction': ''})}\n")
     with pytest.raises(InputError, match=r"seeds\.jsonl:2: 'instruction' must be .*; the id 'a' is that of line 1 too"):
+        load_seeds(path)
+
+
+def test_a_misspelt_key_of_a_seed_task_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "seeds.jsonl"
+    path.write_text(LINE.replace("instruction", "instuction"))
+    with pytest.raises(InputError, match=r"did you mean 'instuction'\?"):
         load_seeds(path)
 
 

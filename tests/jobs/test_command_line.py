@@ -118,6 +118,26 @@ def test_a_target_below_one_round_is_told_of_with_what_helps(
     assert 10 <= small < plain / 2
 
 
+def test_other_shipped_prompts_are_told_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = ["--out", str(tmp_path / "run"), "--target", "1", "--rounds.least", "1", "--rounds.most", "1"]
+    assert main([*GENERATE, *out, "--prompts", "tiny"]) == 0
+    capsys.readouterr()
+    assert main([*GENERATE, *out, "--prompts", "chat"]) == 2
+    assert "prompts: the run has 'tiny', this command 'chat'" in [
+        line.removeprefix("selfinstruct generate: ") for line in lines_of(capsys)
+    ]
+
+
+def test_a_folder_of_other_things_is_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "thesis.txt").touch()
+    assert main(["status", str(tmp_path)]) == 2
+    assert lines_of(capsys) == [
+        f"selfinstruct status: {tmp_path}: is no run, and holds other things; name a run's folder"
+    ]
+    assert main(["status", str(tmp_path / "new")]) == 2
+    assert f"`selfinstruct generate --out {tmp_path / 'new'}` begins one" in lines_of(capsys)[0]
+
+
 def test_what_a_user_gets_wrong_is_said_before_any_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     seeds = tmp_path / "seeds.jsonl"
     seeds.write_text('{"instruction": 3}\n')

@@ -391,7 +391,7 @@ def test_twenty_are_named_and_the_others_counted(tmp_path: Path) -> None:
     assert [line.split(":")[1] for line in told[:-1]] == [str(number) for number in range(1, 21)]
     assert told[-1] == "and 480 more bad lines"
     endless = refusal(written(tmp_path / "b.jsonl", b"oops\n" * (3 * MOST_COUNTED))).splitlines()
-    assert endless[-1] == f"and {MOST_COUNTED} more bad lines"
+    assert endless[-1] == f"and {MOST_COUNTED:,} more bad lines"
 
 
 def test_all_files_are_looked_over_before_anything_is_said(tmp_path: Path) -> None:
