@@ -54,7 +54,7 @@ def test_rounds_that_accept_nothing_or_everything_are_fitted_too(accepted: int) 
 
 
 def test_two_rounds_are_too_few() -> None:
-    with pytest.raises(ValueError, match="2 rounds are too few"):
+    with pytest.raises(ValueError, match="has 2 rounds, and three are needed"):
         Curve([Yield(0, 10, 5), Yield(5, 10, 5)])
 
 
