@@ -34,6 +34,8 @@ EVERY = 5.0
 LATE, STALE = 15.0, 60.0
 """Seconds without a new one after which that is said, and after which the driver is taken for dead."""
 
+NOTHING_SPENT = {"replica_seconds": 0.0, "accepted": 0, "money": None, "text": ""}
+
 PATIENCE = 5.0
 """Seconds that the driver waits for the file's removal when it ends."""
 
@@ -47,44 +49,38 @@ class Progress(RunWatch):
     """
 
     def __init__(self, store: RunStore, target: int) -> None:
-        self._store = store
         self._target = target
         self._pools: Sequence[ReplicaPool] = ()
         self._spending: Spending | None = None
-        self._remaining: Remaining | None = None
+        totals = store.totals()
+        self._remaining = Remaining(totals)
         self._looked = time.monotonic()
         self._writer = _Writer(store.blobs)
+        self._write(totals[Table.CANDIDATES]["accepted"], None)  # in place of what an earlier life has left
 
     def started(self, pools: Sequence[ReplicaPool], spending: Spending) -> None:
         """Look at their replicas, and at what they cost."""
-        totals = self._store.totals()
         self._pools, self._spending = pools, spending
-        self._remaining = Remaining(totals)
         if not pools:
             self._remaining.begin()
-        self._write(totals[Table.CANDIDATES]["accepted"], None)
 
     def committed(self, file: RoundFile) -> None:
         """Count a committed file."""
-        if self._remaining:
-            self._remaining.committed(file)
+        self._remaining.committed(file)
 
     def completed(self, completion: Completion) -> None:
         """Count a completion's tokens."""
-        if self._remaining:
-            self._remaining.completed(completion)
+        self._remaining.completed(completion)
 
     def tick(self, run: Run) -> None:
         """Write it down again, if it is time to."""
         now = time.monotonic()
-        if now - self._looked < EVERY or not self._remaining:
+        if now - self._looked < EVERY:
             return
         self._looked = now
         self._write(run.pool.generated, self._remaining.seconds(run))
 
     def _write(self, accepted: int, seconds_left: float | None) -> None:
-        if not (self._spending and self._remaining):
-            return
         self._writer.write(
             {
                 "target": self._target,
@@ -93,7 +89,7 @@ class Progress(RunWatch):
                 "seconds_left": seconds_left,
                 "replicas": [_entry(each) for pool in self._pools for each in pool.standings()],
                 "pools": [asdict(pool.state()) for pool in self._pools],
-                "spent": self._spending.figures(),
+                "spent": self._spending.figures() if self._spending else NOTHING_SPENT,
             }
         )
 

@@ -141,7 +141,6 @@ def test_a_long_step_of_an_engine_does_not_look_like_a_death(tmp_path: Path, mon
     monkeypatch.setattr(progress, "EVERY", 0.1)
     store = RunStore(str(tmp_path))
     told = progress.Progress(store, 100)
-    told.started((), Spending(lambda: 0.0, 0, None))
     seen: set[float] = set()
     end = time.monotonic() + 60
     while time.monotonic() < end and len(seen) < 4:
