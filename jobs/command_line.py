@@ -288,10 +288,11 @@ def _told(box: str, page: Page) -> str:
         value = shortened(found["value"]) if found["value"] else "too long"
         problem = f"{found['option']}: is {value}, must be a {'whole ' if is_whole else ''}number"
     if problem.startswith("Missing from"):
-        missing = [
+        *others, last = [
             each.takes if each.positional else f"--{each.key}" for each in page.needed if each.text[:20] in problem
         ]
-        return f"{' and '.join(missing)} {'are' if len(missing) > 1 else 'is'} missing; usage: {page.usage}"
+        named = f"{', '.join(others)} and {last} are" if others else f"{last} is"
+        return f"{named} missing; usage: {page.usage}"
     unknown = problem.startswith("Unrecognized")
     if unknown and (options := re.findall(r"--[^\s=,]+", problem)):
         problem = f"Unrecognized options: {', '.join(options)}"  # without values, one of which may be a key

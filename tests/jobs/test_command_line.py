@@ -93,6 +93,11 @@ def test_what_the_parser_refuses_is_one_line(options: list[str], said: str, caps
         (["plan", "x"], "selfinstruct plan: --target is missing; usage: selfinstruct plan RUN --target INT [options]"),
         (["status", "--follow"], "selfinstruct status: RUN is missing; usage: selfinstruct status RUN [options]"),
         (["show"], "selfinstruct show: RUN and ID are missing; usage: selfinstruct show RUN ID [options]"),
+        (
+            ["score"],
+            "selfinstruct score: FILE, --prediction and --reference are missing; usage: selfinstruct score FILE"
+            " --prediction TEXT --reference TEXT [options]",
+        ),
     ],
 )
 def test_what_is_missing_is_named_with_the_usage(
