@@ -288,8 +288,8 @@ def _told(box: str, page: Page) -> str:
         value = shortened(found["value"]) if found["value"] else "too long"
         problem = f"{found['option']}: is {value}, must be a {'whole ' if is_whole else ''}number"
     if problem.startswith("Missing from"):
-        found = [each for each in page.needed if each.text[:20] in problem] or page.needed
-        *others, last = [each.takes if each.positional else f"--{each.key}" for each in found]
+        missing = [each for each in page.needed if each.text[:20] in problem] or page.needed
+        *others, last = [each.takes if each.positional else f"--{each.key}" for each in missing]
         named = f"{', '.join(others)} and {last} are" if others else f"{last} is"
         return f"{named} missing; usage: {page.usage}"
     unknown = problem.startswith("Unrecognized")
