@@ -72,9 +72,9 @@ def greedy(max_tokens: int, stop: tuple[str, ...] = ()) -> Sampling:
 
 
 def free_prompts(name: str, sampling: Sampling, *, chat: bool) -> PromptSet:
-    """A prompt set without constant parts: a request's suffix is its whole prompt, whatever its kind."""
+    """A prompt set of one kind, without constant parts: a request's suffix is its whole prompt."""
     prompt = Prompt("", "{instruction}", "", sampling)
-    return PromptSet(name, chat, dict.fromkeys(Kind, prompt), digest_of([name, chat, repr(sampling)]))
+    return PromptSet(name, chat, {Kind.INPUT_FIRST: prompt}, digest_of([name, chat, repr(sampling)]))
 
 
 def free_request(id: str, text: str) -> Request:
