@@ -151,10 +151,10 @@ def check_facts(store: RunStore, facts: Facts) -> None:
     if ours.get("novelty.tokeniser") != theirs.get("novelty.tokeniser"):  # an option differs, and no code is gone
         ours, theirs = ({key: each[key] for key in each.keys() - {"tokeniser", TABLES}} for each in (ours, theirs))
     _check_algorithms(store.blobs.url, ours, theirs)
-    if different := differences(*_by_name(ours, theirs)):
+    if different := differences(ours, theirs):
         raise FingerprintError(
             f"{store.blobs.url}: this run was begun with other options that alter data; give those, or another --out",
-            *different,
+            *(differences(*_by_name(ours, theirs)) or different),
         )
 
 
