@@ -11,11 +11,11 @@ T = TypeVar("T")
 
 def key_of(*parts: str | int) -> bytes:
     """A 32-byte key from parts; different lists of parts give different keys."""
-    digest = hashlib.blake2b(digest_size=32)
+    pieces: list[bytes] = []
     for part in parts:
         data = str(part).encode()
-        digest.update(len(data).to_bytes(8, "little") + data)
-    return digest.digest()
+        pieces += len(data).to_bytes(8, "little"), data
+    return hashlib.blake2b(b"".join(pieces), digest_size=32).digest()
 
 
 def seed_of(*parts: str | int) -> int:

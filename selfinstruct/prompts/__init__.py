@@ -16,6 +16,7 @@ import re
 import tomllib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -362,15 +363,14 @@ def _lacking(kind: Kind, folders: Sequence[Path], chat: object) -> Iterator[str]
 
 def _fill(template: str, values: Mapping[str, str]) -> str:
     """Replace each `{key}` once, left to right, so that a value holding braces is never read as a template."""
-    pieces: list[str] = []
-    while template:
-        found = [(template.find("{" + key + "}"), key) for key in values]
-        start, key = min(((at, key) for at, key in found if at >= 0), default=(-1, ""))
-        if start < 0:
-            break
-        pieces += [template[:start], values[key]]
-        template = template[start + len(key) + 2 :]
-    return "".join([*pieces, template])
+    pieces = _pieces(template, tuple(values))
+    return "".join([values[piece] if at % 2 else piece for at, piece in enumerate(pieces)])
+
+
+@lru_cache
+def _pieces(template: str, keys: tuple[str, ...]) -> list[str]:
+    """The texts between the keys of a template, and the keys in between."""
+    return re.split(rf"\{{({'|'.join(map(re.escape, keys))})\}}", template) if keys else [template]
 
 
 def _read(path: Path, digest: Any, problems: list[str]) -> dict[str, Any]:

@@ -97,4 +97,4 @@ def asked_as(row: InstanceRow) -> Asked:
 
 
 def _in_share(share: float, *key: str | int) -> bool:
-    return seed_of(*key) < share * (1 << 63)
+    return share > 0 and seed_of(*key) < share * (1 << 63)

@@ -71,9 +71,10 @@ def filter_instances(
             reasons[i] = Reason.DUPLICATE
     if samples:
         return list(zip(instances, reasons, strict=True))
-    kept = Draws("instances", run_seed, instruction_id).sample(list(first_seen.values()), settings.most)
-    for i in set(first_seen.values()) - set(kept):
-        reasons[i] = Reason.SURPLUS
+    if len(first_seen) > settings.most:
+        kept = Draws("instances", run_seed, instruction_id).sample(list(first_seen.values()), settings.most)
+        for i in set(first_seen.values()) - set(kept):
+            reasons[i] = Reason.SURPLUS
     return list(zip(instances, reasons, strict=True))
 
 

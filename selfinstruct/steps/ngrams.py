@@ -19,6 +19,8 @@ def repeated_share(words: Sequence[str]) -> float:
     again as three sentences. An output is shorter than a page, and code or a song repeats with good reason: hence one
     n, of words, and a far higher limit.
     """
+    if len(words) - len(set(words)) < REPEATED:  # each word of an n-gram that comes again has come before
+        return 0.0
     seen: set[str] = set()
     repeats = []
     for at, gram in enumerate(_grams(words, REPEATED)):

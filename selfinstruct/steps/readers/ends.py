@@ -66,9 +66,10 @@ def without_end(text: str, ends: Sequence[str] = AT_THE_END) -> str:
 
     `</s>` also closes what HTML strikes out: where `<s>` is open it stays.
     """
-    whole = text
-    while end := next((end for end in ends if whole.rstrip().endswith(end)), None):
-        cut = whole.rstrip().removesuffix(end)
+    known, whole = tuple(ends), text
+    while (bare := whole.rstrip()).endswith(known):
+        end = next(end for end in ends if bare.endswith(end))
+        cut = bare.removesuffix(end)
         if end == "</s>" and cut.count("<s>") > cut.count(end):
             break
         whole = cut.rstrip()

@@ -16,6 +16,7 @@ from selfinstruct.steps.readers.marks import (
     OUTPUT,
     balanced,
     headings,
+    may_hold_any,
     opened,
     plain,
     trimmed,
@@ -107,7 +108,7 @@ def has_label(text: str) -> bool:
 
 def leaks(*texts: str) -> bool:
     """Whether a marker of the forms stands in one of these texts, where it says that the answer was read wrongly."""
-    return any(each.search(text) for each in ANY for text in texts)
+    return any(each.search(text) for text in texts if may_hold_any(text) for each in ANY)
 
 
 def normal(instance: Instance) -> Instance:

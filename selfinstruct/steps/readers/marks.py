@@ -43,8 +43,12 @@ EXAMPLE = re.compile(f"{NUMBERED.pattern}|{_UNNUMBERED}", re.IGNORECASE | re.MUL
 
 ANY = (NUMBERED, INPUT, OUTPUT, LABEL)
 
+_NAMES = ("input", "output", "label", "example", "instance")
+
 _HASH = re.compile(r"^\#[ \t]+(?=(?:Example|Input|Output|Class label)\b)", re.IGNORECASE | re.MULTILINE)
+_FENCES = ("```", "~~~")
 _FENCE = re.compile(r"(?:^|[:：][*_]{0,3})[ \t]*(`{3,}|~{3,})([^`\n]*)$")
+_RULES = ("-", "*", "_", "=")
 _RULE = re.compile(r"^[ \t]*(?:-{3,}|\*{3,}|_{3,}|={3,}|(?:[-*_] ){2,}[-*_])[ \t]*$", re.MULTILINE)
 _POLITE = re.compile(
     r"[*_(\[]*(?:(?:please )?(?:let me know|feel free to (?:let|ask|reach|modify|adapt|adjust|change|use))\b"
@@ -64,15 +68,27 @@ _REMARK = re.compile(
 """How a remark after a list begins, which no task begins with."""
 
 
+def may_hold_any(text: str) -> bool:
+    """Whether a marker may stand in a text; told in a hurry, since most texts name none."""
+    if not text.isascii():  # a few letters beyond ASCII are those of a name in another case
+        return True
+    lower = text.lower()
+    return any(name in lower for name in _NAMES)
+
+
 def headings(text: str) -> str:
     """The text with `# Output` as `## Output`, if its first marker is one of those."""
-    first = min((found.start() for each in (EXAMPLE, *ANY) if (found := each.search(text))), default=len(text))
     single = _HASH.search(text)
-    return _HASH.sub("## ", text) if single and single.start() <= first else text
+    if single is None:
+        return text
+    first = min((found.start() for each in (EXAMPLE, *ANY) if (found := each.search(text))), default=len(text))
+    return _HASH.sub("## ", text) if single.start() <= first else text
 
 
 def opened(text: str) -> str:
     """The text without the fences around whole instances: those whose first line is a marker."""
+    if not any(each in text for each in _FENCES):
+        return text
     lines = text.split("\n")
     kept: list[str] = []
     fence, around = "", False  # of the open one, and whether it stands around an instance
@@ -130,6 +146,8 @@ def without_fence_of(text: str, openings: Sequence[re.Match[str]]) -> str:
 
 def without_rule(text: str) -> str:
     """The text without a line at its end that parts it from what followed; where it has others, that is one of them."""
+    if not text.rstrip().endswith(_RULES):
+        return text
     rules = list(_RULE.finditer(text))
     last = len(rules) == 1 and not text[rules[0].end() :].strip()
     return text[: rules[0].start()].rstrip() if last else text
@@ -138,7 +156,7 @@ def without_rule(text: str) -> str:
 def plain(text: str) -> str:
     """A short text without the emphasis or quotation marks around it."""
     text = text.strip()
-    for opening, closing in _AROUND:
+    for opening, closing in _AROUND if text.startswith(_OPENINGS) else ():
         inner = text[len(opening) : -len(closing)]
         if text.startswith(opening) and text.endswith(closing) and inner and closing not in inner:
             return inner.strip()
@@ -149,6 +167,7 @@ _AROUND = (
     *((each, each) for each in ("***", "**", "__", "`", '"')),
     *(("“", "”"), ("«", "»"), ("「", "」"), ("『", "』"), ("*", "*"), ("_", "_"), ("'", "'")),
 )
+_OPENINGS = tuple(opening for opening, _ in _AROUND)
 
 
 def balanced(text: str) -> str:
