@@ -127,11 +127,13 @@ def _spans(size: int, start: int, numbers: Sequence[re.Match[str]], expected: in
 
 def _cleaned(items: list[str]) -> list[str]:
     """The items without what is around them; the last without a remark that follows the list."""
-    if items:
-        *others, last = items
-        spread = any("\n\n" in each.strip() for each in map(_alone, others))
-        items = [*others, without_remark(last if spread or not others else _tight(last))]
-    return [_clean(_alone(each)) for each in items]
+    if not items:
+        return []
+    *others, last = items
+    others = [_alone(each) for each in others]
+    spread = any("\n\n" in each.strip() for each in others)
+    last = without_remark(last if spread or not others else _tight(last))
+    return [_clean(each) for each in (*others, _alone(last))]
 
 
 def _tight(item: str) -> str:
