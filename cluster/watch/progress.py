@@ -18,13 +18,13 @@ from cluster.seats import Phase, Standing
 from selfinstruct.errors import SelfInstructError
 from selfinstruct.records import Completion, RoundFile, Table
 from selfinstruct.run.remaining import Remaining
+from selfinstruct.run.spending import Spending
 from selfinstruct.run.watches import RunWatch
 from selfinstruct.storage.blobs import Blobs
 
 if TYPE_CHECKING:
     from cluster.replicas import ReplicaPool
     from selfinstruct.run.rounds import Run
-    from selfinstruct.run.spending import Spending
     from selfinstruct.storage.store import RunStore
 
 FILE = "progress.json"
@@ -33,8 +33,6 @@ EVERY = 5.0
 
 LATE, STALE = 15.0, 60.0
 """Seconds without a new one after which that is said, and after which the driver is taken for dead."""
-
-NOTHING_SPENT = {"replica_seconds": 0.0, "accepted": 0, "money": None, "text": ""}
 
 PATIENCE = 5.0
 """Seconds that the driver waits for the file's removal when it ends."""
@@ -51,7 +49,7 @@ class Progress(RunWatch):
     def __init__(self, store: RunStore, target: int) -> None:
         self._target = target
         self._pools: Sequence[ReplicaPool] = ()
-        self._spending: Spending | None = None
+        self._spending = Spending(lambda: 0.0, 0, None)  # until there are replicas
         totals = store.totals()
         self._remaining = Remaining(totals)
         self._looked = time.monotonic()
@@ -89,7 +87,7 @@ class Progress(RunWatch):
                 "seconds_left": seconds_left,
                 "replicas": [_entry(each) for pool in self._pools for each in pool.standings()],
                 "pools": [asdict(pool.state()) for pool in self._pools],
-                "spent": self._spending.figures() if self._spending else NOTHING_SPENT,
+                "spent": self._spending.figures(),
             }
         )
 

@@ -26,8 +26,8 @@ Every count is of one file's rows, so counts of rounds add up; a key that would 
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from selfinstruct.records import (
@@ -56,23 +56,27 @@ def tally(file: RoundFile) -> Counter[str]:
     return counts
 
 
-def _proposals(rows: Iterable[Proposal]) -> Counter[str]:
-    return _completions((row, "requests", "requests") for row in rows)
+def _proposals(rows: Sequence[Proposal]) -> Counter[str]:
+    return _completions(rows, "requests", "requests")
 
 
-def _labels(rows: Iterable[Label]) -> Counter[str]:
-    return _completions((row, f"{row.kind}.requests", str(row.kind)) for row in rows)
-
-
-def _completions(rows: Iterable[tuple[Proposal | Label, str, str]]) -> Counter[str]:
+def _labels(rows: Sequence[Label]) -> Counter[str]:
+    by_kind: defaultdict[Kind, list[Label]] = defaultdict(list)
+    for row in rows:
+        by_kind[row.kind].append(row)
     counts: Counter[str] = Counter()
-    for row, requests, stem in rows:
-        counts[requests] += 1
-        if row.finish in ENDINGS:
-            counts[f"{stem}.{ENDINGS[row.finish]}"] += 1
-        counts[f"{stem}.broken_encoding"] += REPLACEMENT in row.text
-        counts["tokens.prompt"] += row.prompt_tokens
-        counts["tokens.completion"] += row.completion_tokens
+    for kind, those in by_kind.items():
+        counts += _completions(those, f"{kind}.requests", kind)
+    return counts
+
+
+def _completions(rows: Sequence[Proposal] | Sequence[Label], requests: str, stem: str) -> Counter[str]:
+    ends = Counter(row.finish for row in rows)
+    counts = Counter({f"{stem}.{name}": ends[finish] for finish, name in ENDINGS.items()})
+    counts[requests] = len(rows)
+    counts[f"{stem}.broken_encoding"] = sum(REPLACEMENT in row.text for row in rows)
+    counts["tokens.prompt"] = sum(row.prompt_tokens for row in rows)
+    counts["tokens.completion"] = sum(row.completion_tokens for row in rows)
     return +counts
 
 
