@@ -173,6 +173,14 @@ class Request:
     suffix: str
     seed: int  # unsigned, 63 bits
 
+    # Requests and completions travel by the million. Dataclasses look up the names of their fields each time.
+
+    def __getstate__(self) -> tuple[str, Kind, str, int]:
+        return self.id, self.kind, self.suffix, self.seed
+
+    def __setstate__(self, state: tuple[str, Kind, str, int]) -> None:
+        Request.__init__(self, *state)
+
 
 REPLACEMENT = "\ufffd"
 """Stands where a text held what no file can: a lone surrogate, or NUL. Decoders put it in place of broken bytes."""
@@ -189,6 +197,13 @@ class Completion:
     completion_tokens: int
     error: str | None = None
     cached_tokens: int = 0  # of the prompt's, those that did not have to be computed for this request
+
+    def __getstate__(self) -> tuple[str, str, Finish, int, int, str | None, int]:
+        tokens = self.prompt_tokens, self.completion_tokens
+        return self.request_id, self.text, self.finish, *tokens, self.error, self.cached_tokens
+
+    def __setstate__(self, state: tuple[str, str, Finish, int, int, str | None, int]) -> None:
+        Completion.__init__(self, *state)
 
     def mended(self) -> Completion:
         """The same, fit for a file: what is no Unicode text is replaced."""

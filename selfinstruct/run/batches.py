@@ -82,8 +82,10 @@ class Labelling:
         return deque(request for each in chosen for request in self._noted(each, self._way.first(each)))
 
     def _noted(self, instruction: Candidate, requests: Sequence[Request]) -> Sequence[Request]:
-        self._waiting |= {request.id: (instruction, request.kind) for request in requests}
-        self._asked.setdefault(instruction.id, []).extend(request.id for request in requests)
+        asked = self._asked.setdefault(instruction.id, [])
+        for request in requests:
+            self._waiting[request.id] = instruction, request.kind
+            asked.append(request.id)
         return requests
 
     def complete(self, completion: Completion) -> None:
