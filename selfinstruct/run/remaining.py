@@ -36,7 +36,7 @@ class Remaining(Watch):
     def __init__(self, totals: Mapping[Table, Counter[str]]) -> None:
         self._totals = {table: Counter(totals[table]) for table in Table}
         self._begun = inf  # when work began
-        self._written: deque[tuple[float, int]] = deque()  # tokens of what came in, within the window
+        self._written: Counter[int] = Counter()  # tokens of what came in within the window, by the second
         self._all = 0  # tokens that came in since work began
         self._recent: Rounds = deque(maxlen=RECENT)
         self._requests: dict[int, int] = {}  # by round, of proposals whose candidates are not committed
@@ -50,7 +50,7 @@ class Remaining(Watch):
         """Count its tokens."""
         now = time.monotonic()
         self._begun = min(self._begun, now)
-        self._written.append((now, completion.completion_tokens))
+        self._written[int(now)] += completion.completion_tokens
         self._all += completion.completion_tokens
         if is_proposal(completion):
             self._proposed += 1
@@ -73,13 +73,13 @@ class Remaining(Watch):
     def tokens_per_second(self) -> float | None:
         """Written within the last minute, or since work began; None before anything came in."""
         now = time.monotonic()
-        while self._written and self._written[0][0] < now - WINDOW:
-            self._written.popleft()
+        for second in [each for each in self._written if each < now - WINDOW]:
+            del self._written[second]
         if not self._all:
             return None
         if not self._written:  # long answers: one may take longer than the window
             return self._all / max(1.0, now - self._begun)
-        return sum(tokens for _, tokens in self._written) / max(1.0, min(WINDOW, now - self._begun))
+        return self._written.total() / max(1.0, min(WINDOW, now - self._begun))
 
     def seconds(self, run: Run) -> float | None:
         """Until the target is reached and all is labelled; None where that is not known yet."""
