@@ -15,7 +15,7 @@ from selfinstruct.steps.instantiate import InstanceSettings, filter_instances
 from selfinstruct.steps.readers import reader_of
 from selfinstruct.steps.readers.ends import first_turn, without_end
 from selfinstruct.steps.readers.forms import leaks
-from selfinstruct.steps.readers.marks import unfenced, without_pleasantry
+from selfinstruct.steps.readers.marks import ANY, unfenced, without_pleasantry
 
 CHAT, BASE, INSTRUCT = (reader_of(load_prompts(name)) for name in ("chat", "base", "instruct"))
 PAPER = reader_of(load_prompts("base"), "paper")
@@ -390,6 +390,16 @@ def test_no_accepted_text_holds_a_marker(text: str) -> None:
         for reader in (BASE, CHAT, INSTRUCT):
             for instance, reason in reader.instances(kind, text, cut=False):
                 assert reason or not leaks(instance.input, instance.output)
+
+
+ODD = st.sampled_from(
+    ["OUTPUT:", "ınput:", "İnput：", "claſs label:", "Instance 2", "example 3:", "nothing", "\n", " ", "é"]
+)
+
+
+@given(st.lists(PIECES | ODD, max_size=8).map("".join))
+def test_no_marker_is_passed_over_in_a_hurry(text: str) -> None:
+    assert leaks(text) == any(each.search(text) for each in ANY)
 
 
 # ---- yes or no

@@ -48,7 +48,7 @@ _NAMES = ("input", "output", "label", "example", "instance")
 _HASH = re.compile(r"^\#[ \t]+(?=(?:Example|Input|Output|Class label)\b)", re.IGNORECASE | re.MULTILINE)
 _FENCES = ("```", "~~~")
 _FENCE = re.compile(r"(?:^|[:：][*_]{0,3})[ \t]*(`{3,}|~{3,})([^`\n]*)$")
-_RULES = ("-", "*", "_", "=")
+_RULE_ENDS = ("-", "*", "_", "=")
 _RULE = re.compile(r"^[ \t]*(?:-{3,}|\*{3,}|_{3,}|={3,}|(?:[-*_] ){2,}[-*_])[ \t]*$", re.MULTILINE)
 _POLITE = re.compile(
     r"[*_(\[]*(?:(?:please )?(?:let me know|feel free to (?:let|ask|reach|modify|adapt|adjust|change|use))\b"
@@ -146,7 +146,7 @@ def without_fence_of(text: str, openings: Sequence[re.Match[str]]) -> str:
 
 def without_rule(text: str) -> str:
     """The text without a line at its end that parts it from what followed; where it has others, that is one of them."""
-    if not text.rstrip().endswith(_RULES):
+    if not text.rstrip().endswith(_RULE_ENDS):
         return text
     rules = list(_RULE.finditer(text))
     last = len(rules) == 1 and not text[rules[0].end() :].strip()
