@@ -169,7 +169,10 @@ class PromptSet:
 
     def of(self, kind: Kind) -> PromptSet:
         """The set in whose form a kind is asked."""
-        return next((guest for guest in self.guests if kind in guest.prompts), self)
+        for guest in self.guests:
+            if kind in guest.prompts:
+                return guest
+        return self
 
     @property
     def texts(self) -> list[str]:

@@ -28,6 +28,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 from selfinstruct.records import (
@@ -81,23 +82,30 @@ def _completions(rows: Sequence[Proposal] | Sequence[Label], requests: str, stem
 
 
 def _candidates(rows: Iterable[Candidate]) -> Counter[str]:
-    return Counter(_candidate(row) for row in rows)
+    counts: Counter[str] = Counter()
+    for (accepted, origin, reason), count in Counter(map(_CANDIDATE, rows)).items():
+        given = "" if origin is Origin.MODEL else f".{origin}"
+        counts[f"accepted{given}" if accepted else f"rejected.{reason}"] += count
+    return counts
 
 
-def _candidate(row: Candidate) -> str:
-    if not row.accepted:
-        return f"rejected.{row.reason}"
-    return "accepted" if row.origin is Origin.MODEL else f"accepted.{row.origin}"
+_CANDIDATE = attrgetter("accepted", "origin", "reason")  # rows come by the million, and few of them differ in these
 
 
 def _instances(rows: Iterable[InstanceRow]) -> Counter[str]:
-    counts = Counter(_instance(row) for row in rows)
+    counts: Counter[str] = Counter()
+    for (accepted, number, reason), count in Counter(map(_INSTANCE, rows)).items():
+        by = "accepted" if number > 0 else "seed"
+        counts[f"instances.{by}" if accepted else f"instances.rejected.{reason}"] += count
     generated = [row for row in rows if row.round > 0]
     counts["instances.constrained"] = sum(row.constraint is not None for row in rows)
     counts["instances.empty_input"] = sum(row.accepted and not row.input for row in generated)
     counts["classification"] = len({row.instruction_id for row in generated if row.is_classification})
     counts["unreadable"] = len({row.instruction_id for row in generated if _tells_nothing(row)})
     return +counts
+
+
+_INSTANCE = attrgetter("accepted", "round", "reason")
 
 
 def _tells_nothing(row: InstanceRow) -> bool:
@@ -146,12 +154,6 @@ def class_share(totals: Mapping[Table, Counter[str]]) -> str | None:
 
 MANY = 50
 """Instructions from which on it says something that one kind of task is not among them."""
-
-
-def _instance(row: InstanceRow) -> str:
-    if not row.accepted:
-        return f"instances.rejected.{row.reason}"
-    return "instances.accepted" if row.round > 0 else "instances.seed"
 
 
 _TALLIES: dict[Table, Callable[[Any], Counter[str]]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import signal
 import subprocess
@@ -112,8 +113,10 @@ def files(folder: Path) -> int:
 def test_from_python_it_is_the_run_of_the_command(
     tmp_path: Path, expected: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    collections = gc.get_threshold()
     run = si.generate(tmp_path, target=20, replicas=0, **OPTIONS)
     assert capsys.readouterr().out == ""
+    assert gc.get_threshold() == collections  # a run has its own; the program that called has its again
     run = si.generate(tmp_path, target=60, replicas=0, progress=True, **OPTIONS)
     assert capsys.readouterr().err.startswith("accepted ")
     assert (run.url, digest_of(tmp_path)) == (str(tmp_path), expected)

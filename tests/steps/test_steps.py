@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 import pytest
@@ -174,6 +175,16 @@ def test_screening_with_other_settings() -> None:
 def test_screening_in_any_script(text: str, reason: Reason | None) -> None:
     banned = ("画", "图片", "फल", "imagé", "file", "wow!!")
     assert Screen(ScreenSettings(banned=banned, shortest=3), any_script=True)(text) is reason
+
+
+LETTERS = st.text(st.sampled_from("aAsSkK\u017f\u212a +"), max_size=8)  # two of them are s and k in another case
+
+
+@given(st.lists(LETTERS.filter(str.strip), max_size=3), LETTERS)
+def test_no_banned_word_is_passed_over_in_a_hurry(banned: list[str], text: str) -> None:
+    whole = any(re.search(rf"(?<!\w){re.escape(each)}(?!\w)", text, re.IGNORECASE) for each in banned)
+    screen = Screen(ScreenSettings(banned=tuple(banned), shortest=0))
+    assert (screen(text) is Reason.BANNED_WORD) == whole
 
 
 @given(st.text(st.characters(max_codepoint=127)))

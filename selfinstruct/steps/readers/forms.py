@@ -13,10 +13,12 @@ from selfinstruct.steps.readers.marks import (
     EXAMPLE,
     INPUT,
     LABEL,
+    NAMES,
     OUTPUT,
+    TITLES,
     balanced,
     headings,
-    may_hold_any,
+    may_hold,
     opened,
     plain,
     trimmed,
@@ -57,9 +59,10 @@ def _examples(text: str) -> list[str]:
     """What stands before the first example, and the examples. One without a marker in it is a part of the answer before
     it: `Example: ...` is a sentence as well."""
     pieces, start = [], 0
-    for example in EXAMPLE.finditer(text):
-        following = EXAMPLE.search(text, example.end())
-        own = text[example.end() : following.start() if following else len(text)]
+    examples = list(EXAMPLE.finditer(text)) if may_hold(text, *TITLES) else []
+    ends = [*(each.start() for each in examples[1:]), len(text)]
+    for example, end in zip(examples, ends, strict=False):
+        own = text[example.end() : end]
         if OUTPUT.search(text, start, example.start()) and not (INPUT.search(own) or OUTPUT.search(own)):
             continue
         pieces.append(text[start : example.start()])
@@ -108,7 +111,7 @@ def has_label(text: str) -> bool:
 
 def leaks(*texts: str) -> bool:
     """Whether a marker of the forms stands in one of these texts, where it says that the answer was read wrongly."""
-    return any(each.search(text) for text in texts if may_hold_any(text) for each in ANY)
+    return any(each.search(text) for text in texts if may_hold(text, *NAMES) for each in ANY)
 
 
 def normal(instance: Instance) -> Instance:

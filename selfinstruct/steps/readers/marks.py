@@ -43,7 +43,9 @@ EXAMPLE = re.compile(f"{NUMBERED.pattern}|{_UNNUMBERED}", re.IGNORECASE | re.MUL
 
 ANY = (NUMBERED, INPUT, OUTPUT, LABEL)
 
-_NAMES = ("input", "output", "label", "example", "instance")
+TITLES = ("example", "instance")
+NAMES = ("input", "output", "label", *TITLES)
+"""Of each marker, and of those alone that begin an example, a piece in small letters that no marker lacks."""
 
 _HASH = re.compile(r"^\#[ \t]+(?=(?:Example|Input|Output|Class label)\b)", re.IGNORECASE | re.MULTILINE)
 _FENCES = ("```", "~~~")
@@ -68,12 +70,12 @@ _REMARK = re.compile(
 """How a remark after a list begins, which no task begins with."""
 
 
-def may_hold_any(text: str) -> bool:
-    """Whether a marker may stand in a text; told in a hurry, since most texts name none."""
+def may_hold(text: str, *names: str) -> bool:
+    """Whether a marker of one of these names may stand in a text; told in a hurry, since most texts have none."""
     if not text.isascii():  # a few letters beyond ASCII are those of a name in another case
         return True
     lower = text.lower()
-    return any(name in lower for name in _NAMES)
+    return any(map(lower.__contains__, names))
 
 
 def headings(text: str) -> str:
