@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import os
-import pickle
 import queue
 import threading
 import time
@@ -211,9 +210,9 @@ class Replica:
         """Wait until the model is loaded; returns what prevented it."""
         return self._thread.opened()
 
-    def exchange(self, requests: bytes) -> Report:
-        """`EngineThread.exchange`, with requests as they are pickled."""
-        return self._thread.exchange(pickle.loads(requests))
+    def exchange(self, requests: Sequence[Request]) -> Report:
+        """`EngineThread.exchange`."""
+        return self._thread.exchange(requests)
 
     def usage(self) -> Usage:
         """`EngineThread.usage`."""

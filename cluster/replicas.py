@@ -6,7 +6,6 @@ those that are ready. It decides nothing: `roster.py` does, and is told what rep
 
 from __future__ import annotations
 
-import pickle
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -157,8 +156,7 @@ class ReplicaPool:
     def _carry_out(self, order: Order) -> None:
         match order:
             case Send(seat, call, requests):
-                data = pickle.dumps(requests)  # for Ray bytes are bytes; it takes four times as long over objects
-                self._calls[self.actors[seat].exchange.remote(data)] = call
+                self._calls[self.actors[seat].exchange.remote(requests)] = call
             case Return(completions):
                 self._returned += completions
             case Start(seat, call):
