@@ -15,7 +15,7 @@ from selfinstruct.steps.instantiate import InstanceSettings, filter_instances
 from selfinstruct.steps.readers import reader_of
 from selfinstruct.steps.readers.ends import first_turn, without_end
 from selfinstruct.steps.readers.forms import leaks
-from selfinstruct.steps.readers.marks import ANY, unfenced, without_pleasantry
+from selfinstruct.steps.readers.marks import ANY, EXAMPLE, TITLES, may_hold, unfenced, without_pleasantry
 
 CHAT, BASE, INSTRUCT = (reader_of(load_prompts(name)) for name in ("chat", "base", "instruct"))
 PAPER = reader_of(load_prompts("base"), "paper")
@@ -400,6 +400,7 @@ ODD = st.sampled_from(
 @given(st.lists(PIECES | ODD, max_size=8).map("".join))
 def test_no_marker_is_passed_over_in_a_hurry(text: str) -> None:
     assert leaks(text) == any(each.search(text) for each in ANY)
+    assert may_hold(text, *TITLES) or not EXAMPLE.search(text)
 
 
 # ---- yes or no
